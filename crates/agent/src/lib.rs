@@ -1,0 +1,1 @@
+//! Muster's own agent: collectors, enrolment, work.

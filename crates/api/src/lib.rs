@@ -1,0 +1,1 @@
+//! The people's doors: REST, events, the console's files.

@@ -1,0 +1,81 @@
+//! Every id has a type of its own, from this one alphabetical list.
+//!
+//! Ids are UUID v7 (16 bytes in the database, hyphenated text outside), made by the engine from the injected clock and
+//! randomness, so that a command may be run again from its start. Foreign ids are types of their own and never mixed with ours.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident $kind:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// What this id names, for logs and messages.
+            pub const KIND: &'static str = $kind;
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                Uuid::parse_str(text).map(Self).map_err(|_| BadId { kind: $kind, text: text.chars().take(60).collect() })
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Uuid {
+                id.0
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An agent: the software that speaks for a device.
+    AgentId "agent";
+    /// One piece of a run given to one target.
+    AssignmentId "assignment";
+    /// A machine or thing we know.
+    DeviceId "device";
+    /// A token by which agents join.
+    JoinTokenId "join_token";
+    /// A tenant; everything belongs to one.
+    OrgId "org";
+    /// One execution of a task version.
+    RunId "run";
+    /// A person's session in the console.
+    SessionId "session";
+    /// What a person wrote: ordered steps, targets.
+    TaskId "task";
+    /// A bearer token of the API.
+    TokenId "token";
+    /// A person who signs in.
+    UserId "user";
+}
+
+/// A text that is no id of the expected kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not an id of a {kind} (a UUID is expected)")]
+pub struct BadId {
+    /// The expected kind.
+    pub kind: &'static str,
+    /// The offending text, cut to 60 characters.
+    pub text: String,
+}

@@ -1,0 +1,15 @@
+//! Words and rules of Muster.
+//!
+//! Lives here: ids, instants, states, limits, and every rule with a "when", an "if" or a "next", as plain functions that
+//! take `now` as an argument. Absent on purpose: I/O, SQL, HTTP, clocks, randomness. Everybody calls it; it calls nobody.
+
+pub mod access;
+pub mod fleet;
+pub mod ids;
+pub mod inventory;
+pub mod limits;
+pub mod nearest;
+pub mod query;
+pub mod settings;
+pub mod tasks;
+pub mod time;

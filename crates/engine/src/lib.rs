@@ -1,0 +1,1 @@
+//! Commands and queries: authorise, one transaction, decide, save, wake. Workers.

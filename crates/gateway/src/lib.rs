@@ -1,0 +1,1 @@
+//! The agents' doors: FusionInventory, GLPI legacy, OCS, native.

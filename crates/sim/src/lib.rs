@@ -1,0 +1,1 @@
+//! The world in a box: virtual time, scripted agents, checkers.

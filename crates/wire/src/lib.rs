@@ -1,0 +1,1 @@
+//! Every format, foreign or native: bytes to values and back. No sockets.

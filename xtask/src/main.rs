@@ -1,0 +1,2 @@
+//! One door to all developer tools.
+fn main() {}
