@@ -120,7 +120,10 @@ pub fn is_reading_section(section: &str) -> bool {
 /// Whether a field of a section of facts is a reading.
 pub fn is_reading_field(section: &str, field: &str) -> bool {
     match section {
-        "hardware" => matches!(field, "checksum" | "etime" | "lastdate" | "lastloggeduser" | "datelastloggeduser" | "processn" | "swap_used" | "ipaddr"),
+        "hardware" => matches!(
+            field,
+            "checksum" | "etime" | "lastdate" | "lastloggeduser" | "datelastloggeduser" | "processn" | "swap_used" | "ipaddr"
+        ),
         "operatingsystem" => matches!(field, "boot_time" | "uptime"),
         "drives" => matches!(field, "free" | "numfiles"),
         "batteries" => matches!(field, "real_capacity" | "estimatedchargeremaining" | "status" | "cycles"),
