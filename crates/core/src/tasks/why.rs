@@ -1,0 +1,361 @@
+//! 'Why has it not run?': one closed list of reasons, from the same facts the claim uses.
+//!
+//! A reason is a key with parameters (the console translates it), an English sentence, and what will end it.
+
+use super::run::RunState;
+use super::state::{Assignment, State, Status};
+use crate::fleet::{Protocol, WakeOutcome};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// A keyed sentence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sentence {
+    /// Its stable key.
+    pub key: String,
+    /// What goes into it: texts (instants as RFC 3339) and numbers.
+    pub params: Map<String, Value>,
+    /// The sentence in English.
+    pub text: String,
+}
+
+/// Why an assignment stands where it does, and what will end that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The reason itself.
+    #[serde(flatten)]
+    pub reason: Sentence,
+    /// What will end it.
+    pub ends: Sentence,
+}
+
+/// One condition of being handed out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Its stable key.
+    pub key: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// A sentence with the evidence.
+    pub text: String,
+    /// What the sentence is made of.
+    pub params: Map<String, Value>,
+    /// When the evidence is from.
+    pub at: Option<Timestamp>,
+}
+
+/// An agent that could do the work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Its name for people: protocol and version.
+    pub protocol: Protocol,
+    /// Whether it is verified.
+    pub verified: bool,
+    /// When it was last heard.
+    pub last_contact: Option<Timestamp>,
+    /// When it is expected.
+    pub next_contact: Option<Timestamp>,
+    /// Whether it counts as online.
+    pub online: bool,
+    /// Where its own HTTP server is.
+    pub address: Option<String>,
+    /// What the last wake-up came to.
+    pub last_wake: Option<(Timestamp, WakeOutcome, String)>,
+}
+
+/// Everything that decides whether an assignment can be handed out.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    /// The assignment.
+    pub assignment: Assignment,
+    /// Its run.
+    pub run: RunState,
+    /// Whether the action is open to unverified agents.
+    pub open_to_strangers: bool,
+    /// Whether the run wakes agents.
+    pub push: bool,
+    /// The agents of the target, the likeliest first.
+    pub candidates: Vec<Candidate>,
+}
+
+fn sentence(key: &str, params: Value, text: String) -> Sentence {
+    Sentence { key: key.to_owned(), params: params.as_object().cloned().unwrap_or_default(), text }
+}
+
+fn reason(key: &str, params: Value, text: String, ends: Sentence) -> Reason {
+    Reason { reason: sentence(key, params, text), ends }
+}
+
+fn shown(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), |t| t.to_string())
+}
+
+/// Why it stands where it does.
+pub fn why(it: &Situation, now: Timestamp) -> Reason {
+    let a = &it.assignment;
+    match a.status {
+        Status::Started { lease, .. } | Status::Running { lease, .. } => leased(it, lease),
+        Status::Prepared { from } => waiting(it, from, now),
+        other => {
+            let state = other.state();
+            let ends = if state == State::Unknown {
+                sentence("late_result", json!({"attempt": a.attempt}), format!("A late result of attempt {} still settles it.", a.attempt))
+            } else {
+                sentence("nothing", json!({}), "Nothing more will happen.".to_owned())
+            };
+            reason("done", json!({"state": state.as_str(), "at": shown(other.ended())}), format!("It ended: {state}."), ends)
+        }
+    }
+}
+
+fn leased(it: &Situation, lease: Timestamp) -> Reason {
+    let a = &it.assignment;
+    let params = json!({"attempt": a.attempt, "until": lease.to_string()});
+    let ends = sentence("result_or_lapse", params.clone(), format!("The agent's result, or the end of its lease at {lease}."));
+    if a.cancel_requested {
+        return reason(
+            "cannot_be_stopped",
+            params,
+            "It was cancelled after it was handed out; this agent cannot be stopped.".to_owned(),
+            ends,
+        );
+    }
+    let text = match a.status.state() {
+        State::Running => format!("Attempt {} is under way.", a.attempt),
+        _ => format!("Attempt {} was handed out; its result is awaited.", a.attempt),
+    };
+    reason("leased", params, text, ends)
+}
+
+fn waiting(it: &Situation, from: Timestamp, now: Timestamp) -> Reason {
+    let a = &it.assignment;
+    match it.run {
+        RunState::Paused | RunState::Halted => {
+            let ends = sentence("resume", json!({}), "A person resumes the run.".to_owned());
+            return reason("run_paused", json!({"run": it.run.as_str()}), format!("The run is {}.", it.run), ends);
+        }
+        _ => {}
+    }
+    if a.attempt > 0 && from > now {
+        let (next, of) = (a.attempt + 1, a.rules.attempts_max);
+        let params = json!({"attempt": next, "of": of, "at": from.to_string()});
+        let ends = sentence("time", json!({"at": from.to_string()}), format!("At {from} it may be handed out again."));
+        return reason("retry", params, format!("Try {next} of {of} comes at {from}."), ends);
+    }
+    let Some(best) = it.candidates.first() else {
+        let ends = sentence("agent_comes", json!({}), "An agent of this device reports.".to_owned());
+        return reason("no_agent", json!({}), "No agent speaks for this device.".to_owned(), ends);
+    };
+    if !it.open_to_strangers && !it.candidates.iter().any(|c| c.verified) {
+        let ends = sentence("verify", json!({}), "A person or a rule verifies the agent.".to_owned());
+        return reason("not_verified", json!({}), "The agent is not verified; it gets inventory work only.".to_owned(), ends);
+    }
+    if it.push
+        && let Some(told) = wake_reason(best)
+    {
+        return told;
+    }
+    contact_reason(best, now)
+}
+
+/// What the last wake-up tells, if it is newer than the last contact.
+fn wake_reason(agent: &Candidate) -> Option<Reason> {
+    let (at, outcome, detail) = agent.last_wake.as_ref().filter(|(at, ..)| agent.last_contact.is_none_or(|c| c < *at))?;
+    let address = agent.address.clone().unwrap_or_default();
+    let params = json!({"address": address, "at": at.to_string(), "detail": detail});
+    let ends = sentence("wake_or_contact", json!({}), "The next wake-up succeeds, or the agent comes by itself.".to_owned());
+    let (key, text) = match outcome {
+        WakeOutcome::Ok => ("waking", format!("{address} was asked to come at {at}; it has not come yet.")),
+        WakeOutcome::Busy => ("wake_busy", format!("{address} was busy with another task at {at}; a wake-up then would be lost.")),
+        WakeOutcome::Refused => ("wake_refused", format!("Wake refused: nobody listens at {address} ({detail}).")),
+        WakeOutcome::Denied => (
+            "wake_denied",
+            format!("Wake denied: the agent at {address} does not trust this server's address; see its httpd-trust option."),
+        ),
+        WakeOutcome::Timeout => ("wake_timeout", format!("Wake without answer: {address} is silent (switched off, or a firewall).")),
+        WakeOutcome::Unreachable => ("wake_unreachable", format!("Wake impossible: {address} cannot be reached ({detail}).")),
+    };
+    Some(reason(key, params, text, ends))
+}
+
+fn contact_reason(agent: &Candidate, now: Timestamp) -> Reason {
+    let params = json!({
+        "protocol": agent.protocol.as_str(), "last_contact": shown(agent.last_contact), "next_contact": shown(agent.next_contact),
+    });
+    let ends = sentence("contact", params.clone(), "The agent contacts the server.".to_owned());
+    match (agent.last_contact, agent.next_contact) {
+        (None, _) => reason("never_contacted", params, "The agent has not come yet.".to_owned(), ends),
+        (Some(last), _) if !agent.online => reason("agent_silent", params, format!("The agent is silent since {last}."), ends),
+        (Some(last), Some(next)) if next >= now => reason(
+            "waiting_for_contact",
+            params,
+            format!("Waits for the agent to come: last contact {last}, next expected by {next}."),
+            ends,
+        ),
+        (Some(last), _) => reason("waiting_for_contact", params, format!("Waits for the agent to come: last contact {last}."), ends),
+    }
+}
+
+/// The ordered conditions behind the reason, each with its evidence.
+pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
+    let a = &it.assignment;
+    let best = it.candidates.first();
+    let condition = |key: &str, ok: bool, params: Value, at: Option<Timestamp>, text: String| Condition {
+        key: key.to_owned(),
+        ok,
+        text,
+        params: params.as_object().cloned().unwrap_or_default(),
+        at,
+    };
+    let due = match a.status {
+        Status::Prepared { from } => from <= now,
+        _ => true,
+    };
+    vec![
+        condition(
+            "open",
+            a.status.state().is_open(),
+            json!({"state": a.status.state().as_str()}),
+            a.status.ended(),
+            format!("Its state is {}.", a.status.state()),
+        ),
+        condition(
+            "run_active",
+            !matches!(it.run, RunState::Paused | RunState::Halted),
+            json!({"run": it.run.as_str()}),
+            None,
+            format!("The run is {}.", it.run),
+        ),
+        condition(
+            "not_cancelled",
+            !a.cancel_requested,
+            json!({}),
+            None,
+            if a.cancel_requested { "Its end was asked for." } else { "Nobody asked for its end." }.to_owned(),
+        ),
+        condition(
+            "due",
+            due,
+            json!({"attempt": a.attempt, "of": a.rules.attempts_max}),
+            None,
+            format!("Attempt {} of {} is behind it.", a.attempt, a.rules.attempts_max),
+        ),
+        condition(
+            "has_agent",
+            best.is_some(),
+            json!({"agents": it.candidates.len()}),
+            None,
+            format!("{} agents speak for the device.", it.candidates.len()),
+        ),
+        condition(
+            "trusted",
+            it.open_to_strangers || it.candidates.iter().any(|c| c.verified),
+            json!({}),
+            None,
+            "The action is open to its agents.".to_owned(),
+        ),
+        condition(
+            "heard",
+            best.is_some_and(|b| b.online),
+            json!({"last_contact": shown(best.and_then(|b| b.last_contact))}),
+            best.and_then(|b| b.last_contact),
+            format!("Last contact: {}.", shown(best.and_then(|b| b.last_contact))),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::{Actor, Rules};
+    use super::*;
+    use crate::ids::AgentId;
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+    fn agent() -> Candidate {
+        Candidate {
+            protocol: Protocol::Fusioninventory,
+            verified: false,
+            last_contact: Some(NOW.minus(Duration::from_secs(600))),
+            next_contact: Some(NOW.plus(Duration::from_secs(3_000))),
+            online: true,
+            address: Some("10.0.0.7:62354".to_owned()),
+            last_wake: None,
+        }
+    }
+
+    fn situation() -> Situation {
+        Situation {
+            assignment: Assignment {
+                status: Status::Prepared { from: NOW },
+                attempt: 0,
+                last_actor: None,
+                last_attempt: None,
+                cancel_requested: false,
+                rules: Rules { attempts_max: 3, backoff: Duration::from_secs(30), on_error: true, on_unknown: true, idempotent: true },
+            },
+            run: RunState::Waiting,
+            open_to_strangers: true,
+            push: false,
+            candidates: vec![agent()],
+        }
+    }
+
+    fn key(change: impl FnOnce(&mut Situation)) -> String {
+        let mut it = situation();
+        change(&mut it);
+        let told = why(&it, NOW);
+        assert!(!told.ends.text.is_empty() && !told.reason.text.is_empty());
+        told.reason.key
+    }
+
+    #[test]
+    fn each_situation_has_its_reason() {
+        let lease = NOW.plus(Duration::from_secs(60));
+        let actor = Actor { agent: AgentId(uuid::Uuid::from_u128(1)), incarnation: 1 };
+        assert_eq!(key(|_| ()), "waiting_for_contact");
+        assert_eq!(key(|s| s.run = RunState::Paused), "run_paused");
+        assert_eq!(key(|s| s.candidates.clear()), "no_agent");
+        assert_eq!(key(|s| s.open_to_strangers = false), "not_verified");
+        assert_eq!(key(|s| s.candidates[0].last_contact = None), "never_contacted");
+        assert_eq!(key(|s| s.candidates[0].online = false), "agent_silent");
+        assert_eq!(key(|s| (s.assignment.attempt, s.assignment.status) = (1, Status::Prepared { from: lease })), "retry");
+        assert_eq!(key(|s| s.assignment.status = Status::Started { actor, lease }), "leased");
+        assert_eq!(
+            key(|s| (s.assignment.status, s.assignment.cancel_requested) = (Status::Started { actor, lease }, true)),
+            "cannot_be_stopped"
+        );
+        assert_eq!(key(|s| s.assignment.status = Status::Unknown { at: NOW }), "done");
+    }
+
+    #[test]
+    fn a_wake_up_newer_than_the_last_contact_is_the_reason_of_a_push() {
+        for (outcome, expected) in [
+            (WakeOutcome::Ok, "waking"),
+            (WakeOutcome::Busy, "wake_busy"),
+            (WakeOutcome::Refused, "wake_refused"),
+            (WakeOutcome::Denied, "wake_denied"),
+            (WakeOutcome::Timeout, "wake_timeout"),
+            (WakeOutcome::Unreachable, "wake_unreachable"),
+        ] {
+            let woken = |at: Timestamp| {
+                key(|s| {
+                    s.push = true;
+                    s.candidates[0].last_wake = Some((at, outcome, String::new()));
+                })
+            };
+            assert_eq!(woken(NOW), expected);
+            assert_eq!(woken(NOW.minus(Duration::from_secs(9_999))), "waiting_for_contact");
+        }
+    }
+
+    #[test]
+    fn the_conditions_name_the_first_that_fails() {
+        let mut it = situation();
+        it.candidates.clear();
+        let failing: Vec<_> = conditions(&it, NOW).into_iter().filter(|c| !c.ok).map(|c| c.key).collect();
+        assert_eq!(failing, ["has_agent", "heard"]);
+    }
+}
