@@ -1,6 +1,7 @@
 //! Who may do what: roles are verbs, scopes are organizations.
 
-use crate::ids::{AgentId, OrgId, TokenId, UserId};
+use crate::ids::{AgentId, JoinTokenId, OrgId, TokenId, UserId};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -81,6 +82,111 @@ impl Caller {
     pub fn sees(&self, org: OrgId) -> bool {
         self.scope.is_none_or(|scope| scope == org)
     }
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Org {
+    /// Its id.
+    pub id: OrgId,
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub settings: crate::settings::Settings,
+    /// Counts the changes of its settings, for `If-Match`.
+    pub settings_version: i64,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A person who signs in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// The id.
+    pub id: UserId,
+    /// The only organization; `None` is all.
+    pub org: Option<OrgId>,
+    /// The name to sign in with.
+    pub name: String,
+    /// What the person may do.
+    pub role: Role,
+    /// The password's hash, PHC format.
+    pub password: String,
+    /// The first password must be changed.
+    pub must_change: bool,
+    /// When the person was added.
+    pub created: Timestamp,
+    /// Last sign-in.
+    pub last_login: Option<Timestamp>,
+    /// May not sign in.
+    pub disabled: bool,
+    /// Counts changes, for `If-Match`.
+    pub version: i64,
+}
+
+/// A bearer token of the API; only its hash is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    /// The id.
+    pub id: TokenId,
+    /// The only organization; `None` is all.
+    pub org: Option<OrgId>,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_used: Option<Timestamp>,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// A token by which agents join; only its hash is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JoinToken {
+    /// The id.
+    pub id: JoinTokenId,
+    /// Where agents join.
+    pub org: OrgId,
+    /// What it is for.
+    pub name: String,
+    /// How often it can still be used; `None` is without end.
+    pub uses_left: Option<i64>,
+    /// How often it was used.
+    pub used: i64,
+    /// Whether agents that join with it are verified.
+    pub verified: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditEntry {
+    /// The id.
+    pub id: uuid::Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Who, for people.
+    pub actor: String,
+    /// What was done, `noun_verb`.
+    pub verb: String,
+    /// The kind of thing it was done to.
+    pub object_kind: String,
+    /// The thing.
+    pub object_id: Option<uuid::Uuid>,
+    /// The thing's name then.
+    pub object_name: String,
+    /// How it was, JSON.
+    pub before: Option<serde_json::Value>,
+    /// How it became, JSON.
+    pub after: Option<serde_json::Value>,
+    /// The request it came with.
+    pub request: String,
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! Devices and agents: protocols, evidence of identity, presence, contact slots, wake-ups.
 
+mod records;
+
+pub use records::*;
+
 use crate::inventory::{Inventory, number, text};
 use crate::query::{Facts, Field};
 use crate::time::Timestamp;

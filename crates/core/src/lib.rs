@@ -9,6 +9,7 @@ pub mod ids;
 pub mod inventory;
 pub mod limits;
 pub mod nearest;
+pub mod page;
 pub mod query;
 pub mod settings;
 pub mod tasks;

@@ -1,0 +1,197 @@
+//! Devices and agents as they are kept.
+
+use super::{Evidence, Protocol, WakeOutcome};
+use crate::ids::{AgentId, DeviceId, OrgId};
+use crate::inventory::{Finding, SectionChange};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A machine or thing we know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The shown name: the given one, else the host's.
+    pub name: String,
+    /// The operating system's full name.
+    pub os: Option<String>,
+    /// `linux`, `windows`, `macos`, `other`.
+    pub os_family: Option<String>,
+    /// Maker.
+    pub manufacturer: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// Serial number as reported.
+    pub serial: Option<String>,
+    /// System UUID as reported.
+    pub uuid: Option<String>,
+    /// First processor.
+    pub cpu: Option<String>,
+    /// Memory, MB.
+    pub memory_mb: Option<i64>,
+    /// The shown tag: the given one, else the agent's.
+    pub tag: Option<String>,
+    /// A person's notes.
+    pub notes: Option<String>,
+    /// IP addresses without loopback.
+    pub ips: Vec<String>,
+    /// MAC addresses.
+    pub macs: Vec<String>,
+    /// Whether its agents are verified.
+    pub verified: bool,
+    /// The agent it is shown with.
+    pub agent: Option<AgentId>,
+    /// That agent's protocol.
+    pub protocol: Option<Protocol>,
+    /// That agent's version.
+    pub agent_version: Option<String>,
+    /// Number of programs.
+    pub software_count: i64,
+    /// Oddities of the last inventory.
+    pub findings: Vec<Finding>,
+    /// When it was first heard of.
+    pub first_seen: Timestamp,
+    /// When its last inventory came.
+    pub last_inventory: Option<Timestamp>,
+    /// When any of its agents was last heard.
+    pub last_contact: Option<Timestamp>,
+    /// Counts a person's changes, for `If-Match`.
+    pub version: i64,
+}
+
+/// The software that speaks for a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The device it speaks for.
+    pub device: DeviceId,
+    /// How it speaks.
+    pub protocol: Protocol,
+    /// The DEVICEID of a foreign agent.
+    pub foreign_id: Option<String>,
+    /// The UUID of a GLPI agent.
+    pub glpi_id: Option<String>,
+    /// The public key of our own agent.
+    pub public_key: Option<Vec<u8>>,
+    /// Its version.
+    pub version: Option<String>,
+    /// What it says it can do.
+    pub modules: Vec<String>,
+    /// Whether it may obey.
+    pub verified: bool,
+    /// Counts its enrolments; orders of an older one do not follow.
+    pub incarnation: u32,
+    /// When it was first heard.
+    pub first_contact: Timestamp,
+    /// When it was last heard.
+    pub last_contact: Option<Timestamp>,
+    /// When it is expected.
+    pub next_contact: Option<Timestamp>,
+    /// When its last inventory came.
+    pub last_inventory: Option<Timestamp>,
+    /// The address it comes from.
+    pub address: Option<String>,
+    /// The port of its own HTTP server, when known to differ from the usual one.
+    pub port: Option<u16>,
+    /// The last wake-up and what came of it.
+    pub last_wake: Option<(Timestamp, WakeOutcome, String)>,
+    /// Counts a person's changes, for `If-Match`.
+    pub version_no: i64,
+}
+
+/// An agent that reports for the first time, or anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewAgent {
+    /// Its id.
+    pub id: AgentId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The device it speaks for.
+    pub device: DeviceId,
+    /// How it speaks.
+    pub protocol: Protocol,
+    /// The DEVICEID of a foreign agent.
+    pub foreign_id: Option<String>,
+    /// The UUID of a GLPI agent.
+    pub glpi_id: Option<String>,
+    /// The public key of our own agent.
+    pub public_key: Option<Vec<u8>>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Whether it may obey.
+    pub verified: bool,
+    /// The address it first came from.
+    pub source: Option<String>,
+}
+
+/// One section of an agent, as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredSection {
+    /// The agent it came from.
+    pub agent: AgentId,
+    /// Its name.
+    pub section: String,
+    /// Hash of its facts.
+    pub hash: [u8; 32],
+    /// Rows of its facts.
+    pub rows: i64,
+    /// When the facts last changed.
+    pub changed: Timestamp,
+}
+
+/// What one inventory changed in one section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SectionHistory {
+    /// The section.
+    pub section: String,
+    /// `first`, `changed` or `removed`.
+    pub kind: String,
+    /// The rows that differ; of a first section only their number is kept.
+    #[serde(flatten)]
+    pub change: SectionChange,
+    /// Number of rows added.
+    pub added_count: usize,
+    /// Number of rows removed.
+    pub removed_count: usize,
+}
+
+/// One entry of a device's history: all that one inventory changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryEntry {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// From which agent.
+    pub agent: AgentId,
+    /// Per section.
+    pub sections: Vec<SectionHistory>,
+}
+
+/// Evidence with the agent that gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownEvidence {
+    /// Who gave it.
+    pub agent: AgentId,
+    /// What it is.
+    pub evidence: Evidence,
+}
+
+/// One try to wake an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WakeTry {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// What came of it.
+    pub outcome: WakeOutcome,
+    /// More of it.
+    pub detail: String,
+}

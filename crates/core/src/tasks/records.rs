@@ -1,0 +1,215 @@
+//! Tasks, runs and assignments as they are kept.
+
+use super::doc::{Delivery, TaskDoc};
+use super::run::{Counts, RunState, Verdict};
+use super::state::{Assignment, AttemptState, Rules};
+use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
+use crate::time::Timestamp;
+use serde_json::Value;
+
+/// What a person wrote, in its newest version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Counts its changes; a version never changes.
+    pub version: i64,
+    /// The document of this version.
+    pub doc: TaskDoc,
+    /// When it was first written.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+    /// Who wrote this version.
+    pub author: String,
+}
+
+/// One execution of a task version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Its number in the organization.
+    pub number: i64,
+    /// The task.
+    pub task: TaskId,
+    /// The version it keeps.
+    pub task_version: i64,
+    /// The task's name at that version.
+    pub task_name: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// What it came to.
+    pub verdict: Option<Verdict>,
+    /// How work reaches the agents.
+    pub delivery: Delivery,
+    /// 0 (first) to 9.
+    pub priority: u8,
+    /// Devices in its snapshot.
+    pub targeted: i64,
+    /// Devices of the snapshot whose assignments are made.
+    pub made: i64,
+    /// A person ends it.
+    pub cancel_requested: bool,
+    /// When it was started by a person.
+    pub created: Timestamp,
+    /// When something was first handed out.
+    pub started: Option<Timestamp>,
+    /// When it finished.
+    pub ended: Option<Timestamp>,
+    /// Who started it.
+    pub started_by: String,
+    /// Totals over its steps.
+    pub counts: Counts,
+}
+
+/// One step of a run with what is needed to hand it out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunStep {
+    /// The run.
+    pub run: RunId,
+    /// Its index.
+    pub step: i64,
+    /// Its id in the task.
+    pub name: String,
+    /// The action's type.
+    pub action: String,
+    /// How often it is tried.
+    pub rules: Rules,
+    /// Whether unverified agents may do it.
+    pub open_to_strangers: bool,
+    /// Longest time from hand-out to result, when the task says so.
+    pub timeout: Option<std::time::Duration>,
+}
+
+/// An assignment with what belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssignmentRecord {
+    /// Its id.
+    pub id: AssignmentId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The run.
+    pub run: RunId,
+    /// Index of the step.
+    pub step: i64,
+    /// The target.
+    pub device: DeviceId,
+    /// 0 (first) to 9.
+    pub priority: u8,
+    /// Where it stands.
+    pub state: Assignment,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// When it was first handed out.
+    pub started: Option<Timestamp>,
+    /// Exit code of the last attempt that gave one.
+    pub exit_code: Option<i64>,
+}
+
+/// An assignment as lists show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssignmentRow {
+    /// The assignment.
+    pub record: AssignmentRecord,
+    /// The task.
+    pub task: TaskId,
+    /// The task's name.
+    pub task_name: String,
+    /// The step's id in the task.
+    pub step_name: String,
+    /// The device's name; empty when it was deleted.
+    pub device_name: String,
+    /// Protocol of the last actor.
+    pub actor_protocol: Option<String>,
+    /// State of the run.
+    pub run_state: RunState,
+    /// How the run delivers.
+    pub delivery: Delivery,
+    /// Whether unverified agents may do it.
+    pub open_to_strangers: bool,
+}
+
+/// One try of an assignment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptRecord {
+    /// Its number, from 1.
+    pub no: u32,
+    /// Who had it.
+    pub agent: AgentId,
+    /// In which life.
+    pub incarnation: u32,
+    /// What became of it.
+    pub state: AttemptState,
+    /// When it was handed out.
+    pub handed: Timestamp,
+    /// When the agent said it began.
+    pub begun: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Until when it must be heard of.
+    pub lease: Timestamp,
+    /// Exit code, when there is one.
+    pub exit_code: Option<i64>,
+    /// Output, cut to [`crate::limits::OUTPUT_BYTES_MAX`].
+    pub output: Option<String>,
+    /// What the agent said of it.
+    pub message: Option<String>,
+}
+
+/// One entry of the append-only record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its number; grows.
+    pub id: i64,
+    /// The run.
+    pub run: RunId,
+    /// The assignment, when it is about one.
+    pub assignment: Option<AssignmentId>,
+    /// The attempt, when it is about one.
+    pub attempt: Option<u32>,
+    /// When.
+    pub at: Timestamp,
+    /// What: a state's word, or `created`, `made`, `cancel_requested`, `finished`.
+    pub kind: String,
+    /// More of it.
+    pub data: Value,
+}
+
+/// What one decision changes, to be saved with its event and counters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The assignment before.
+    pub before: AssignmentRecord,
+    /// Its state afterwards.
+    pub after: Assignment,
+    /// What becomes of the attempt `after.attempt`.
+    pub attempt: Option<AttemptState>,
+    /// Exit code to keep.
+    pub exit_code: Option<i64>,
+    /// Output to keep with the attempt.
+    pub output: Option<String>,
+    /// Message to keep with the attempt.
+    pub message: Option<String>,
+    /// More for the event.
+    pub data: Value,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Agents that wait to be woken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DueWake {
+    /// The agent.
+    pub agent: AgentId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// How often it was tried.
+    pub tries: u32,
+}
