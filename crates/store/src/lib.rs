@@ -1,1 +1,36 @@
-//! The only SQL: SQLite and PostgreSQL, migrations, units of work.
+//! The only SQL of Muster: SQLite and PostgreSQL, migrations, units of work.
+//!
+//! Lives here: the unit of work (`Tx`), reads (`Rx`), the queue and threads behind them, and the operations by area.
+//! Absent on purpose: rules (they are in `muster-core`), async commands, SQL primitives in public methods.
+//!
+//! A command is a synchronous function of `&mut Tx`. It may run more than once, so it touches nothing but the `Tx` and its
+//! arguments. On SQLite one thread runs up to 256 queued commands in one durable transaction, each in a savepoint; on
+//! PostgreSQL eight threads run one transaction per command at READ COMMITTED, with fences instead of higher levels.
+#![allow(dead_code, reason = "the private SQL primitives are for the areas, which do not use each of them yet")]
+
+mod batch;
+mod checkpoint;
+mod fault;
+mod gather;
+mod inline;
+mod lite;
+mod migrate;
+mod pg;
+mod pgwriter;
+mod queue;
+mod read;
+mod stats;
+mod store;
+#[cfg(any(test, feature = "testdb"))]
+pub mod testdb;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod value;
+
+pub use fault::{Fault, OpenError};
+pub use gather::{Gather, Hot};
+pub use inline::{FaultPlan, Strike};
+pub use stats::StoreStats;
+pub use store::{Options, Store};
+pub use unit::{Effect, Hint, Rx, Topic, Tx};

@@ -1,0 +1,1 @@
+//! Tests of the machinery, the same bodies on both databases.
