@@ -6,21 +6,27 @@
 //! A command is a synchronous function of `&mut Tx`. It may run more than once, so it touches nothing but the `Tx` and its
 //! arguments. On SQLite one thread runs up to 256 queued commands in one durable transaction, each in a savepoint; on
 //! PostgreSQL eight threads run one transaction per command at READ COMMITTED, with fences instead of higher levels.
-#![allow(dead_code, reason = "the private SQL primitives are for the areas, which do not use each of them yet")]
 
+mod access;
+mod assignments;
 mod batch;
 mod checkpoint;
 mod fault;
+mod fleet;
 mod gather;
 mod inline;
+mod inventory;
+mod list;
 mod lite;
 mod migrate;
 mod pg;
 mod pgwriter;
+mod query_sql;
 mod queue;
 mod read;
 mod stats;
 mod store;
+mod tasks;
 #[cfg(any(test, feature = "testdb"))]
 pub mod testdb;
 #[cfg(test)]
@@ -28,9 +34,14 @@ mod tests;
 mod unit;
 mod value;
 
+pub use access::{KeptAnswer, SessionRow};
+pub use assignments::{AssignmentFilter, NewAssignment};
 pub use fault::{Fault, OpenError};
+pub use fleet::{AgentFilter, DeviceFilter, Heard};
 pub use gather::{Gather, Hot};
 pub use inline::{FaultPlan, Strike};
+pub use inventory::{DeviceWrite, InventoryWrite, SectionWrite, Software};
 pub use stats::StoreStats;
 pub use store::{Options, Store};
+pub use tasks::{RunFilter, SNAPSHOT_CHUNK};
 pub use unit::{Effect, Hint, Rx, Topic, Tx};

@@ -91,7 +91,7 @@ impl Rx {
 
     /// All rows of an answer. Parameters are `?1`, `?2`, … on both databases.
     pub(crate) fn rows(&mut self, sql: &'static str, p: &[V]) -> Result<Vec<Row>, Fault> {
-        self.run(|db| match db {
+        self.ask(|db| match db {
             Db::Lite(db) => db.rows(sql, sql, p),
             Db::Pg(db) => db.rows(sql, sql, p),
         })
@@ -104,7 +104,7 @@ impl Rx {
 
     /// As `rows`, for texts that are built from optional filters: few different ones, never with values in them.
     pub(crate) fn rows_dyn(&mut self, sql: &str, p: &[V]) -> Result<Vec<Row>, Fault> {
-        self.run(|db| match db {
+        self.ask(|db| match db {
             Db::Lite(db) => db.rows(sql, "", p),
             Db::Pg(db) => db.rows(sql, "", p),
         })
@@ -135,7 +135,7 @@ impl Rx {
         self.broken.is_some()
     }
 
-    fn run<T>(&mut self, f: impl FnOnce(&mut Db) -> Result<T, Broken>) -> Result<T, Fault> {
+    fn ask<T>(&mut self, f: impl FnOnce(&mut Db) -> Result<T, Broken>) -> Result<T, Fault> {
         if let Some(broken) = &self.broken {
             return Err(broken.fault.clone());
         }
@@ -175,7 +175,7 @@ impl Tx {
 
     /// Runs a statement without an answer; how many rows it changed.
     pub(crate) fn exec(&mut self, sql: &'static str, p: &[V]) -> Result<u64, Fault> {
-        self.rx.run(|db| match db {
+        self.rx.ask(|db| match db {
             Db::Lite(db) => db.exec(sql, p),
             Db::Pg(db) => db.exec(sql, p),
         })
@@ -184,7 +184,7 @@ impl Tx {
     /// As `exec` when nobody reads the answer: on PostgreSQL it travels with the next statement or COMMIT, and a refusal
     /// shows there. The order of statements is kept.
     pub(crate) fn send(&mut self, sql: &'static str, p: &[V]) -> Result<(), Fault> {
-        self.rx.run(|db| match db {
+        self.rx.ask(|db| match db {
             Db::Lite(db) => db.exec(sql, p).map(|_| ()),
             Db::Pg(db) => db.send(sql, p),
         })

@@ -125,7 +125,8 @@ CREATE TABLE event (
 CREATE INDEX event_run ON event(run, id);
 CREATE INDEX event_assignment ON event(assignment, id) WHERE assignment IS NOT NULL;
 CREATE TABLE wake (
-  agent UUID PRIMARY KEY REFERENCES agent(id) ON DELETE CASCADE, org UUID NOT NULL, due BIGINT NOT NULL, tries BIGINT NOT NULL
+  agent UUID PRIMARY KEY REFERENCES agent(id) ON DELETE CASCADE, org UUID NOT NULL, due BIGINT NOT NULL, tries BIGINT NOT NULL,
+  created BIGINT NOT NULL
 );
 CREATE INDEX wake_due ON wake(due);
 CREATE TABLE wake_log (
@@ -134,7 +135,7 @@ CREATE TABLE wake_log (
 );
 CREATE INDEX wake_log_agent ON wake_log(agent, id);
 CREATE TABLE audit (
-  id UUID PRIMARY KEY, org UUID, at BIGINT NOT NULL, actor TEXT NOT NULL, actor_id UUID, verb TEXT NOT NULL, object_kind TEXT NOT NULL,
+  id UUID PRIMARY KEY, org UUID, at BIGINT NOT NULL, actor TEXT NOT NULL, verb TEXT NOT NULL, object_kind TEXT NOT NULL,
   object_id UUID, object_name TEXT NOT NULL, before TEXT, after TEXT, request TEXT NOT NULL
 );
 CREATE INDEX audit_org ON audit(org, id);

@@ -125,7 +125,8 @@ CREATE TABLE event (
 CREATE INDEX event_run ON event(run, id);
 CREATE INDEX event_assignment ON event(assignment, id) WHERE assignment IS NOT NULL;
 CREATE TABLE wake (
-  agent BLOB PRIMARY KEY REFERENCES agent(id) ON DELETE CASCADE, org BLOB NOT NULL, due INTEGER NOT NULL, tries INTEGER NOT NULL
+  agent BLOB PRIMARY KEY REFERENCES agent(id) ON DELETE CASCADE, org BLOB NOT NULL, due INTEGER NOT NULL, tries INTEGER NOT NULL,
+  created INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX wake_due ON wake(due);
 CREATE TABLE wake_log (
@@ -134,7 +135,7 @@ CREATE TABLE wake_log (
 ) STRICT;
 CREATE INDEX wake_log_agent ON wake_log(agent, id);
 CREATE TABLE audit (
-  id BLOB PRIMARY KEY, org BLOB, at INTEGER NOT NULL, actor TEXT NOT NULL, actor_id BLOB, verb TEXT NOT NULL, object_kind TEXT NOT NULL,
+  id BLOB PRIMARY KEY, org BLOB, at INTEGER NOT NULL, actor TEXT NOT NULL, verb TEXT NOT NULL, object_kind TEXT NOT NULL,
   object_id BLOB, object_name TEXT NOT NULL, before TEXT, after TEXT, request TEXT NOT NULL
 ) STRICT;
 CREATE INDEX audit_org ON audit(org, id);

@@ -1,0 +1,459 @@
+//! Assignments and attempts: making, claiming, saving, the queue.
+//!
+//! What may follow what is decided in `muster_core::tasks::state`; here rows are loaded (locked on PostgreSQL, in the order of
+//! their ids) and the decisions saved: the row, its attempt, one event, and the counters last.
+
+use crate::fault::Fault;
+use crate::list::{List, Order, small, word};
+use crate::tasks::event;
+use crate::unit::{Hint, Rx, Topic, Tx};
+use crate::value::{Row, V};
+use muster_core::fleet::Protocol;
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
+use muster_core::page::{Page, PageRequest};
+use muster_core::tasks::state::{Actor, Status};
+use muster_core::tasks::{
+    Assignment, AssignmentRecord, AssignmentRow, AttemptRecord, AttemptState, Change, Counts, Delivery, DueWake, Event, Rules, State,
+};
+use muster_core::time::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What a list of assignments is narrowed by.
+#[derive(Clone, Debug, Default)]
+pub struct AssignmentFilter {
+    /// Only these.
+    pub ids: Option<Vec<AssignmentId>>,
+    /// Only those that are not final.
+    pub open: bool,
+    /// Any of these states.
+    pub states: Vec<State>,
+    /// Of this run.
+    pub run: Option<RunId>,
+    /// Of this task.
+    pub task: Option<TaskId>,
+    /// Of this device.
+    pub device: Option<DeviceId>,
+    /// Text in the device's or task's name.
+    pub q: Option<String>,
+}
+
+/// A new assignment.
+#[derive(Clone, Debug)]
+pub struct NewAssignment {
+    /// Its id.
+    pub id: AssignmentId,
+    /// The target.
+    pub device: DeviceId,
+}
+
+const RECORD: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
+     a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
+     s.idempotent";
+const RECORD_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step";
+const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
+     a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
+     s.idempotent, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers";
+const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
+     LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
+
+fn status(row: &Row) -> Result<Status, Fault> {
+    let state: State = word(row, 5, "assignment", "state")?;
+    let ended = Timestamp(row.opt_int(17)?.unwrap_or(0));
+    let actor =
+        || -> Result<Actor, Fault> { Ok(Actor { agent: row.id(8)?.into(), incarnation: small(row, 9, "assignment", "incarnation")? }) };
+    let lease = Timestamp(row.int(11)?);
+    Ok(match state {
+        State::Prepared => Status::Prepared { from: Timestamp(row.int(12)?) },
+        State::Started => Status::Started { actor: actor()?, lease },
+        // `due` of a running one is the instant at which it began.
+        State::Running => Status::Running { actor: actor()?, since: Timestamp(row.int(12)?), lease },
+        State::Ok => Status::Ok { at: ended },
+        State::Error => Status::Error { at: ended },
+        State::Unknown => Status::Unknown { at: ended },
+        State::Cancelled => Status::Cancelled { at: ended },
+        State::Expired => Status::Expired { at: ended },
+        State::Skipped => Status::Skipped { at: ended },
+    })
+}
+
+fn record(row: &Row) -> Result<AssignmentRecord, Fault> {
+    let last_actor = match (row.opt_id(8)?, row.opt_int(9)?) {
+        (Some(agent), Some(_)) => Some(Actor { agent: agent.into(), incarnation: small(row, 9, "assignment", "incarnation")? }),
+        _ => None,
+    };
+    Ok(AssignmentRecord {
+        id: row.id(0)?.into(),
+        org: row.id(1)?.into(),
+        run: row.id(2)?.into(),
+        step: row.int(3)?,
+        device: row.id(4)?.into(),
+        priority: small(row, 6, "assignment", "priority")?,
+        state: Assignment {
+            status: status(row)?,
+            attempt: small(row, 7, "assignment", "attempt")?,
+            last_actor,
+            last_attempt: row.opt_text(10)?.map(|_| word::<AttemptState>(row, 10, "assignment", "attempt_state")).transpose()?,
+            cancel_requested: row.flag(13),
+            rules: Rules {
+                attempts_max: small(row, 19, "run_step", "attempts_max")?,
+                backoff: Duration::from_millis(small(row, 20, "run_step", "backoff")?),
+                on_error: row.flag(21),
+                on_unknown: row.flag(22),
+                idempotent: row.flag(23),
+            },
+        },
+        created: Timestamp(row.int(14)?),
+        updated: Timestamp(row.int(15)?),
+        started: row.opt_int(16)?.map(Timestamp),
+        exit_code: row.opt_int(18)?,
+    })
+}
+
+fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
+    Ok(AssignmentRow {
+        record: record(row)?,
+        task: row.id(24)?.into(),
+        task_name: row.text(25)?.to_owned(),
+        step_name: row.text(26)?.to_owned(),
+        device_name: row.text(27)?.to_owned(),
+        actor_protocol: row.opt_text(28)?.map(|_| word::<Protocol>(row, 28, "agent", "protocol").map(|p| p.to_string())).transpose()?,
+        run_state: word(row, 29, "run", "state")?,
+        delivery: if row.text(30)? == "push" { Delivery::Push } else { Delivery::Pull },
+        open_to_strangers: row.flag(31),
+    })
+}
+
+fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, postgres: bool) {
+    list.filter("a.org = {}", org.0);
+    if filter.open {
+        list.condition("a.open = 1");
+    }
+    if let Some(ids) = &filter.ids {
+        list.any_of("a.id", ids.iter().map(|id| id.0));
+    }
+    if !filter.states.is_empty() {
+        list.any_of("a.state", filter.states.iter().map(|s| s.as_str()));
+    }
+    for (column, id) in [("a.run", filter.run.map(|r| r.0)), ("r.task", filter.task.map(|t| t.0)), ("a.device", filter.device.map(|d| d.0))]
+    {
+        if let Some(id) = id {
+            list.filter(&format!("{column} = {{}}"), id);
+        }
+    }
+    if let Some(q) = &filter.q {
+        let find = if postgres { "strpos" } else { "instr" };
+        let name = list.param(q.to_lowercase());
+        list.condition(format!("{find}(lower(coalesce(d.name, '')), {name}) > 0 OR {find}(lower(r.task_name), {name}) > 0"));
+    }
+}
+
+impl Rx {
+    /// A page of assignments. Sorts: priority (the queue's order), created (also the default).
+    pub fn assignments(&mut self, org: OrgId, filter: &AssignmentFilter, page: &PageRequest) -> Result<Page<AssignmentRow>, Fault> {
+        let mut list = List::new(ROW, ROW_FROM);
+        narrow(&mut list, org, filter, self.is_postgres());
+        let column = if page.sort.as_deref() == Some("priority") { "a.priority" } else { "a.id" };
+        list.page(self, page, &Order { column, id: "a.id" }, shown)
+    }
+
+    /// How many assignments match, exactly.
+    pub fn assignments_count(&mut self, org: OrgId, filter: &AssignmentFilter) -> Result<i64, Fault> {
+        let mut list = List::new(ROW, ROW_FROM);
+        narrow(&mut list, org, filter, self.is_postgres());
+        list.exactly(self)
+    }
+
+    /// Ids of matching assignments, at most `limit`.
+    pub fn assignment_ids(&mut self, org: OrgId, filter: &AssignmentFilter, limit: usize) -> Result<Vec<AssignmentId>, Fault> {
+        let mut list = List::new("a.id", ROW_FROM);
+        narrow(&mut list, org, filter, self.is_postgres());
+        list.all(self, "a.id", limit, |r| r.id(0).map(AssignmentId))
+    }
+
+    /// An assignment of an organization.
+    pub fn assignment(&mut self, org: OrgId, id: AssignmentId) -> Result<Option<AssignmentRow>, Fault> {
+        let filter = AssignmentFilter { ids: Some(vec![id]), ..AssignmentFilter::default() };
+        Ok(self.assignments(org, &filter, &PageRequest::default())?.items.pop())
+    }
+
+    /// The attempts of an assignment, in order.
+    pub fn attempts(&mut self, id: AssignmentId) -> Result<Vec<AttemptRecord>, Fault> {
+        let sql = "SELECT no, agent, incarnation, state, handed, begun, ended, lease, exit_code, output, message FROM attempt WHERE assignment = ?1 ORDER BY no";
+        let read = |r: &Row| {
+            Ok(AttemptRecord {
+                no: small(r, 0, "attempt", "no")?,
+                agent: r.id(1)?.into(),
+                incarnation: small(r, 2, "attempt", "incarnation")?,
+                state: word(r, 3, "attempt", "state")?,
+                handed: Timestamp(r.int(4)?),
+                begun: r.opt_int(5)?.map(Timestamp),
+                ended: r.opt_int(6)?.map(Timestamp),
+                lease: Timestamp(r.int(7)?),
+                exit_code: r.opt_int(8)?,
+                output: r.opt_text(9)?.map(str::to_owned),
+                message: r.opt_text(10)?.map(str::to_owned),
+            })
+        };
+        self.rows(sql, &[V::U(id.0)])?.iter().map(read).collect()
+    }
+
+    /// The record of an assignment, in order, at most 1,000 entries.
+    pub fn assignment_events(&mut self, id: AssignmentId) -> Result<Vec<Event>, Fault> {
+        let sql = "SELECT id, run, assignment, attempt, at, kind, data FROM event WHERE assignment = ?1 ORDER BY id LIMIT 1000";
+        self.rows(sql, &[V::U(id.0)])?.iter().map(event).collect()
+    }
+
+    /// Ids of assignments whose lease has lapsed, the longest lapsed first.
+    pub fn lapsed(&mut self, now: Timestamp, limit: i64) -> Result<Vec<AssignmentId>, Fault> {
+        let sql = "SELECT id FROM assignment WHERE lease > 0 AND lease <= ?1 ORDER BY lease, id LIMIT ?2";
+        self.rows(sql, &[now.0.into(), limit.into()])?.iter().map(|r| r.id(0).map(AssignmentId)).collect()
+    }
+
+    /// Open assignments of devices (by device, then priority, then age), at most `each` per device.
+    pub fn open_of(&mut self, device: DeviceId, each: i64) -> Result<Vec<AssignmentId>, Fault> {
+        let sql = "SELECT id FROM assignment WHERE device = ?1 AND open = 1 ORDER BY priority, id LIMIT ?2";
+        self.rows(sql, &[V::U(device.0), each.into()])?.iter().map(|r| r.id(0).map(AssignmentId)).collect()
+    }
+
+    /// Agents that are due to be woken.
+    pub fn wakes_due(&mut self, now: Timestamp, limit: i64) -> Result<Vec<DueWake>, Fault> {
+        let sql = "SELECT agent, org, tries FROM wake WHERE due <= ?1 ORDER BY due, agent LIMIT ?2";
+        let read = |r: &Row| Ok(DueWake { agent: r.id(0)?.into(), org: r.id(1)?.into(), tries: small(r, 2, "wake", "tries")? });
+        self.rows(sql, &[now.0.into(), limit.into()])?.iter().map(read).collect()
+    }
+
+    /// Starts and verdicts per hour since an instant: hour (ms), kind, count.
+    pub fn events_by_hour(&mut self, org: OrgId, since: Timestamp) -> Result<Vec<(i64, String, i64)>, Fault> {
+        let sql = "SELECT h, kind, count(*) FROM (SELECT a.ended / 3600000 AS h, a.state AS kind FROM assignment a WHERE a.org = ?1 AND a.ended >= ?2 \
+             UNION ALL SELECT a.started / 3600000, 'started' FROM assignment a WHERE a.org = ?1 AND a.started >= ?2) x GROUP BY h, kind ORDER BY h, kind";
+        let rows = self.rows(sql, &[V::U(org.0), since.0.into()])?;
+        rows.iter().map(|r| Ok((r.int(0)? * 3_600_000, r.text(1)?.to_owned(), r.int(2)?))).collect()
+    }
+
+    /// Open assignments by state and how many of the runs' assignments are in error.
+    pub fn open_counts(&mut self, org: OrgId) -> Result<Counts, Fault> {
+        let sql = "SELECT CAST(coalesce(sum(c.prepared), 0) AS BIGINT), CAST(coalesce(sum(c.started), 0) AS BIGINT), CAST(coalesce(sum(c.running), 0) AS BIGINT) \
+             FROM run r JOIN run_count c ON c.run = r.id WHERE r.org = ?1 AND r.state <> 'finished'";
+        let mut counts = Counts::default();
+        if let Some(row) = self.one(sql, &[V::U(org.0)])? {
+            for (i, state) in [State::Prepared, State::Started, State::Running].into_iter().enumerate() {
+                counts.add(state, row.int(i)?);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl Tx {
+    /// Loads assignments for change: locked on PostgreSQL, in the order of their ids; unknown ones are left out.
+    pub fn assignments_for_update(&mut self, ids: &[AssignmentId]) -> Result<Vec<AssignmentRecord>, Fault> {
+        let mut sorted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        if self.is_postgres() {
+            let all = V::Us(sorted.iter().map(|id| Some(*id)).collect());
+            let lock = "SELECT id FROM assignment WHERE id = ANY(?1::uuid[]) ORDER BY id FOR NO KEY UPDATE";
+            self.rows(lock, std::slice::from_ref(&all))?;
+            let sql = "SELECT a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
+                 a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
+                 s.idempotent FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
+            return self.rows(sql, &[all])?.iter().map(record).collect();
+        }
+        let mut found = Vec::with_capacity(sorted.len());
+        for chunk in sorted.chunks(200) {
+            let mut list = List::new(RECORD, RECORD_FROM);
+            list.any_of("a.id", chunk.iter().copied());
+            found.extend(list.all(self, "a.id", chunk.len(), record)?);
+        }
+        Ok(found)
+    }
+
+    /// Makes assignments of one step of a run; doing it twice is the same as once. Gives how many are new.
+    pub fn assignments_insert(
+        &mut self,
+        org: OrgId,
+        run: RunId,
+        step: i64,
+        priority: u8,
+        now: Timestamp,
+        all: &[NewAssignment],
+    ) -> Result<i64, Fault> {
+        let mut made = 0;
+        if self.is_postgres() {
+            let ids = V::Us(all.iter().map(|n| Some(n.id.0)).collect());
+            let devices = V::Us(all.iter().map(|n| Some(n.device.0)).collect());
+            made += self.exec(
+                "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated) \
+                 SELECT x.id, ?3, ?4, ?5, x.device, 'prepared', 1, ?6, 0, 0, ?7, 0, ?7, ?7 FROM unnest(?1::uuid[], ?2::uuid[]) AS x(id, device) ON CONFLICT DO NOTHING",
+                &[ids, devices, V::U(org.0), V::U(run.0), step.into(), i64::from(priority).into(), now.0.into()],
+            )?;
+        } else {
+            for n in all {
+                made += self.exec(
+                    "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, 'prepared', 1, ?6, 0, 0, ?7, 0, ?7, ?7) ON CONFLICT DO NOTHING",
+                    &[V::U(n.id.0), V::U(org.0), V::U(run.0), step.into(), V::U(n.device.0), i64::from(priority).into(), now.0.into()],
+                )?;
+            }
+        }
+        let made = i64::try_from(made).unwrap_or(0);
+        self.send("UPDATE run_count SET prepared = prepared + ?3 WHERE run = ?1 AND step = ?2", &[V::U(run.0), step.into(), made.into()])?;
+        Ok(made)
+    }
+
+    /// Saves decisions on assignments that were loaded for change: rows, attempts, one event for each changed state, and the
+    /// counters last, once per run and step. Gives the new totals of the runs that were touched.
+    pub fn save(&mut self, changes: &[Change]) -> Result<BTreeMap<RunId, OrgId>, Fault> {
+        let mut moved: BTreeMap<(RunId, i64), Counts> = BTreeMap::new();
+        let mut runs = BTreeMap::new();
+        for change in changes {
+            self.assignment_update(change)?;
+            self.attempt_save(change)?;
+            let (before, after) = (change.before.state.status.state(), change.after.status.state());
+            if before != after {
+                let data = &change.data;
+                let attempt = (change.after.attempt > 0).then_some(change.after.attempt);
+                self.event_insert(
+                    change.before.org,
+                    change.before.run,
+                    Some(change.before.id.0),
+                    attempt,
+                    change.at,
+                    after.as_str(),
+                    data,
+                )?;
+                let counts = moved.entry((change.before.run, change.before.step)).or_default();
+                counts.add(before, -1);
+                counts.add(after, 1);
+            }
+            runs.insert(change.before.run, change.before.org);
+            self.after(Hint { topic: Topic::Assignment, id: Some(change.before.id.0), org: Some(change.before.org.0) });
+        }
+        for ((run, step), counts) in moved {
+            self.counts_move(run, step, &counts)?;
+            self.after(Hint { topic: Topic::Run, id: Some(run.0), org: runs.get(&run).map(|o| o.0) });
+        }
+        Ok(runs)
+    }
+
+    fn assignment_update(&mut self, change: &Change) -> Result<(), Fault> {
+        let after = &change.after;
+        let state = after.status.state();
+        let (lease, due) = match after.status {
+            Status::Prepared { from } => (0, from.0),
+            Status::Started { lease, .. } => (lease.0, change.at.0),
+            Status::Running { lease, since, .. } => (lease.0, since.0),
+            _ => (0, change.at.0),
+        };
+        let started = change.before.started.or((state == State::Started).then_some(change.at));
+        self.send(
+            "UPDATE assignment SET state = ?2, open = ?3, attempt = ?4, agent = ?5, incarnation = ?6, attempt_state = ?7, lease = ?8, due = ?9, \
+             cancel_requested = ?10, updated = ?11, started = ?12, ended = ?13, exit_code = coalesce(?14, exit_code) WHERE id = ?1",
+            &[
+                V::U(change.before.id.0),
+                state.as_str().into(),
+                state.is_open().into(),
+                i64::from(after.attempt).into(),
+                after.last_actor.map(|a| a.agent.0).into(),
+                after.last_actor.map(|a| i64::from(a.incarnation)).into(),
+                after.last_attempt.map(AttemptState::as_str).into(),
+                lease.into(),
+                due.into(),
+                after.cancel_requested.into(),
+                change.at.0.into(),
+                started.map(|t| t.0).into(),
+                after.status.ended().map(|t| t.0).into(),
+                change.exit_code.into(),
+            ],
+        )
+    }
+
+    fn attempt_save(&mut self, change: &Change) -> Result<(), Fault> {
+        let Some(state) = change.attempt else { return Ok(()) };
+        let id = V::U(change.before.id.0);
+        let no: V = i64::from(change.after.attempt).into();
+        let lease = change.after.status.lease().map_or(0, |(_, lease)| lease.0);
+        match (state, change.after.last_actor) {
+            (AttemptState::Started, Some(actor)) => self.send(
+                "INSERT INTO attempt (assignment, no, agent, incarnation, state, handed, lease) VALUES (?1, ?2, ?3, ?4, 'started', ?5, ?6)",
+                &[id, no, V::U(actor.agent.0), i64::from(actor.incarnation).into(), change.at.0.into(), lease.into()],
+            ),
+            (AttemptState::Running, _) => self.send(
+                "UPDATE attempt SET state = 'running', begun = coalesce(begun, ?3), lease = ?4 WHERE assignment = ?1 AND no = ?2",
+                &[id, no, change.at.0.into(), lease.into()],
+            ),
+            (state, _) => self.send(
+                "UPDATE attempt SET state = ?3, ended = ?4, exit_code = coalesce(?5, exit_code), output = coalesce(?6, output), message = coalesce(?7, message) \
+                 WHERE assignment = ?1 AND no = ?2",
+                &[
+                    id,
+                    no,
+                    state.as_str().into(),
+                    change.at.0.into(),
+                    change.exit_code.into(),
+                    change.output.as_deref().into(),
+                    change.message.as_deref().into(),
+                ],
+            ),
+        }
+    }
+
+    fn counts_move(&mut self, run: RunId, step: i64, by: &Counts) -> Result<(), Fault> {
+        let mut params = vec![V::U(run.0), step.into()];
+        params.extend(by.0.iter().map(|n| V::I(*n)));
+        self.send(
+            "UPDATE run_count SET prepared = prepared + ?3, started = started + ?4, running = running + ?5, ok = ok + ?6, error = error + ?7, \
+             unknown = unknown + ?8, cancelled = cancelled + ?9, expired = expired + ?10, skipped = skipped + ?11 WHERE run = ?1 AND step = ?2",
+            &params,
+        )
+    }
+
+    /// Puts agents on the list of those to be woken; one that is there already is woken again at once.
+    pub fn wakes_insert(&mut self, org: OrgId, agents: &[AgentId], now: Timestamp) -> Result<(), Fault> {
+        for agent in agents {
+            self.send(
+                "INSERT INTO wake (agent, org, due, tries, created) VALUES (?1, ?2, ?3, 0, ?3) ON CONFLICT (agent) DO UPDATE SET due = excluded.due, tries = 0, created = excluded.created",
+                &[V::U(agent.0), V::U(org.0), now.0.into()],
+            )?;
+        }
+        if !agents.is_empty() {
+            self.after(Hint { topic: Topic::Wake, id: None, org: Some(org.0) });
+        }
+        Ok(())
+    }
+
+    /// Takes a due wake-up for `lease` milliseconds; false when another node was faster.
+    pub fn wake_take(&mut self, wake: &DueWake, now: Timestamp, until: Timestamp) -> Result<bool, Fault> {
+        let done = self.exec(
+            "UPDATE wake SET due = ?3, tries = tries + 1 WHERE agent = ?1 AND due <= ?2 AND tries = ?4",
+            &[V::U(wake.agent.0), now.0.into(), until.0.into(), i64::from(wake.tries).into()],
+        )?;
+        Ok(done == 1)
+    }
+
+    /// Records what came of a wake-up and when the next is due; `None` ends the tries.
+    pub fn wake_record(
+        &mut self,
+        org: OrgId,
+        agent: AgentId,
+        tried: &muster_core::fleet::WakeTry,
+        next: Option<Timestamp>,
+    ) -> Result<(), Fault> {
+        self.exec(
+            "INSERT INTO wake_log (id, org, agent, at, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            &[V::U(tried.id), V::U(org.0), V::U(agent.0), tried.at.0.into(), tried.outcome.as_str().into(), (&tried.detail).into()],
+        )?;
+        self.exec(
+            "UPDATE agent SET wake_at = ?2, wake_outcome = ?3, wake_detail = ?4 WHERE id = ?1",
+            &[V::U(agent.0), tried.at.0.into(), tried.outcome.as_str().into(), (&tried.detail).into()],
+        )?;
+        match next {
+            Some(due) => self.exec("UPDATE wake SET due = ?2 WHERE agent = ?1", &[V::U(agent.0), due.0.into()])?,
+            None => self.exec("DELETE FROM wake WHERE agent = ?1", &[V::U(agent.0)])?,
+        };
+        self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: Some(org.0) });
+        Ok(())
+    }
+}

@@ -1,0 +1,530 @@
+//! Devices and agents: lists, look-ups, presence, wake-ups.
+
+use crate::fault::Fault;
+use crate::list::{List, Order, json, small, word};
+use crate::query_sql;
+use crate::unit::{Hint, Rx, Topic, Tx};
+use crate::value::{Row, V};
+use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, WakeOutcome, WakeTry};
+use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::page::{Page, PageRequest};
+use muster_core::query::Query;
+use muster_core::time::Timestamp;
+use uuid::Uuid;
+
+/// What a list of devices is narrowed by; all that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Text in name, serial, addresses, tag, user, OS.
+    pub q: Option<String>,
+    /// Exact columns, by API name: name, tag, os_family, manufacturer, model, serial, uuid; any of the values.
+    pub columns: Vec<(&'static str, Vec<String>)>,
+    /// Any of these protocols.
+    pub protocols: Vec<Protocol>,
+    /// Verified or not.
+    pub verified: Option<bool>,
+    /// Heard since (`Ok`) or silent since (`Err`) an instant.
+    pub heard_since: Option<Result<Timestamp, Timestamp>>,
+    /// Has this IP address.
+    pub ip: Option<String>,
+    /// Has this MAC address.
+    pub mac: Option<String>,
+    /// Has a program of this name.
+    pub software: Option<String>,
+    /// This user is logged in.
+    pub user: Option<String>,
+    /// A query.
+    pub query: Option<Query>,
+}
+
+/// What a list of agents is narrowed by.
+#[derive(Clone, Debug, Default)]
+pub struct AgentFilter {
+    /// Any of these protocols.
+    pub protocols: Vec<Protocol>,
+    /// This version.
+    pub version: Option<String>,
+    /// Verified or not.
+    pub verified: Option<bool>,
+    /// Heard since (`Ok`) or silent since (`Err`) an instant.
+    pub heard_since: Option<Result<Timestamp, Timestamp>>,
+    /// Text in the foreign id or version.
+    pub q: Option<String>,
+}
+
+/// An agent that was heard: presence, written in sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// Who.
+    pub agent: AgentId,
+    /// Its device.
+    pub device: DeviceId,
+    /// When.
+    pub at: Timestamp,
+    /// When it was told to come again.
+    pub next: Option<Timestamp>,
+    /// From where.
+    pub address: Option<String>,
+    /// The version it said.
+    pub version: Option<String>,
+}
+
+const DEVICE: &str = "d.id, d.org, d.name, d.os, d.os_family, d.manufacturer, d.model, d.serial, d.uuid, d.cpu, d.memory_mb, d.tag, d.notes, \
+     d.ips, d.macs, d.verified, d.agent, d.protocol, d.agent_version, d.software_count, d.findings, d.first_seen, d.last_inventory, \
+     d.last_contact, d.version";
+const AGENT: &str = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
+     a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
+     a.wake_detail, a.version_no";
+
+fn owned(row: &Row, i: usize) -> Result<Option<String>, Fault> {
+    Ok(row.opt_text(i)?.map(str::to_owned))
+}
+
+fn instant(row: &Row, i: usize) -> Result<Option<Timestamp>, Fault> {
+    Ok(row.opt_int(i)?.filter(|ms| *ms > 0).map(Timestamp))
+}
+
+fn protocol(row: &Row, i: usize) -> Result<Option<Protocol>, Fault> {
+    row.opt_text(i)?.map(|_| word(row, i, "device", "protocol")).transpose()
+}
+
+fn device(row: &Row) -> Result<Device, Fault> {
+    Ok(Device {
+        id: row.id(0)?.into(),
+        org: row.id(1)?.into(),
+        name: row.text(2)?.to_owned(),
+        os: owned(row, 3)?,
+        os_family: owned(row, 4)?,
+        manufacturer: owned(row, 5)?,
+        model: owned(row, 6)?,
+        serial: owned(row, 7)?,
+        uuid: owned(row, 8)?,
+        cpu: owned(row, 9)?,
+        memory_mb: row.opt_int(10)?,
+        tag: owned(row, 11)?,
+        notes: owned(row, 12)?,
+        ips: json(row, 13, "device", "ips")?,
+        macs: json(row, 14, "device", "macs")?,
+        verified: row.flag(15),
+        agent: row.opt_id(16)?.map(AgentId),
+        protocol: protocol(row, 17)?,
+        agent_version: owned(row, 18)?,
+        software_count: row.int(19)?,
+        findings: json(row, 20, "device", "findings")?,
+        first_seen: Timestamp(row.int(21)?),
+        last_inventory: instant(row, 22)?,
+        last_contact: instant(row, 23)?,
+        version: row.int(24)?,
+    })
+}
+
+pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
+    let last_wake = match (row.opt_int(17)?, row.opt_text(18)?) {
+        (Some(at), Some(_)) => {
+            Some((Timestamp(at), word::<WakeOutcome>(row, 18, "agent", "wake_outcome")?, owned(row, 19)?.unwrap_or_default()))
+        }
+        _ => None,
+    };
+    Ok(Agent {
+        id: row.id(0)?.into(),
+        org: row.id(1)?.into(),
+        device: row.id(2)?.into(),
+        protocol: word(row, 3, "agent", "protocol")?,
+        foreign_id: owned(row, 4)?,
+        glpi_id: owned(row, 5)?,
+        public_key: row.opt_bytes(6)?.map(<[u8]>::to_vec),
+        version: owned(row, 7)?,
+        modules: json(row, 8, "agent", "modules")?,
+        verified: row.flag(9),
+        incarnation: small(row, 10, "agent", "incarnation")?,
+        first_contact: Timestamp(row.int(11)?),
+        last_contact: instant(row, 12)?,
+        next_contact: instant(row, 13)?,
+        last_inventory: instant(row, 14)?,
+        address: owned(row, 15)?,
+        port: row.opt_int(16)?.and_then(|p| u16::try_from(p).ok()),
+        last_wake,
+        version_no: row.int(20)?,
+    })
+}
+
+fn heard(list: &mut List, column: &str, heard: Option<Result<Timestamp, Timestamp>>) {
+    match heard {
+        Some(Ok(since)) => list.filter(&format!("{column} >= {{}}"), since.0),
+        Some(Err(before)) => list.filter(&format!("coalesce({column}, 0) < {{}}"), before.0),
+        None => {}
+    }
+}
+
+/// The conditions of a filter on alias `d`.
+pub(crate) fn narrow(list: &mut List, org: OrgId, filter: &DeviceFilter, postgres: bool) {
+    list.filter("d.org = {}", org.0);
+    if let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
+        for part in q.to_lowercase().split_whitespace().take(8) {
+            list.filter(if postgres { "strpos(d.search, {}) > 0" } else { "instr(d.search, {}) > 0" }, part);
+        }
+    }
+    for (column, values) in &filter.columns {
+        list.any_of(&format!("d.{column}"), values.iter().map(String::as_str));
+    }
+    if !filter.protocols.is_empty() {
+        list.any_of("d.protocol", filter.protocols.iter().map(|p| p.as_str()));
+    }
+    if let Some(verified) = filter.verified {
+        list.filter("d.verified = {}", verified);
+    }
+    heard(list, "d.last_contact", filter.heard_since);
+    for (kind, value) in [("ip", &filter.ip), ("mac", &filter.mac)] {
+        if let Some(value) = value {
+            let sql = format!("d.id IN (SELECT x.device FROM device_address x WHERE x.kind = '{kind}' AND x.value = {{}})");
+            list.filter(&sql, value.to_lowercase());
+        }
+    }
+    if let Some(name) = &filter.software {
+        list.filter("d.id IN (SELECT y.device FROM device_software y JOIN software s ON s.id = y.software WHERE s.name = {})", name);
+    }
+    if let Some(name) = &filter.user {
+        list.filter("d.id IN (SELECT l.device FROM device_login l WHERE l.name = {})", name);
+    }
+    if let Some(query) = &filter.query {
+        let text = query_sql::condition(list, query, postgres);
+        list.condition(text);
+    }
+}
+
+impl Rx {
+    /// A page of devices. Sorts: name, os, manufacturer, model, serial, tag, first_seen, last_inventory, last_contact.
+    pub fn devices(&mut self, org: OrgId, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>, Fault> {
+        let mut list = List::new(DEVICE, "device d");
+        narrow(&mut list, org, filter, self.is_postgres());
+        let column = match page.sort.as_deref() {
+            Some("os") => "coalesce(d.os, '')",
+            Some("manufacturer") => "coalesce(d.manufacturer, '')",
+            Some("model") => "coalesce(d.model, '')",
+            Some("serial") => "coalesce(d.serial, '')",
+            Some("tag") => "coalesce(d.tag, '')",
+            Some("first_seen") => "d.first_seen",
+            Some("last_inventory") => "d.last_inventory",
+            Some("last_contact") => "d.last_contact",
+            _ => "d.name",
+        };
+        list.page(self, page, &Order { column, id: "d.id" }, device)
+    }
+
+    /// A device of an organization.
+    pub fn device(&mut self, org: OrgId, id: DeviceId) -> Result<Option<Device>, Fault> {
+        let mut list = List::new(DEVICE, "device d");
+        list.filter("d.org = {}", org.0);
+        list.filter("d.id = {}", id.0);
+        Ok(list.all(self, "d.id", 1, device)?.pop())
+    }
+
+    /// Devices of an organization by id; unknown ones are left out.
+    pub fn devices_by_id(&mut self, org: OrgId, ids: &[DeviceId]) -> Result<Vec<Device>, Fault> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(200) {
+            let mut list = List::new(DEVICE, "device d");
+            list.filter("d.org = {}", org.0);
+            list.any_of("d.id", chunk.iter().map(|id| id.0));
+            found.extend(list.all(self, "d.name, d.id", chunk.len(), device)?);
+        }
+        Ok(found)
+    }
+
+    /// How many devices there are, how many were heard since `since`, how many are not verified.
+    pub fn device_counts(&mut self, org: OrgId, since: Timestamp) -> Result<(i64, i64, i64), Fault> {
+        let row = self.one(
+            "SELECT count(*), coalesce(sum(CASE WHEN last_contact >= ?2 THEN 1 ELSE 0 END), 0), coalesce(sum(CASE WHEN verified = 0 THEN 1 ELSE 0 END), 0) \
+             FROM device WHERE org = ?1",
+            &[V::U(org.0), since.0.into()],
+        )?;
+        row.map_or(Ok((0, 0, 0)), |r| Ok((r.int(0)?, r.int(1)?, r.int(2)?)))
+    }
+
+    /// Ids of devices selected by a query, by names or ids, or all; sorted. `named` are ids or names, as people write them.
+    pub fn device_ids(&mut self, org: OrgId, query: Option<&Query>, named: &[String], all: bool) -> Result<Vec<DeviceId>, Fault> {
+        let mut ids: Vec<DeviceId> = Vec::new();
+        let read = |r: &Row| r.id(0).map(DeviceId);
+        if all {
+            let mut list = List::new("d.id", "device d");
+            list.filter("d.org = {}", org.0);
+            ids.extend(list.all(self, "d.id", usize::MAX >> 1, read)?);
+        }
+        if let Some(query) = query {
+            let mut list = List::new("d.id", "device d");
+            list.filter("d.org = {}", org.0);
+            let text = query_sql::condition(&mut list, query, self.is_postgres());
+            list.condition(text);
+            ids.extend(list.all(self, "d.id", usize::MAX >> 1, read)?);
+        }
+        for chunk in named.chunks(200) {
+            let mut list = List::new("d.id", "device d");
+            list.filter("d.org = {}", org.0);
+            let known: Vec<Uuid> = chunk.iter().filter_map(|n| n.parse().ok()).collect();
+            let names: Vec<String> = chunk.iter().map(|n| list.param(n.as_str())).collect();
+            let known: Vec<String> = known.into_iter().map(|id| list.param(id)).collect();
+            let by_id = if known.is_empty() { String::new() } else { format!(" OR d.id IN ({})", known.join(", ")) };
+            list.condition(format!("d.name IN ({}){by_id}", names.join(", ")));
+            ids.extend(list.all(self, "d.id", usize::MAX >> 1, read)?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Ids of devices with one of these tags.
+    pub fn device_ids_tagged(&mut self, org: OrgId, tags: &[String]) -> Result<Vec<DeviceId>, Fault> {
+        let mut list = List::new("d.id", "device d");
+        list.filter("d.org = {}", org.0);
+        list.any_of("d.tag", tags.iter().map(String::as_str));
+        list.all(self, "d.id", usize::MAX >> 1, |r| r.id(0).map(DeviceId))
+    }
+
+    /// A page of agents with the names of their devices.
+    pub fn agents(&mut self, org: OrgId, filter: &AgentFilter, page: &PageRequest) -> Result<Page<(Agent, String)>, Fault> {
+        let columns = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
+             a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
+             a.wake_detail, a.version_no, d.name";
+        let mut list = List::new(columns, "agent a JOIN device d ON d.id = a.device");
+        list.filter("a.org = {}", org.0);
+        if !filter.protocols.is_empty() {
+            list.any_of("a.protocol", filter.protocols.iter().map(|p| p.as_str()));
+        }
+        if let Some(version) = &filter.version {
+            list.filter("a.version = {}", version);
+        }
+        if let Some(verified) = filter.verified {
+            list.filter("a.verified = {}", verified);
+        }
+        if let Some(q) = &filter.q {
+            let find = if self.is_postgres() { "strpos" } else { "instr" };
+            let name = list.param(q.to_lowercase());
+            list.condition(format!(
+                "{find}(lower(coalesce(a.foreign_id, '')), {name}) > 0 OR {find}(lower(coalesce(a.version, '')), {name}) > 0 OR {find}(lower(d.name), {name}) > 0"
+            ));
+        }
+        heard(&mut list, "a.last_contact", filter.heard_since);
+        let column = match page.sort.as_deref() {
+            Some("last_contact") => "coalesce(a.last_contact, 0)",
+            Some("version") => "coalesce(a.version, '')",
+            _ => "a.id",
+        };
+        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(21)?.to_owned())))
+    }
+
+    fn agents_where(&mut self, condition: &str, value: V) -> Result<Vec<Agent>, Fault> {
+        let mut list = List::new(AGENT, "agent a");
+        list.filter(condition, value);
+        list.all(self, "a.id", 1_000, agent)
+    }
+
+    /// An agent.
+    pub fn agent(&mut self, id: AgentId) -> Result<Option<Agent>, Fault> {
+        Ok(self.agents_where("a.id = {}", V::U(id.0))?.pop())
+    }
+
+    /// The agents of a device.
+    pub fn agents_of(&mut self, device: DeviceId) -> Result<Vec<Agent>, Fault> {
+        self.agents_where("a.device = {}", V::U(device.0))
+    }
+
+    /// The agents of devices.
+    pub fn agents_of_all(&mut self, devices: &[DeviceId]) -> Result<Vec<Agent>, Fault> {
+        let mut found = Vec::new();
+        for chunk in devices.chunks(200) {
+            let mut list = List::new(AGENT, "agent a");
+            list.any_of("a.device", chunk.iter().map(|d| d.0));
+            found.extend(list.all(self, "a.device, a.id", 10_000, agent)?);
+        }
+        Ok(found)
+    }
+
+    /// The agent with a foreign id, speaking one of these protocols.
+    pub fn agent_foreign(&mut self, foreign_id: &str, protocols: &[Protocol]) -> Result<Option<Agent>, Fault> {
+        let found = self.agents_where("a.foreign_id = {}", foreign_id.into())?;
+        Ok(found.into_iter().find(|a| protocols.contains(&a.protocol)))
+    }
+
+    /// The agent with a public key.
+    pub fn agent_with_key(&mut self, key: &[u8]) -> Result<Option<Agent>, Fault> {
+        Ok(self.agents_where("a.public_key = {}", key.into())?.pop())
+    }
+
+    /// How many unverified agents came first from a source since an instant.
+    pub fn strangers_from(&mut self, source: &str, since: Timestamp) -> Result<i64, Fault> {
+        let mut list = List::new("1", "agent a");
+        list.filter("a.source = {}", source);
+        list.filter("a.first_contact >= {}", since.0);
+        list.condition("a.verified = 0");
+        list.exactly(self)
+    }
+
+    /// The evidence of a device's agents.
+    pub fn evidence_of(&mut self, device: DeviceId) -> Result<Vec<KnownEvidence>, Fault> {
+        let sql = "SELECT e.agent, e.kind, e.value FROM evidence e JOIN agent a ON a.id = e.agent WHERE a.device = ?1 ORDER BY e.kind, e.value, e.agent";
+        self.rows(sql, &[V::U(device.0)])?.iter().map(known).collect()
+    }
+
+    /// Devices of an organization whose agents gave one of these pieces of evidence, each with what it shares.
+    pub fn devices_with_evidence(&mut self, org: OrgId, evidence: &[Evidence]) -> Result<Vec<(DeviceId, Evidence)>, Fault> {
+        let mut found = Vec::new();
+        for piece in evidence {
+            let rows = self.rows(
+                "SELECT DISTINCT a.device FROM evidence e JOIN agent a ON a.id = e.agent WHERE e.org = ?1 AND e.kind = ?2 AND e.value = ?3 ORDER BY a.device LIMIT 20",
+                &[V::U(org.0), piece.kind.as_str().into(), (&piece.value).into()],
+            )?;
+            for row in rows {
+                found.push((DeviceId(row.id(0)?), piece.clone()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The wake-ups of an agent, the newest first.
+    pub fn wakes(&mut self, agent: AgentId, page: &PageRequest) -> Result<Page<WakeTry>, Fault> {
+        let mut list = List::new("id, at, outcome, detail", "wake_log");
+        list.filter("agent = {}", agent.0);
+        let newest_first = PageRequest { descending: true, ..page.clone() };
+        list.page(self, &newest_first, &Order { column: "id", id: "id" }, |r| {
+            Ok(WakeTry {
+                id: r.id(0)?,
+                at: Timestamp(r.int(1)?),
+                outcome: word(r, 2, "wake_log", "outcome")?,
+                detail: r.text(3)?.to_owned(),
+            })
+        })
+    }
+}
+
+fn known(row: &Row) -> Result<KnownEvidence, Fault> {
+    let kind = match row.text(1)? {
+        "key" => EvidenceKind::Key,
+        "agent_id" => EvidenceKind::AgentId,
+        "deviceid" => EvidenceKind::Deviceid,
+        "uuid" => EvidenceKind::Uuid,
+        "serial" => EvidenceKind::Serial,
+        "mac" => EvidenceKind::Mac,
+        other => return Err(Fault::Corrupt { table: "evidence", column: "kind", row: format!("'{other}' is no known word") }),
+    };
+    Ok(KnownEvidence { agent: row.id(0)?.into(), evidence: Evidence { kind, value: row.text(2)?.to_owned() } })
+}
+
+impl Tx {
+    /// Adds a device that is known by name alone.
+    pub fn device_insert(&mut self, id: DeviceId, org: OrgId, name: &str, now: Timestamp) -> Result<(), Fault> {
+        self.exec(
+            "INSERT INTO device (id, org, name, ips, macs, verified, software_count, findings, finding_count, first_seen, last_inventory, last_contact, search, version) \
+             VALUES (?1, ?2, ?3, '[]', '[]', 0, 0, '[]', 0, ?4, 0, ?4, ?5, 1)",
+            &[V::U(id.0), V::U(org.0), name.into(), now.0.into(), name.to_lowercase().into()],
+        )?;
+        self.after(Hint { topic: Topic::Device, id: Some(id.0), org: Some(org.0) });
+        Ok(())
+    }
+
+    /// Saves what a person may change of a device, where the version still matches; false when it does not.
+    pub fn device_update(&mut self, d: &Device, given_name: Option<&str>, given_tag: Option<&str>) -> Result<bool, Fault> {
+        let done = self.exec(
+            "UPDATE device SET name = ?3, given_name = coalesce(?4, given_name), tag = ?5, given_tag = coalesce(?6, given_tag), notes = ?7, \
+             verified = ?8, search = search || ' ' || ?9, version = version + 1 WHERE id = ?1 AND version = ?2",
+            &[
+                V::U(d.id.0),
+                d.version.into(),
+                (&d.name).into(),
+                given_name.into(),
+                d.tag.as_deref().into(),
+                given_tag.into(),
+                d.notes.as_deref().into(),
+                d.verified.into(),
+                format!("{} {}", d.name, d.tag.as_deref().unwrap_or("")).to_lowercase().into(),
+            ],
+        )?;
+        self.exec("UPDATE agent SET verified = ?2 WHERE device = ?1", &[V::U(d.id.0), d.verified.into()])?;
+        self.after(Hint { topic: Topic::Device, id: Some(d.id.0), org: Some(d.org.0) });
+        Ok(done == 1)
+    }
+
+    /// Removes a device with its agents, sections and history. Its assignments stay as history.
+    pub fn device_delete(&mut self, org: OrgId, id: DeviceId) -> Result<bool, Fault> {
+        let done = self.exec("DELETE FROM device WHERE id = ?1 AND org = ?2", &[V::U(id.0), V::U(org.0)])?;
+        self.after(Hint { topic: Topic::Device, id: Some(id.0), org: Some(org.0) });
+        Ok(done == 1)
+    }
+
+    /// Adds an agent.
+    pub fn agent_insert(&mut self, a: &NewAgent, now: Timestamp) -> Result<(), Fault> {
+        self.exec(
+            "INSERT INTO agent (id, org, device, protocol, foreign_id, glpi_id, public_key, version, modules, verified, incarnation, first_contact, last_contact, source, address, version_no) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '[]', ?9, 1, ?10, ?10, ?11, ?11, 1)",
+            &[
+                V::U(a.id.0),
+                V::U(a.org.0),
+                V::U(a.device.0),
+                a.protocol.as_str().into(),
+                a.foreign_id.as_deref().into(),
+                a.glpi_id.as_deref().into(),
+                a.public_key.clone().into(),
+                a.version.as_deref().into(),
+                a.verified.into(),
+                now.0.into(),
+                a.source.as_deref().into(),
+            ],
+        )?;
+        self.after(Hint { topic: Topic::Agent, id: Some(a.id.0), org: Some(a.org.0) });
+        Ok(())
+    }
+
+    /// Saves what a person may change of an agent, where the version still matches; false when it does not.
+    pub fn agent_update(&mut self, a: &Agent) -> Result<bool, Fault> {
+        let modules = serde_json::to_string(&a.modules).map_err(|e| Fault::Db(e.to_string()))?;
+        let done = self.exec(
+            "UPDATE agent SET verified = ?3, modules = ?4, version_no = version_no + 1 WHERE id = ?1 AND version_no = ?2",
+            &[V::U(a.id.0), a.version_no.into(), a.verified.into(), modules.into()],
+        )?;
+        self.exec("UPDATE device SET verified = (SELECT min(verified) FROM agent WHERE device = ?1) WHERE id = ?1", &[V::U(a.device.0)])?;
+        self.after(Hint { topic: Topic::Agent, id: Some(a.id.0), org: Some(a.org.0) });
+        Ok(done == 1)
+    }
+
+    /// Moves an agent to another device.
+    pub fn agent_move(&mut self, agent: AgentId, device: DeviceId) -> Result<(), Fault> {
+        self.exec("UPDATE agent SET device = ?2 WHERE id = ?1", &[V::U(agent.0), V::U(device.0)])?;
+        Ok(())
+    }
+
+    /// Gives an agent a new life: a key made anew, the next incarnation.
+    pub fn agent_reborn(&mut self, agent: AgentId, key: &[u8], verified: bool) -> Result<(), Fault> {
+        self.exec(
+            "UPDATE agent SET public_key = ?2, incarnation = incarnation + 1, verified = ?3 WHERE id = ?1",
+            &[V::U(agent.0), key.into(), verified.into()],
+        )?;
+        Ok(())
+    }
+
+    /// Replaces the evidence an agent gives.
+    pub fn evidence_replace(&mut self, org: OrgId, agent: AgentId, evidence: &[Evidence]) -> Result<(), Fault> {
+        self.send("DELETE FROM evidence WHERE agent = ?1", &[V::U(agent.0)])?;
+        for e in evidence {
+            self.send(
+                "INSERT INTO evidence (agent, kind, value, org) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                &[V::U(agent.0), e.kind.as_str().into(), (&e.value).into(), V::U(org.0)],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes presence, in a set; an older one changes nothing. In the order of agents, so that two sets cannot block each other.
+    pub fn heard(&mut self, all: &[Heard]) -> Result<(), Fault> {
+        let mut sorted: Vec<&Heard> = all.iter().collect();
+        sorted.sort_by_key(|h| h.agent);
+        for h in sorted {
+            self.send(
+                "UPDATE agent SET last_contact = ?2, next_contact = coalesce(?3, next_contact), address = coalesce(?4, address), version = coalesce(?5, version) \
+                 WHERE id = ?1 AND (last_contact IS NULL OR last_contact <= ?2)",
+                &[V::U(h.agent.0), h.at.0.into(), h.next.map(|t| t.0).into(), h.address.as_deref().into(), h.version.as_deref().into()],
+            )?;
+            self.send("UPDATE device SET last_contact = ?2 WHERE id = ?1 AND last_contact < ?2", &[V::U(h.device.0), h.at.0.into()])?;
+            self.send("DELETE FROM wake WHERE agent = ?1 AND created <= ?2", &[V::U(h.agent.0), h.at.0.into()])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Lists with optional filters, sorted and cut into pages by keyset; one text for both databases.
+
+use crate::fault::Fault;
+use crate::unit::Rx;
+use crate::value::{Row, V};
+use muster_core::limits::TOTAL_COUNTED_MAX;
+use muster_core::page::{Cursor, Page, PageRequest, SortValue};
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+/// A list being asked for: columns, tables, conditions.
+pub(crate) struct List {
+    columns: &'static str,
+    from: &'static str,
+    conditions: Vec<String>,
+    params: Vec<V>,
+}
+
+/// By what a list is sorted: a column that is never NULL, and the id that breaks ties. Both are selected as the last two
+/// columns of every row.
+pub(crate) struct Order {
+    pub column: &'static str,
+    pub id: &'static str,
+}
+
+impl List {
+    pub fn new(columns: &'static str, from: &'static str) -> Self {
+        Self { columns, from, conditions: Vec::new(), params: Vec::new() }
+    }
+
+    /// Takes a parameter; gives its name in the text.
+    pub fn param(&mut self, value: impl Into<V>) -> String {
+        self.params.push(value.into());
+        format!("?{}", self.params.len())
+    }
+
+    /// Adds a condition; `{}` in it stands for the value.
+    pub fn filter(&mut self, condition: &str, value: impl Into<V>) {
+        let name = self.param(value);
+        self.conditions.push(condition.replace("{}", &name));
+    }
+
+    /// Adds a condition as it is.
+    pub fn condition(&mut self, condition: impl Into<String>) {
+        self.conditions.push(condition.into());
+    }
+
+    /// Adds 'the column is one of these'; none at all means nothing matches.
+    pub fn any_of(&mut self, column: &str, values: impl IntoIterator<Item = impl Into<V>>) {
+        let names: Vec<String> = values.into_iter().map(|v| self.param(v)).collect();
+        self.conditions.push(if names.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", names.join(", ")) });
+    }
+
+    fn text(&self, order: Option<&Order>, extra: &[String]) -> String {
+        let keys = order.map_or(String::new(), |o| format!(", {} AS k_, {} AS i_", o.column, o.id));
+        let mut sql = format!("SELECT {}{keys} FROM {}", self.columns, self.from);
+        for (i, condition) in self.conditions.iter().chain(extra).enumerate() {
+            let _ = write!(sql, " {} ({condition})", if i == 0 { "WHERE" } else { "AND" });
+        }
+        sql
+    }
+
+    /// One page.
+    pub fn page<T>(
+        mut self,
+        rx: &mut Rx,
+        request: &PageRequest,
+        order: &Order,
+        read: impl Fn(&Row) -> Result<T, Fault>,
+    ) -> Result<Page<T>, Fault> {
+        let total = self.count(rx)?;
+        let sql = self.page_text(request, order);
+        let mut rows = rx.rows_dyn(&sql, &self.params)?;
+        let more = rows.len() > request.limit;
+        rows.truncate(request.limit);
+        let next = match rows.last() {
+            Some(last) if more => Some(cursor(last, request)?.encode()),
+            _ => None,
+        };
+        Ok(Page { items: rows.iter().map(read).collect::<Result<_, _>>()?, next, total })
+    }
+
+    fn page_text(&mut self, request: &PageRequest, order: &Order) -> String {
+        let (way, beyond) = if request.descending { ("DESC", "<") } else { ("ASC", ">") };
+        let limit = request.limit + 1;
+        let Some(cursor) = &request.cursor else {
+            return format!("{} ORDER BY k_ {way}, i_ {way} LIMIT {limit}", self.text(Some(order), &[]));
+        };
+        let id = self.param(cursor.id);
+        if order.column == order.id {
+            return format!("{} ORDER BY i_ {way} LIMIT {limit}", self.text(Some(order), &[format!("{} {beyond} {id}", order.id)]));
+        }
+        let value = match &cursor.value {
+            SortValue::Number(n) => self.param(*n),
+            SortValue::Text(t) => self.param(t.as_str()),
+        };
+        // Two ranges instead of a row comparison: each can use the index (docs/adr/0002).
+        let same = self.text(Some(order), &[format!("{} = {value}", order.column), format!("{} {beyond} {id}", order.id)]);
+        let rest = self.text(Some(order), &[format!("{} {beyond} {value}", order.column)]);
+        format!(
+            "SELECT * FROM (SELECT * FROM ({same} ORDER BY i_ {way} LIMIT {limit}) a_ UNION ALL SELECT * FROM ({rest} ORDER BY k_ {way}, i_ {way} LIMIT {limit}) b_) c_ ORDER BY k_ {way}, i_ {way} LIMIT {limit}"
+        )
+    }
+
+    /// How many match; `None` above what is counted.
+    fn count(&self, rx: &mut Rx) -> Result<Option<i64>, Fault> {
+        let counting = List { columns: "1", from: self.from, conditions: self.conditions.clone(), params: Vec::new() };
+        let sql = format!("SELECT count(*) FROM ({} LIMIT {}) n_", counting.text(None, &[]), TOTAL_COUNTED_MAX + 1);
+        let n = rx.rows_dyn(&sql, &self.params)?.first().map_or(Ok(0), |r| r.int(0))?;
+        Ok((n <= TOTAL_COUNTED_MAX).then_some(n))
+    }
+
+    /// All rows in the order of a column, up to `limit`.
+    pub fn all<T>(self, rx: &mut Rx, order: &str, limit: usize, read: impl Fn(&Row) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+        let sql = format!("{} ORDER BY {order} LIMIT {limit}", self.text(None, &[]));
+        rx.rows_dyn(&sql, &self.params)?.iter().map(read).collect()
+    }
+
+    /// How many match, exactly.
+    pub fn exactly(self, rx: &mut Rx) -> Result<i64, Fault> {
+        let counting = List { columns: "count(*)", ..self };
+        let sql = counting.text(None, &[]);
+        rx.rows_dyn(&sql, &counting.params)?.first().map_or(Ok(0), |r| r.int(0))
+    }
+}
+
+fn cursor(last: &Row, request: &PageRequest) -> Result<Cursor, Fault> {
+    let n = last.cells.len();
+    let value = match last.cells.get(n - 2) {
+        Some(V::I(i)) => SortValue::Number(*i),
+        Some(V::T(t)) => SortValue::Text(t.clone()),
+        // A list in the order of its ids needs no other value.
+        _ => SortValue::Number(0),
+    };
+    Ok(Cursor { sort: request.order(), value, id: last.id(n - 1)? })
+}
+
+/// A word of the database as one of ours.
+pub(crate) fn word<T: FromStr>(row: &Row, i: usize, table: &'static str, column: &'static str) -> Result<T, Fault> {
+    let text = row.text(i)?;
+    text.parse().map_err(|_| Fault::Corrupt { table, column, row: format!("'{text}' is no known word") })
+}
+
+/// A JSON document of the database.
+pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &Row, i: usize, table: &'static str, column: &'static str) -> Result<T, Fault> {
+    serde_json::from_str(row.text(i)?).map_err(|e| Fault::Corrupt { table, column, row: e.to_string() })
+}
+
+/// A number that fits a smaller type.
+pub(crate) fn small<T: TryFrom<i64>>(row: &Row, i: usize, table: &'static str, column: &'static str) -> Result<T, Fault> {
+    let n = row.int(i)?;
+    T::try_from(n).map_err(|_| Fault::Corrupt { table, column, row: format!("{n} is out of range") })
+}
