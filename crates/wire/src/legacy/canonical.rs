@@ -27,7 +27,9 @@ pub(super) fn inventory(content: &Node, dialect: Dialect, completeness: Complete
             _ => add(&mut inventory, section, Some(row(section, element, dialect)).filter(|r| !r.is_empty())),
         }
     }
-    settle(&mut inventory);
+    // A cut document of an agent that has an OPERATINGSYSTEM of its own may have lost just that.
+    let derive = dialect.completeness() == completeness && !inventory.sections.contains_key("operatingsystem");
+    settle(&mut inventory, derive);
     inventory
 }
 
@@ -151,20 +153,20 @@ fn neighbours(element: &Node) -> Vec<Row> {
 }
 
 /// Moves what older forms keep in another section than the format does.
-fn settle(inventory: &mut Inventory) {
+/// `derive`: the operating system is told in HARDWARE only.
+fn settle(inventory: &mut Inventory, derive: bool) {
     for network in inventory.sections.get_mut("networks").into_iter().flatten() {
         settle_address_family(network);
     }
     let chassis = inventory.first("bios").and_then(|b| b.get("type").cloned());
-    let told = inventory.sections.contains_key("operatingsystem");
     let Some(hardware) = inventory.sections.get_mut("hardware").and_then(|rows| rows.first_mut()) else { return };
     if let Some(chassis) = chassis {
         hardware.entry("chassis_type".to_owned()).or_insert(chassis);
     }
     let etime = hardware.remove("etime");
-    let mut system = if told { Row::new() } else { operating_system(hardware) };
+    let mut system = if derive { operating_system(hardware) } else { Row::new() };
     if let Some((arch, uptime)) = text(hardware, "description").and_then(arch_and_uptime) {
-        if !told {
+        if derive {
             system.entry("arch".to_owned()).or_insert(Value::from(arch));
         }
         system.insert("uptime".to_owned(), Value::from(uptime));

@@ -200,11 +200,14 @@ fn told_by_content(version: Option<&str>, content: Option<&Node>) -> Dialect {
     }
 }
 
-/// Takes the section in which reading ended out of the content: its last rows are missing, and a section with rows missing
-/// would read as rows gone.
+/// Takes what reading ended in out of the document. Of a section the last rows are missing, and that would read as rows gone.
 fn leave_out_what_is_cut(root: &mut Node, damage: &xml::Damage) -> Finding {
     let detail = |more: &str| Finding::new("truncated", format!("{} at byte {}{more}", damage.what, damage.at));
     let in_content = damage.open.get(1).is_some_and(|name| name == "content");
+    if damage.open.len() > 1 && !in_content {
+        // Half a DEVICEID would be another machine's.
+        root.children.pop();
+    }
     let Some(content) = root.children.iter_mut().rfind(|c| c.name == "content").filter(|_| in_content) else {
         return detail("");
     };

@@ -250,6 +250,13 @@ fn a_truncated_inventory_without_its_device_id_is_an_error() {
 }
 
 #[test]
+fn half_a_device_id_is_none() {
+    let text = "<REQUEST><CONTENT><BIOS><SSN>1</SSN></BIOS></CONTENT><QUERY>INVENTORY</QUERY><DEVICEID>pc-2024-01-02-03";
+    assert_eq!(error(text), ParseErrorKind::NoDeviceId);
+    assert_eq!(error("<REQUEST><DEVICEID>a</DEVICEID><QUERY>PROL"), ParseErrorKind::NoQuery);
+}
+
+#[test]
 fn a_truncated_inventory_without_its_query_is_known_by_its_content() {
     let text = "<REQUEST><CONTENT><BIOS><SSN>1</SSN></BIOS></CONTENT><DEVICEID>a</DEVICEID><QUE";
     let request = parse(text, Dialect::FusionInventory);

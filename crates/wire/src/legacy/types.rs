@@ -203,6 +203,37 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_types_is_that_of_the_schema() {
+        // Sections of network devices: no agent sends them in this form.
+        const OTHERS: [&str; 6] = ["error", "network_ports", "network_components", "network_device", "pagecounters", "consumables"];
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/samples/glpi/inventory.schema.json")).expect("schema");
+        let sections = schema["properties"]["content"]["properties"].as_object().expect("sections");
+        let mut checked = 0;
+        for (section, shape) in sections.iter().filter(|(name, _)| !OTHERS.contains(&name.as_str())) {
+            let fields = shape["items"]["properties"].as_object().or_else(|| shape["properties"].as_object());
+            for (field, shape) in fields.into_iter().flatten() {
+                let expected = match shape["type"].as_str() {
+                    Some("integer") => Some(Kind::Number),
+                    Some("boolean") => Some(Kind::Truth),
+                    Some("array") => {
+                        assert!(is_list(section, field), "{section}/{field} is a list");
+                        None
+                    }
+                    _ => None,
+                };
+                let kind = kind(section, field);
+                match expected {
+                    Some(expected) => assert_eq!(kind, expected, "{section}/{field}"),
+                    None => assert!(!matches!(kind, Kind::Number | Kind::Truth), "{section}/{field} is text"),
+                }
+                checked += 1;
+            }
+        }
+        assert!(checked > 200, "{checked}");
+    }
+
+    #[test]
     fn numbers_truths_and_speeds_that_are_none_are_none() {
         assert_eq!(
             ["12", "-1", "274877.906944", "3.954V", "", "1.", "0x10"].map(number),
