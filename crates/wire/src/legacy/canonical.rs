@@ -9,6 +9,7 @@ use super::xml::Node;
 use muster_core::inventory::{Completeness, Inventory, Row, is_single, text};
 use muster_core::limits::SECTIONS_MAX;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Reads the sections below `<CONTENT>`.
 pub(super) fn inventory(content: &Node, dialect: Dialect, completeness: Completeness) -> Inventory {
@@ -30,6 +31,10 @@ pub(super) fn inventory(content: &Node, dialect: Dialect, completeness: Complete
     // A cut document of an agent that has an OPERATINGSYSTEM of its own may have lost just that.
     let derive = dialect.completeness() == completeness && !inventory.sections.contains_key("operatingsystem");
     settle(&mut inventory, derive);
+    if inventory.sections.is_empty() {
+        // A document without content says nothing, least of all that everything is gone.
+        inventory.completeness = Completeness::Partial;
+    }
     inventory
 }
 
@@ -67,10 +72,10 @@ fn row(section: &str, element: &Node, dialect: Dialect) -> Row {
     for field in plain {
         put(&mut row, section, &field.name, field, dialect);
     }
-    let taken: Vec<String> = row.keys().cloned().collect();
+    let taken: BTreeSet<String> = row.keys().cloned().collect();
     for field in aliased {
         let name = types::field_name(section, &field.name);
-        let name = if taken.iter().any(|t| t == name) { &field.name } else { name };
+        let name = if taken.contains(name) { &field.name } else { name };
         put(&mut row, section, name, field, dialect);
     }
     row

@@ -217,6 +217,7 @@ fn completeness_follows_the_program_and_the_damage() {
     ] {
         assert_eq!(inventory(content, agent).completeness, expected, "{agent:?}");
     }
+    assert_eq!(inventory("", Dialect::FusionInventory).completeness, Completeness::Partial, "nothing is told");
     assert_eq!(inventory("<BIOS><SSN>1</BIOS>", Dialect::FusionInventory).completeness, Completeness::Partial);
 }
 
@@ -292,6 +293,14 @@ fn latin_1_is_stored_as_unicode() {
     let request = parse_request(&bytes, Dialect::OcsWindows).expect("request");
     assert_eq!(request.inventory.expect("inventory").text("bios", "ssn"), Some("é"));
     assert_eq!(request.findings, []);
+}
+
+#[test]
+fn a_row_of_very_many_fields_is_read_in_time() {
+    let many: String = (0..80_000).map(|i| format!("<A{i}>1</A{i}><MEMBER>m</MEMBER>")).collect();
+    let found = inventory(&format!("<LOCAL_GROUPS>{many}</LOCAL_GROUPS>"), Dialect::FusionInventory);
+    let row = found.first("local_groups").expect("a row");
+    assert_eq!((row.len(), row["members"].as_array().map(Vec::len)), (80_001, Some(80_000)));
 }
 
 #[test]

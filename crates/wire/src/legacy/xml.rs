@@ -12,7 +12,7 @@ use quick_xml::events::{BytesStart, Event};
 use super::{ParseError, ParseErrorKind};
 
 /// How often reading starts again behind a `<` that begins no element, before the rest is given up.
-const RESUMES_MAX: usize = 64;
+const RESUMES_MAX: usize = 32;
 
 /// An element or attribute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
