@@ -164,10 +164,12 @@ pub fn is_worthless(value: &str) -> bool {
     significant.all(|c| Some(c) == first) || value == "03000200-0400-0500-0006-000700080009"
 }
 
-/// Whether a MAC address may stand for a machine: six pairs, not multicast, not locally made (virtual), not zero.
+/// Whether a MAC address may stand for a machine: six pairs, not multicast, not zero, not one that software makes the same on
+/// many hosts. Locally administered ones count: hypervisors give them to virtual machines.
 pub fn is_telling_mac(mac: &str) -> bool {
     let bytes: Vec<u8> = mac.split(':').filter(|p| p.len() == 2).filter_map(|p| u8::from_str_radix(p, 16).ok()).collect();
-    bytes.len() == 6 && bytes[0] & 0b11 == 0 && bytes.iter().any(|b| *b != 0) && bytes[..3] != [0x44, 0x45, 0x53]
+    let made_by_software = |b: &[u8]| b[..2] == [0x02, 0x42] || b[..3] == [0x44, 0x45, 0x53] || b[..3] == [0x00, 0x05, 0x9a];
+    bytes.len() == 6 && bytes[0] & 1 == 0 && bytes.iter().any(|b| *b != 0) && !made_by_software(&bytes)
 }
 
 /// What an inventory says about which machine it comes from: system UUID, serial, physical MACs; sorted, without doubles.
@@ -189,6 +191,25 @@ pub fn hardware_evidence(inventory: &Inventory) -> Vec<Evidence> {
     found.dedup();
     found
 }
+
+/// How well an agent that is new to us fits a device we know, by what they share and contradict. Points, for people too.
+pub fn fit(new: &[Evidence], new_name: Option<&str>, known: &[Evidence], known_name: &str) -> i32 {
+    let of =
+        |all: &[Evidence], kind: EvidenceKind| -> Vec<String> { all.iter().filter(|e| e.kind == kind).map(|e| e.value.clone()).collect() };
+    let mut points = 0;
+    for (kind, shared, contradicted) in [(EvidenceKind::Uuid, 50, -100), (EvidenceKind::Serial, 50, -60), (EvidenceKind::Mac, 40, 0)] {
+        let (mine, theirs) = (of(new, kind), of(known, kind));
+        if mine.iter().any(|v| theirs.contains(v)) {
+            points += shared;
+        } else if !mine.is_empty() && !theirs.is_empty() {
+            points += contradicted;
+        }
+    }
+    points + if new_name.is_some_and(|n| n.eq_ignore_ascii_case(known_name)) { 15 } else { 0 }
+}
+
+/// Points from which a new agent speaks for a device we know; below, it speaks for a new one.
+pub const FIT_ENOUGH: i32 = 50;
 
 /// The searched columns of a device, drawn from an inventory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -425,6 +446,19 @@ mod tests {
         ] {
             assert_eq!(is_telling_mac(mac), telling, "{mac}");
         }
+    }
+
+    #[test]
+    fn a_new_agent_fits_a_device_by_what_they_share() {
+        let e = |kind, value: &str| Evidence { kind, value: value.to_owned() };
+        let known = [e(EvidenceKind::Uuid, "u1"), e(EvidenceKind::Serial, "s1"), e(EvidenceKind::Mac, "m1")];
+        let fits = |new: &[Evidence], name: &str| fit(new, Some(name), &known, "pc-1") >= FIT_ENOUGH;
+        assert!(fits(&[e(EvidenceKind::Uuid, "u1")], "renamed"), "a renamed machine");
+        assert!(fits(&[e(EvidenceKind::Mac, "m1")], "PC-1"), "no UUID told, same card and name");
+        assert!(fits(&[e(EvidenceKind::Uuid, "u1"), e(EvidenceKind::Mac, "m2")], "pc-1"), "a changed network card");
+        assert!(!fits(&[e(EvidenceKind::Mac, "m1")], "other"), "a docking station's card alone");
+        assert!(!fits(&[], "pc-1"), "a name alone");
+        assert!(!fits(&[e(EvidenceKind::Uuid, "u2"), e(EvidenceKind::Serial, "s1"), e(EvidenceKind::Mac, "m1")], "other"), "another UUID");
     }
 
     #[test]

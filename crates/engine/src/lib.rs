@@ -1,1 +1,26 @@
-//! Commands and queries: authorise, one transaction, decide, save, wake. Workers.
+//! The engine: commands and queries. Each authorises, works in one transaction, decides by the rules of `muster-core`, saves.
+//!
+//! Doors call [`Engine::write`] and [`Engine::read`] with functions of this crate; nothing else reaches the store. Absent on
+//! purpose: SQL, HTTP, wire formats, clocks (time comes with the transaction), randomness (it comes with [`Cx`]).
+
+pub mod access;
+pub mod audit;
+pub mod contact;
+mod cx;
+mod engine;
+pub mod enrol;
+mod error;
+pub mod fleet;
+pub mod intake;
+pub mod overview;
+pub mod runs;
+pub mod tasks;
+pub mod work;
+pub mod workers;
+
+pub use cx::{Cx, Random, SeededRandom, SystemRandom};
+pub use engine::Engine;
+pub use error::{Error, Field, Kind};
+pub use muster_store::{
+    AgentFilter, AssignmentFilter, DeviceFilter, Fault, Heard, Hint, OpenError, RunFilter, Rx, Store, StoreStats, Topic, Tx,
+};

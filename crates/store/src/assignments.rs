@@ -27,6 +27,8 @@ pub struct AssignmentFilter {
     pub ids: Option<Vec<AssignmentId>>,
     /// Only those that are not final.
     pub open: bool,
+    /// Only those whose end nobody has asked for.
+    pub not_asked: bool,
     /// Any of these states.
     pub states: Vec<State>,
     /// Of this run.
@@ -130,6 +132,9 @@ fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, postgres: bool
     if filter.open {
         list.condition("a.open = 1");
     }
+    if filter.not_asked {
+        list.condition("a.cancel_requested = 0");
+    }
     if let Some(ids) = &filter.ids {
         list.any_of("a.id", ids.iter().map(|id| id.0));
     }
@@ -215,6 +220,12 @@ impl Rx {
     pub fn open_of(&mut self, device: DeviceId, each: i64) -> Result<Vec<AssignmentId>, Fault> {
         let sql = "SELECT id FROM assignment WHERE device = ?1 AND open = 1 ORDER BY priority, id LIMIT ?2";
         self.rows(sql, &[V::U(device.0), each.into()])?.iter().map(|r| r.id(0).map(AssignmentId)).collect()
+    }
+
+    /// Whether an assignment of a run that wakes agents waits for a device.
+    pub fn push_waits(&mut self, device: DeviceId) -> Result<bool, Fault> {
+        let sql = "SELECT 1 FROM assignment a JOIN run r ON r.id = a.run WHERE a.device = ?1 AND a.open = 1 AND a.state = 'prepared' AND r.delivery = 'push' LIMIT 1";
+        Ok(self.one(sql, &[V::U(device.0)])?.is_some())
     }
 
     /// Agents that are due to be woken.
@@ -431,6 +442,12 @@ impl Tx {
             &[V::U(wake.agent.0), now.0.into(), until.0.into(), i64::from(wake.tries).into()],
         )?;
         Ok(done == 1)
+    }
+
+    /// Takes an agent off the list of those to be woken.
+    pub fn wake_drop(&mut self, agent: AgentId) -> Result<(), Fault> {
+        self.exec("DELETE FROM wake WHERE agent = ?1", &[V::U(agent.0)])?;
+        Ok(())
     }
 
     /// Records what came of a wake-up and when the next is due; `None` ends the tries.

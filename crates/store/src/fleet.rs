@@ -52,6 +52,19 @@ pub struct AgentFilter {
     pub q: Option<String>,
 }
 
+/// How many devices share a protocol, a system family and presence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceGroup {
+    /// Protocol of the shown agent; empty when there is none.
+    pub protocol: String,
+    /// Family of the operating system; empty when unknown.
+    pub os_family: String,
+    /// Heard recently.
+    pub online: bool,
+    /// How many.
+    pub count: i64,
+}
+
 /// An agent that was heard: presence, written in sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
@@ -239,6 +252,27 @@ impl Rx {
             &[V::U(org.0), since.0.into()],
         )?;
         row.map_or(Ok((0, 0, 0)), |r| Ok((r.int(0)?, r.int(1)?, r.int(2)?)))
+    }
+
+    /// Devices by protocol, system family and whether they were heard since `since`, with their number.
+    pub fn device_groups(&mut self, org: OrgId, ids: &[DeviceId], since: Timestamp) -> Result<Vec<DeviceGroup>, Fault> {
+        let mut found: std::collections::BTreeMap<(String, String, bool), i64> = std::collections::BTreeMap::new();
+        for chunk in ids.chunks(1_000) {
+            let mut list = List::new("", "");
+            let org = list.param(org.0);
+            let since = list.param(since.0);
+            let names: Vec<String> = chunk.iter().map(|id| list.param(id.0)).collect();
+            let sql = format!(
+                "SELECT p, f, h, count(*) FROM (SELECT coalesce(protocol, '') AS p, coalesce(os_family, '') AS f, CASE WHEN last_contact >= {since} THEN 1 ELSE 0 END AS h \
+                 FROM device WHERE org = {org} AND id IN ({})) x GROUP BY p, f, h",
+                names.join(", ")
+            );
+            for row in self.rows_dyn(&sql, &list.into_params())? {
+                *found.entry((row.text(0)?.to_owned(), row.text(1)?.to_owned(), row.cells.get(2) == Some(&V::I(1)))).or_default() +=
+                    row.int(3)?;
+            }
+        }
+        Ok(found.into_iter().map(|((protocol, os_family, online), count)| DeviceGroup { protocol, os_family, online, count }).collect())
     }
 
     /// Ids of devices selected by a query, by names or ids, or all; sorted. `named` are ids or names, as people write them.
@@ -497,6 +531,12 @@ impl Tx {
             "UPDATE agent SET public_key = ?2, incarnation = incarnation + 1, verified = ?3 WHERE id = ?1",
             &[V::U(agent.0), key.into(), verified.into()],
         )?;
+        Ok(())
+    }
+
+    /// Takes an agent's key away and its trust with it.
+    pub fn agent_revoke(&mut self, agent: AgentId) -> Result<(), Fault> {
+        self.exec("UPDATE agent SET public_key = NULL, verified = 0, version_no = version_no + 1 WHERE id = ?1", &[V::U(agent.0)])?;
         Ok(())
     }
 

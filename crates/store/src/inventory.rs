@@ -231,7 +231,7 @@ impl Tx {
         let search = texts.into_iter().flatten().chain(&s.ips).chain(&s.macs).chain(&d.logins).fold(String::new(), |all, t| all + t + " ");
         self.send(
             "UPDATE device SET name = coalesce(given_name, ?2, name), os = ?3, os_family = ?4, manufacturer = ?5, model = ?6, serial = ?7, uuid = ?8, \
-             cpu = ?9, memory_mb = ?10, tag = coalesce(given_tag, ?11), ips = ?12, macs = ?13, software_count = coalesce(?14, software_count), \
+             cpu = ?9, memory_mb = ?10, tag = nullif(coalesce(given_tag, ?11), ''), ips = ?12, macs = ?13, software_count = coalesce(?14, software_count), \
              search = ?15 || ' ' || coalesce(lower(given_name), '') || ' ' || coalesce(lower(given_tag), '') WHERE id = ?1",
             &[
                 V::U(w.device.0),

@@ -37,7 +37,7 @@ mod value;
 pub use access::{KeptAnswer, SessionRow};
 pub use assignments::{AssignmentFilter, NewAssignment};
 pub use fault::{Fault, OpenError};
-pub use fleet::{AgentFilter, DeviceFilter, Heard};
+pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};
 pub use gather::{Gather, Hot};
 pub use inline::{FaultPlan, Strike};
 pub use inventory::{DeviceWrite, InventoryWrite, SectionWrite, Software};

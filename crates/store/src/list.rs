@@ -51,6 +51,11 @@ impl List {
         self.conditions.push(if names.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", names.join(", ")) });
     }
 
+    /// The parameters taken so far, for a text made by hand.
+    pub fn into_params(self) -> Vec<V> {
+        self.params
+    }
+
     fn text(&self, order: Option<&Order>, extra: &[String]) -> String {
         let keys = order.map_or(String::new(), |o| format!(", {} AS k_, {} AS i_", o.column, o.id));
         let mut sql = format!("SELECT {}{keys} FROM {}", self.columns, self.from);

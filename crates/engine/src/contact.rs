@@ -1,0 +1,176 @@
+//! An agent comes: who is it, is there work, when shall it come again.
+
+use crate::cx::Cx;
+use crate::error::Error;
+use crate::work::{self, Claimed};
+use muster_core::fleet::{Agent, Protocol, next_contact_hours, next_contact_in};
+use muster_core::ids::AgentId;
+use muster_core::settings::Settings;
+use muster_core::time::Timestamp;
+use muster_store::{Heard, Rx, Tx};
+
+/// How a legacy agent introduces itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hello {
+    /// How it speaks.
+    pub protocol: Protocol,
+    /// Its DEVICEID.
+    pub foreign_id: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// The address it comes from.
+    pub address: Option<String>,
+}
+
+/// What a legacy agent is told at its PROLOG.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Greeting {
+    /// Whether an inventory is wanted now.
+    pub send_inventory: bool,
+    /// When to come again, hours, at least 1.
+    pub next_contact_hours: u64,
+    /// The agent, when we know it. A PROLOG alone creates nothing.
+    pub known: Option<AgentId>,
+    /// What was handed out with this answer.
+    pub claimed: Vec<Claimed>,
+}
+
+/// What a quick look at a contact finds.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The agent, when we know it.
+    pub agent: Option<Agent>,
+    /// The settings of its organization, or of the given one.
+    pub settings: Settings,
+    /// Whether anything may wait for it.
+    pub may_have_work: bool,
+}
+
+/// The protocols under which a legacy DEVICEID may be known: FusionInventory and GLPI agents keep theirs when one replaces the other.
+fn kin(protocol: Protocol) -> &'static [Protocol] {
+    match protocol {
+        Protocol::Fusioninventory | Protocol::Glpi => &[Protocol::Fusioninventory, Protocol::Glpi],
+        Protocol::Ocs => &[Protocol::Ocs],
+        Protocol::Muster => &[Protocol::Muster],
+    }
+}
+
+/// The known agent of a DEVICEID.
+pub fn known(rx: &mut Rx, protocol: Protocol, foreign_id: &str) -> Result<Option<Agent>, Error> {
+    Ok(rx.agent_foreign(foreign_id, kin(protocol))?)
+}
+
+fn org_settings(rx: &mut Rx, org: muster_core::ids::OrgId) -> Result<Settings, Error> {
+    Ok(rx.org(org)?.map(|o| o.settings).unwrap_or_default())
+}
+
+/// Looks who comes and whether anything may wait, without writing.
+pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
+    let agent = known(rx, hello.protocol, &hello.foreign_id)?;
+    let settings = org_settings(rx, agent.as_ref().map_or(cx.org, |a| a.org))?;
+    let may_have_work = match &agent {
+        Some(agent) => !rx.open_of(agent.device, 1)?.is_empty(),
+        None => false,
+    };
+    Ok(Look { agent, settings, may_have_work })
+}
+
+/// Whether the routine inventory of an agent is due. A tenth of the period early counts, so that agents which come once a
+/// period are not told to wait for the next.
+pub fn inventory_due(agent: &Agent, settings: &Settings, now: Timestamp) -> bool {
+    let period = settings.inventory_every.0;
+    agent.last_inventory.is_none_or(|at| at.plus(period - period / 10) <= now)
+}
+
+fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
+    let spread = look.agent.as_ref().map_or_else(
+        || u128::from_le_bytes(blake3::hash(hello_id.as_bytes()).as_bytes()[..16].try_into().expect("a hash has sixteen bytes")),
+        |a| a.id.0.as_u128(),
+    );
+    Greeting {
+        send_inventory: look.agent.as_ref().is_none_or(|a| inventory_due(a, &look.settings, now)),
+        next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, 1.0, now),
+        known: look.agent.as_ref().map(|a| a.id),
+        claimed: Vec::new(),
+    }
+}
+
+/// The answer to a PROLOG for which nothing can wait: no write is needed.
+pub fn prolog_idle(look: &Look, hello: &Hello, now: Timestamp) -> Greeting {
+    greeting(look, &hello.foreign_id, now)
+}
+
+/// Answers a PROLOG and hands out what waits.
+pub fn prolog(tx: &mut Tx, cx: &Cx, hello: &Hello) -> Result<Greeting, Error> {
+    let look = look(tx, cx, hello)?;
+    let mut answer = greeting(&look, &hello.foreign_id, cx.now);
+    if let Some(agent) = &look.agent {
+        answer.claimed = work::claim(tx, cx, agent, &look.settings, &["inventory"], muster_core::limits::ORDERS_PER_CONTACT_MAX)?;
+        answer.send_inventory |= !answer.claimed.is_empty() || work::holds(tx, agent, "inventory")?;
+    }
+    Ok(answer)
+}
+
+/// The note of presence of a contact.
+pub fn presence(agent: &Agent, at: Timestamp, next_contact_hours: u64, address: Option<String>, version: Option<String>) -> Heard {
+    let next = at.plus(std::time::Duration::from_secs(next_contact_hours * 3_600));
+    Heard { agent: agent.id, device: agent.device, at, next: Some(next), address, version }
+}
+
+/// What our own agent is told at a contact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tidings {
+    /// Work handed out.
+    pub claimed: Vec<Claimed>,
+    /// When to come again, unless it waits on the line.
+    pub contact_in: std::time::Duration,
+    /// Whether the routine inventory is due.
+    pub inventory_due: bool,
+}
+
+/// Our own agent by id; revoked or unknown ones are refused.
+pub fn own(rx: &mut Rx, id: AgentId) -> Result<Agent, Error> {
+    rx.agent(id)?
+        .filter(|a| a.protocol == Protocol::Muster && a.public_key.is_some())
+        .ok_or_else(|| Error::denied("this agent is not enrolled here; enrol it again"))
+}
+
+/// Answers a contact of our own agent for which nothing can wait.
+pub fn own_idle(rx: &mut Rx, id: AgentId) -> Result<Option<Tidings>, Error> {
+    let now = rx.now();
+    let agent = own(rx, id)?;
+    if !rx.open_of(agent.device, 1)?.is_empty() {
+        return Ok(None);
+    }
+    let settings = org_settings(rx, agent.org)?;
+    Ok(Some(tidings(&agent, &settings, Vec::new(), now)))
+}
+
+fn tidings(agent: &Agent, settings: &Settings, claimed: Vec<Claimed>, now: Timestamp) -> Tidings {
+    Tidings {
+        claimed,
+        contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, 1.0, now),
+        inventory_due: inventory_due(agent, settings, now),
+    }
+}
+
+/// Answers a contact of our own agent and hands out what waits, at most `max` pieces of the modules it has.
+pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: usize) -> Result<Tidings, Error> {
+    let agent = own(tx, id)?;
+    let settings = org_settings(tx, agent.org)?;
+    let actions: Vec<&str> = modules.iter().map(String::as_str).collect();
+    let claimed = work::claim(tx, cx, &agent, &settings, &actions, max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX))?;
+    Ok(tidings(&agent, &settings, claimed, cx.now))
+}
+
+/// Takes the reports of our own agent.
+pub fn own_report(
+    tx: &mut Tx,
+    cx: &Cx,
+    id: AgentId,
+    reports: &[work::Report],
+) -> Result<Vec<Result<(), muster_core::tasks::Refused>>, Error> {
+    let agent = own(tx, id)?;
+    let settings = org_settings(tx, agent.org)?;
+    work::report(tx, cx, &agent, &settings, reports)
+}

@@ -1,0 +1,158 @@
+//! The engine's handle: the store, presence kept in memory, and the three ways in: write, read, wait.
+
+use crate::cx::{Cx, Random};
+use crate::error::Error;
+use muster_core::access::Caller;
+use muster_core::ids::{AgentId, OrgId};
+use muster_core::time::{Clock, Timestamp};
+use muster_store::{Heard, Hint, Rx, Store, Tx};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The engine. Cheap to clone; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    presence: Mutex<BTreeMap<AgentId, Heard>>,
+    inventories: AtomicU64,
+}
+
+impl Engine {
+    /// An engine on an open store.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let inner = Inner { store, clock, random, presence: Mutex::new(BTreeMap::new()), inventories: AtomicU64::new(0) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The store below, for programs that open, back up and close it.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The clock.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Randomness.
+    pub fn random(&self) -> &dyn Random {
+        self.inner.random.as_ref()
+    }
+
+    /// A context of Muster itself in an organization.
+    pub fn system(&self, org: OrgId, request: &str) -> Cx {
+        Cx::new(Caller::SYSTEM, "muster", org, request, self.random())
+    }
+
+    /// A context of a caller.
+    pub fn cx(&self, caller: Caller, name: &str, org: OrgId, request: &str) -> Cx {
+        Cx::new(caller, name, org, request, self.random())
+    }
+
+    /// Runs a command: one transaction, answered after the commit. It may run more than once.
+    pub async fn write<T, F>(&self, name: &'static str, cx: &Cx, f: F) -> Result<T, Error>
+    where
+        F: Fn(&mut Tx, &Cx) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let cx = Shared::new(cx);
+        self.inner.store.write(name, move |tx| f(tx, &cx.at(tx.now()))).await
+    }
+
+    /// Runs an agent's command: like `write`, but a full queue is refused at once so that the agent comes again later.
+    pub async fn try_write<T, F>(&self, name: &'static str, cx: &Cx, f: F) -> Result<T, Error>
+    where
+        F: Fn(&mut Tx, &Cx) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let cx = Shared::new(cx);
+        self.inner.store.try_write(name, move |tx| f(tx, &cx.at(tx.now()))).await
+    }
+
+    /// Runs a command and blocks for it: for programs without an async runtime and for the simulator.
+    pub fn write_now<T, F>(&self, name: &'static str, cx: &Cx, f: F) -> Result<T, Error>
+    where
+        F: Fn(&mut Tx, &Cx) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let cx = Shared::new(cx);
+        self.inner.store.write_now(name, move |tx| f(tx, &cx.at(tx.now())))
+    }
+
+    /// Runs a query.
+    pub async fn read<T, F>(&self, cx: &Cx, f: F) -> Result<T, Error>
+    where
+        F: FnOnce(&mut Rx, &Cx) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let cx = Shared::new(cx);
+        self.inner.store.read(move |rx| f(rx, &cx.at(rx.now()))).await
+    }
+
+    /// Runs a query and blocks for it.
+    pub fn read_now<T, F>(&self, cx: &Cx, f: F) -> Result<T, Error>
+    where
+        F: FnOnce(&mut Rx, &Cx) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        let cx = Shared::new(cx);
+        self.inner.store.read_now(move |rx| f(rx, &cx.at(rx.now())))
+    }
+
+    /// Hints of committed changes. Register before looking, so that none is lost between; a lost one costs a period.
+    pub fn hints(&self) -> tokio::sync::broadcast::Receiver<Hint> {
+        self.inner.store.hints()
+    }
+
+    fn presence(&self) -> MutexGuard<'_, BTreeMap<AgentId, Heard>> {
+        self.inner.presence.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Notes that an agent was heard. Kept in memory and written in sets: losing a second of it at a crash is accepted.
+    pub fn heard(&self, heard: Heard) {
+        self.presence().insert(heard.agent, heard);
+    }
+
+    /// Takes what was heard since the last call.
+    pub(crate) fn take_presence(&self) -> Vec<Heard> {
+        std::mem::take(&mut *self.presence()).into_values().collect()
+    }
+
+    /// Gives back what could not be written; newer news stay.
+    pub(crate) fn give_back_presence(&self, all: Vec<Heard>) {
+        let mut presence = self.presence();
+        for heard in all {
+            presence.entry(heard.agent).or_insert(heard);
+        }
+    }
+
+    /// Counts an inventory that was stored.
+    pub fn count_inventory(&self) {
+        self.inner.inventories.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many inventories were stored since the start.
+    pub fn inventories(&self) -> u64 {
+        self.inner.inventories.load(Ordering::Relaxed)
+    }
+}
+
+/// A context that may cross threads: each run of the command makes its own from it.
+struct Shared(Mutex<Cx>);
+
+impl Shared {
+    fn new(cx: &Cx) -> Self {
+        Self(Mutex::new(cx.clone()))
+    }
+
+    fn at(&self, now: Timestamp) -> Cx {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).at(now)
+    }
+}

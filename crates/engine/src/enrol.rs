@@ -1,0 +1,136 @@
+//! Our own agent joins: a token, a key, a device.
+
+use crate::access::secret_hash;
+use crate::cx::Cx;
+use crate::error::{Error, Kind};
+use muster_core::access::Role;
+use muster_core::fleet::{Evidence, EvidenceKind, FIT_ENOUGH, NewAgent, Protocol, fit, is_telling_mac, is_worthless};
+use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_store::Tx;
+
+/// What an agent brings to join.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enrol {
+    /// The join token.
+    pub token: String,
+    /// Its public key, 32 bytes.
+    pub public_key: Vec<u8>,
+    /// The host's name.
+    pub name: String,
+    /// System UUID.
+    pub uuid: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// MAC addresses.
+    pub macs: Vec<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The address it comes from.
+    pub source: Option<String>,
+}
+
+/// What an agent that joined is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enrolled {
+    /// Its id.
+    pub agent: AgentId,
+    /// Its device.
+    pub device: DeviceId,
+    /// Its incarnation.
+    pub incarnation: u32,
+    /// The name of its organization.
+    pub org: String,
+}
+
+fn evidence(enrol: &Enrol) -> Vec<Evidence> {
+    let mut found = Vec::new();
+    let mut add = |kind, value: &str| found.push(Evidence { kind, value: value.trim().to_lowercase() });
+    enrol.uuid.iter().filter(|u| !is_worthless(u)).for_each(|u| add(EvidenceKind::Uuid, u));
+    enrol.serial.iter().filter(|s| !is_worthless(s)).for_each(|s| add(EvidenceKind::Serial, s));
+    enrol.macs.iter().take(64).filter(|m| is_telling_mac(&m.to_lowercase())).for_each(|m| add(EvidenceKind::Mac, m));
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Joins. The same key again is a new incarnation of the same agent; another key on known hardware is a new agent of that device.
+pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
+    if new.public_key.len() != 32 {
+        return Err(Error::invalid("enrol/bad-key", "/public_key", "a public key has 32 bytes"));
+    }
+    let Some(token) = tx.join_token_use(&secret_hash(&new.token), cx.now)? else {
+        let detail = "this join token is unknown, used up or over; make a new one under Fleet, Join tokens";
+        return Err(Error::new(Kind::Denied, "enrol/bad-token", detail));
+    };
+    let org = tx.org(token.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", token.org))?;
+    if let Some(agent) = tx.agent_with_key(&new.public_key)? {
+        if agent.org != org.id {
+            return Err(Error::denied("this key belongs to another organization"));
+        }
+        tx.agent_reborn(agent.id, &new.public_key, agent.verified || token.verified)?;
+        return Ok(Enrolled { agent: agent.id, device: agent.device, incarnation: agent.incarnation + 1, org: org.name });
+    }
+    let evidence = evidence(new);
+    let name = Some(new.name.trim()).filter(|n| !n.is_empty()).unwrap_or("unnamed");
+    let device = place(tx, cx, org.id, Protocol::Muster, Some(name), &evidence)?;
+    let agent = NewAgent {
+        id: cx.id(),
+        org: org.id,
+        device,
+        protocol: Protocol::Muster,
+        foreign_id: None,
+        glpi_id: None,
+        public_key: Some(new.public_key.clone()),
+        version: new.version.clone(),
+        verified: token.verified,
+        source: new.source.clone(),
+    };
+    tx.agent_insert(&agent, cx.now)?;
+    tx.evidence_replace(org.id, agent.id, &evidence)?;
+    Ok(Enrolled { agent: agent.id, device, incarnation: 1, org: org.name })
+}
+
+/// Finds the device that a new agent speaks for, or makes it. A device whose agent of the same protocol was heard lately is
+/// not taken: that would be a clone of it, and clones are devices of their own.
+pub(crate) fn place(
+    tx: &mut Tx,
+    cx: &Cx,
+    org: OrgId,
+    protocol: Protocol,
+    name: Option<&str>,
+    evidence: &[Evidence],
+) -> Result<DeviceId, Error> {
+    let mut candidates: Vec<DeviceId> = tx.devices_with_evidence(org, evidence)?.into_iter().map(|(device, _)| device).collect();
+    candidates.sort_unstable();
+    candidates.dedup();
+    let mut best: Option<(i32, DeviceId)> = None;
+    for candidate in candidates {
+        let Some(device) = tx.device(org, candidate)? else { continue };
+        let known: Vec<Evidence> = tx.evidence_of(candidate)?.into_iter().map(|k| k.evidence).collect();
+        let agents = tx.agents_of(candidate)?;
+        let alive =
+            |a: &muster_core::fleet::Agent| a.last_contact.is_some_and(|at| cx.now.since(at) < std::time::Duration::from_secs(2 * 3_600));
+        if agents.iter().any(|a| a.protocol == protocol && alive(a)) {
+            continue;
+        }
+        let points = fit(evidence, name, &known, &device.name);
+        if points >= FIT_ENOUGH && best.is_none_or(|(most, _)| points > most) {
+            best = Some((points, candidate));
+        }
+    }
+    if let Some((_, device)) = best {
+        return Ok(device);
+    }
+    let id = cx.id::<DeviceId>();
+    tx.device_insert(id, org, name.unwrap_or("unnamed"), cx.now)?;
+    Ok(id)
+}
+
+/// Bars an agent: its key no longer counts, it must join anew.
+pub fn revoke(tx: &mut Tx, cx: &Cx, id: AgentId) -> Result<(), Error> {
+    let view = crate::fleet::agent_view(tx, cx, id)?;
+    cx.may_here(Role::Operator, "revoking agents")?;
+    tx.agent_revoke(id)?;
+    let object = crate::audit::Object { kind: "agent", id: Some(id.0), name: &view.device_name };
+    crate::audit::record(tx, cx, Some(cx.org), "agent_revoke", object, None, None)
+}

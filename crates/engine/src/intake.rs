@@ -1,0 +1,325 @@
+//! An inventory arrives: who sent it, what changed, write only that.
+
+use crate::contact::known;
+use crate::cx::Cx;
+use crate::enrol::place;
+use crate::error::{Error, Kind};
+use crate::fleet::source_sections;
+use crate::work;
+use muster_core::fleet::{Agent, Evidence, EvidenceKind, NewAgent, Protocol, SectionHistory, StoredSection, hardware_evidence, summary};
+use muster_core::ids::{AgentId, DeviceId};
+use muster_core::inventory::{Completeness, Inventory, Row, SectionChange, compare, hash, is_reading_section, split, text};
+use muster_core::limits::{FINDINGS_MAX, SECTIONS_MAX};
+use muster_store::{DeviceWrite, InventoryWrite, SectionWrite, Software, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// An inventory with who says it comes from where.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// How the agent speaks.
+    pub protocol: Protocol,
+    /// Our own agent's id, when it is ours.
+    pub own: Option<AgentId>,
+    /// A foreign agent's DEVICEID.
+    pub foreign_id: Option<String>,
+    /// The DEVICEID it had before, when it says so.
+    pub old_foreign_id: Option<String>,
+    /// A GLPI agent's UUID.
+    pub glpi_id: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The address it comes from.
+    pub source: Option<IpAddr>,
+    /// What it tells.
+    pub inventory: Inventory,
+    /// The sections of `inventory`, cut and hashed; see [`prepare`].
+    pub sections: Vec<Prepared>,
+}
+
+/// A section cut in facts and readings, hashed: done before the transaction.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Its name.
+    pub section: String,
+    /// Its facts, canonical JSON; empty for a section of readings.
+    pub facts: Vec<u8>,
+    /// Hash of the facts.
+    pub hash: [u8; 32],
+    /// How many rows.
+    pub rows: usize,
+}
+
+/// What an inventory came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its device.
+    pub device: DeviceId,
+    /// Whether the agent is new.
+    pub new_agent: bool,
+    /// Sections whose facts were written.
+    pub written: Vec<String>,
+    /// Sections that are gone.
+    pub removed: Vec<String>,
+    /// The tag the server holds for the device.
+    pub tag: Option<String>,
+}
+
+/// Cuts and hashes the sections of an inventory.
+pub fn prepare(inventory: &Inventory) -> Vec<Prepared> {
+    inventory
+        .sections
+        .iter()
+        .take(SECTIONS_MAX)
+        .map(|(section, rows)| {
+            let facts = split(section, rows).facts;
+            Prepared { section: section.clone(), hash: hash(&facts), facts, rows: rows.len() }
+        })
+        .collect()
+}
+
+/// Stores an inventory; an agent that reports for the first time is made known by it.
+pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Error> {
+    let (agent, new_agent) = sender(tx, cx, arrival)?;
+    let stored: BTreeMap<String, StoredSection> = tx.sections(&[agent.id])?.into_iter().map(|s| (s.section.clone(), s)).collect();
+    let changes = changes(tx, &agent, arrival, &stored)?;
+    let write = plan(tx, cx, &agent, arrival, changes)?;
+    let answer = Stored {
+        agent: agent.id,
+        device: agent.device,
+        new_agent,
+        written: write.sections.iter().map(|s| s.section.clone()).collect(),
+        removed: write.removed.clone(),
+        tag: None,
+    };
+    tx.inventory_write(&write)?;
+    if new_agent || !answer.written.is_empty() {
+        tx.evidence_replace(agent.org, agent.id, &evidence(&agent, arrival))?;
+    }
+    let damaged = arrival.inventory.findings.iter().any(|f| f.kind == "truncated");
+    if !damaged {
+        work::inventory_arrived(tx, cx, &agent)?;
+    }
+    let tag = tx.device(agent.org, agent.device)?.and_then(|d| d.tag);
+    Ok(Stored { tag, ..answer })
+}
+
+fn evidence(agent: &Agent, arrival: &Arrival) -> Vec<Evidence> {
+    let mut found = hardware_evidence(&arrival.inventory);
+    let ids = [(EvidenceKind::Deviceid, &agent.foreign_id), (EvidenceKind::AgentId, &agent.glpi_id)];
+    found.extend(ids.into_iter().filter_map(|(kind, id)| id.clone().map(|value| Evidence { kind, value })));
+    if let Some(key) = &agent.public_key {
+        found.push(Evidence { kind: EvidenceKind::Key, value: blake3::hash(key).to_hex()[..16].to_owned() });
+    }
+    found
+}
+
+/// The agent an inventory comes from: a known one, or one made known now.
+fn sender(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<(Agent, bool), Error> {
+    if let Some(id) = arrival.own {
+        return Ok((crate::contact::own(tx, id)?, false));
+    }
+    let foreign_id =
+        arrival.foreign_id.as_deref().ok_or_else(|| Error::new(Kind::Invalid, "inventory/no-deviceid", "an inventory needs a DEVICEID"))?;
+    if let Some(agent) = known(tx, arrival.protocol, foreign_id)? {
+        return Ok((agent, false));
+    }
+    let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
+    let source = arrival.source.map(|ip| ip.to_canonical().to_string());
+    let verified = org.settings.verifies(arrival.source);
+    if let (false, Some(source)) = (verified, &source) {
+        let strangers = tx.strangers_from(source, cx.now.minus(Duration::from_secs(86_400)))?;
+        if strangers >= i64::from(org.settings.new_agents_per_source_max) {
+            let detail = format!("{strangers} new agents came from {source} within a day; no more are taken until some are verified");
+            return Err(Error::new(Kind::LimitReached, "agent/too-many-new", detail));
+        }
+    }
+    let device = device_of_new(tx, cx, arrival)?;
+    let new = NewAgent {
+        id: cx.id(),
+        org: cx.org,
+        device,
+        protocol: arrival.protocol,
+        foreign_id: Some(foreign_id.to_owned()),
+        glpi_id: arrival.glpi_id.clone(),
+        public_key: None,
+        version: arrival.version.clone(),
+        verified,
+        source,
+    };
+    tx.agent_insert(&new, cx.now)?;
+    let agent = tx.agent(new.id)?.ok_or_else(|| Error::not_found("agent/not-found", "agent", new.id))?;
+    Ok((agent, true))
+}
+
+/// The device of a new agent: that of the id it had before, else by hardware, else a new one.
+fn device_of_new(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<DeviceId, Error> {
+    if let Some(old) = &arrival.old_foreign_id
+        && let Some(before) = known(tx, arrival.protocol, old)?.filter(|a| a.org == cx.org)
+    {
+        return Ok(before.device);
+    }
+    let told = summary(&arrival.inventory).name;
+    let name = told.or_else(|| arrival.foreign_id.as_deref().map(|id| id.chars().take(200).collect()));
+    place(tx, cx, cx.org, arrival.protocol, name.as_deref(), &hardware_evidence(&arrival.inventory))
+}
+
+/// What an inventory changes against what is stored of its agent.
+#[derive(Default)]
+struct Changes {
+    sections: Vec<SectionWrite>,
+    removed: Vec<String>,
+    history: Vec<SectionHistory>,
+    software: SectionChange,
+}
+
+fn changes(tx: &mut Tx, agent: &Agent, arrival: &Arrival, stored: &BTreeMap<String, StoredSection>) -> Result<Changes, Error> {
+    let mut found = Changes::default();
+    for new in arrival.sections.iter().filter(|s| !is_reading_section(&s.section)) {
+        let before = stored.get(&new.section);
+        if before.is_some_and(|s| s.hash == new.hash) {
+            continue;
+        }
+        let old = if before.is_some() { tx.section_facts(agent.id, &new.section)? } else { None };
+        let change = compare(old.as_deref().unwrap_or(b"[]"), &new.facts);
+        found.note(&new.section, if before.is_some() { "changed" } else { "first" }, change);
+        found.sections.push(SectionWrite { section: new.section.clone(), hash: new.hash, facts: new.facts.clone(), rows: new.rows });
+    }
+    if arrival.inventory.completeness == Completeness::Full {
+        for gone in stored.keys().filter(|s| !arrival.inventory.sections.contains_key(*s)) {
+            let old = tx.section_facts(agent.id, gone)?.unwrap_or_default();
+            found.note(gone, "removed", compare(&old, b"[]"));
+            found.removed.push(gone.clone());
+        }
+    }
+    Ok(found)
+}
+
+impl Changes {
+    fn note(&mut self, section: &str, kind: &str, change: SectionChange) {
+        if section == "softwares" {
+            self.software = change.clone();
+        }
+        let (added_count, removed_count) = (change.added.len(), change.removed.len());
+        // The rows of a first section are the section itself; only their number is kept.
+        let change = if kind == "first" { SectionChange::default() } else { change };
+        self.history.push(SectionHistory { section: section.to_owned(), kind: kind.to_owned(), change, added_count, removed_count });
+    }
+}
+
+/// Everything to be written for an inventory.
+fn plan(tx: &mut Tx, cx: &Cx, agent: &Agent, arrival: &Arrival, changes: Changes) -> Result<InventoryWrite, Error> {
+    let readings = readings(arrival);
+    let readings_hash = hash(&readings);
+    let readings = (tx.readings_hash(agent.id)? != Some(readings_hash)).then_some((readings_hash, readings));
+    let shown = shown(tx, agent)?;
+    let touched = !changes.sections.is_empty() || !changes.removed.is_empty();
+    let device_write = if touched { device_write(tx, agent, arrival, &changes)? } else { None };
+    let mut findings = arrival.inventory.findings.clone();
+    findings.truncate(FINDINGS_MAX);
+    Ok(InventoryWrite {
+        org: agent.org,
+        device: agent.device,
+        agent: agent.id,
+        at: cx.now,
+        history: (!changes.history.is_empty()).then(|| (cx.id(), changes.history)),
+        sections: changes.sections,
+        removed: changes.removed,
+        readings,
+        device_write,
+        findings,
+        shown: shown.then(|| (agent.protocol.as_str(), arrival.version.clone().or_else(|| agent.version.clone()))),
+    })
+}
+
+/// Whole rows of those sections that hold any reading.
+fn readings(arrival: &Arrival) -> Vec<u8> {
+    let with_readings: BTreeMap<&str, &Vec<Row>> = arrival
+        .inventory
+        .sections
+        .iter()
+        .filter(|(name, rows)| {
+            is_reading_section(name) || rows.iter().any(|r| r.keys().any(|f| muster_core::inventory::is_reading_field(name, f)))
+        })
+        .map(|(name, rows)| (name.as_str(), rows))
+        .collect();
+    serde_json::to_vec(&with_readings).unwrap_or_default()
+}
+
+/// Whether the device is shown with this agent: verified before not, then by protocol, then the newest.
+fn shown(tx: &mut Tx, agent: &Agent) -> Result<bool, Error> {
+    let rank = |a: &Agent| (!a.verified, a.protocol);
+    Ok(tx.agents_of(agent.device)?.iter().all(|a| a.id == agent.id || a.last_inventory.is_none() || rank(agent) <= rank(a)))
+}
+
+/// The searched columns and tables of the device, drawn from its source sections; `None` when this agent is the source of none.
+fn device_write(tx: &mut Tx, agent: &Agent, arrival: &Arrival, changes: &Changes) -> Result<Option<DeviceWrite>, Error> {
+    let agents = tx.agents_of(agent.device)?;
+    let before = source_sections(tx, &agents)?;
+    let others: BTreeSet<&str> = before.iter().filter(|s| s.agent != agent.id).map(|s| s.section.as_str()).collect();
+    let rank = |a: &Agent| (!a.verified, a.protocol);
+    let outranked = |section: &str| {
+        others.contains(section)
+            && before.iter().any(|s| s.section == section && agents.iter().any(|a| a.id == s.agent && rank(a) < rank(agent)))
+    };
+    let mut view = Inventory::empty(Completeness::Full);
+    for section in ["hardware", "bios", "operatingsystem", "cpus", "networks", "accountinfo", "users"] {
+        let rows = match arrival.inventory.sections.get(section).filter(|_| !outranked(section)) {
+            Some(rows) => rows.clone(),
+            None if changes.removed.iter().any(|r| r == section) => Vec::new(),
+            None => match before.iter().find(|s| s.section == section) {
+                Some(source) => serde_json::from_slice(&tx.section_facts(source.agent, section)?.unwrap_or_default()).unwrap_or_default(),
+                None => Vec::new(),
+            },
+        };
+        view.sections.insert(section.to_owned(), rows);
+    }
+    let takes_software = !outranked("softwares");
+    let from_other = others.contains("softwares");
+    let (added, removed) = match takes_software {
+        false => (Vec::new(), Vec::new()),
+        true if from_other => take_over_software(tx, arrival, &before)?,
+        true => (programs(&changes.software.added), programs(&changes.software.removed)),
+    };
+    let count = arrival.inventory.sections.get("softwares").map(Vec::len).or(changes.removed.iter().any(|r| r == "softwares").then_some(0));
+    Ok(Some(DeviceWrite {
+        summary: summary(&view),
+        logins: logins(view.rows("users")),
+        software_added: added,
+        software_removed: removed,
+        software_count: count.filter(|_| takes_software).and_then(|n| i64::try_from(n).ok()),
+    }))
+}
+
+/// The searched programs change hands: those of the former source that are not in the new list go.
+fn take_over_software(tx: &mut Tx, arrival: &Arrival, before: &[StoredSection]) -> Result<(Vec<Software>, Vec<Software>), Error> {
+    let Some(new) = arrival.sections.iter().find(|s| s.section == "softwares") else { return Ok((Vec::new(), Vec::new())) };
+    let Some(source) = before.iter().find(|s| s.section == "softwares") else { return Ok((Vec::new(), Vec::new())) };
+    let old = tx.section_facts(source.agent, "softwares")?.unwrap_or_default();
+    let list = |facts: &[u8]| -> BTreeSet<Software> {
+        programs(&serde_json::from_slice::<Vec<Row>>(facts).unwrap_or_default()).into_iter().collect()
+    };
+    let (old, new) = (list(&old), list(&new.facts));
+    Ok((new.difference(&old).cloned().collect(), old.difference(&new).cloned().collect()))
+}
+
+fn programs(rows: &[Row]) -> Vec<Software> {
+    let get = |row: &Row, field: &str| text(row, field).unwrap_or("").to_owned();
+    rows.iter()
+        .map(|row| Software {
+            name: get(row, "name"),
+            version: get(row, "version"),
+            publisher: get(row, "publisher"),
+            arch: get(row, "arch"),
+        })
+        .filter(|s| !s.name.is_empty())
+        .collect()
+}
+
+fn logins(rows: &[Row]) -> Vec<String> {
+    let names: BTreeSet<String> = rows.iter().filter_map(|r| text(r, "login").or_else(|| text(r, "name"))).map(str::to_owned).collect();
+    names.into_iter().take(1_000).collect()
+}

@@ -1,0 +1,286 @@
+//! Runs and assignments as people start, see and end them.
+
+use crate::audit::{Object, record};
+use crate::cx::Cx;
+use crate::error::{Error, Kind};
+use crate::fleet::agent_online;
+use crate::tasks::{found as task_found, plan_token, resolve};
+use crate::work;
+use muster_core::access::Role;
+use muster_core::fleet::{AGENT_HTTP_PORT, Agent};
+use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId, TaskId};
+use muster_core::page::{Page, PageRequest};
+use muster_core::settings::Settings;
+use muster_core::tasks::why::{Candidate, conditions};
+use muster_core::tasks::{
+    AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Reason, Run, RunState, RunStep, Situation, Task, why,
+};
+use muster_core::time::Timestamp;
+use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
+use serde_json::json;
+
+/// What a start must say when it is large.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The number of targets, typed back.
+    pub confirm_count: Option<usize>,
+    /// The token of a preview: start exactly that set.
+    pub plan: Option<String>,
+}
+
+/// Starts a task: writes the run and its snapshot; a worker makes the assignments.
+pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunDetail, Error> {
+    let task = task_found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "starting tasks")?;
+    let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
+    let devices = resolve(tx, cx.org, &task.doc.targets)?;
+    guard(&task, &devices, &org.settings, start)?;
+    let run = Run {
+        id: cx.id(),
+        org: cx.org,
+        number: 0,
+        task: task.id,
+        task_version: task.version,
+        task_name: task.doc.name.clone(),
+        state: RunState::Preparing,
+        verdict: None,
+        delivery: task.doc.delivery,
+        priority: task.doc.priority,
+        targeted: i64::try_from(devices.len()).unwrap_or(i64::MAX),
+        made: 0,
+        cancel_requested: false,
+        created: cx.now,
+        started: None,
+        ended: None,
+        started_by: cx.name.clone(),
+        counts: Counts::default(),
+    };
+    tx.run_insert(&run, &steps(&run, &task), &devices)?;
+    let object = Object { kind: "run", id: Some(run.id.0), name: &run.task_name };
+    record(tx, cx, Some(cx.org), "run_start", object, None, Some(json!({"targets": devices.len(), "version": task.version})))?;
+    run_view(tx, cx, run.id)
+}
+
+fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
+    let all = task.doc.steps.iter().enumerate();
+    all.map(|(i, step)| RunStep {
+        run: run.id,
+        step: i64::try_from(i).unwrap_or(0),
+        name: step.id.clone(),
+        action: step.action.kind().to_owned(),
+        rules: task.doc.rules(step),
+        open_to_strangers: step.action.is_open_to_strangers(),
+        timeout: step.timeout.map(|t| t.0),
+    })
+    .collect()
+}
+
+/// Empty selects nothing; a large start needs its number or its plan.
+fn guard(task: &Task, devices: &[DeviceId], settings: &Settings, start: &Start) -> Result<(), Error> {
+    let count = devices.len();
+    if count == 0 {
+        return Err(Error::new(Kind::Conflict, "run/empty", "the task selects no device, so nothing was started; look at its targets"));
+    }
+    if let Some(plan) = &start.plan {
+        if *plan != plan_token(task, devices) {
+            let detail = format!("the task or its targets changed since the preview (now {count} devices); preview it again");
+            return Err(Error::new(Kind::Conflict, "run/plan-changed", detail).with("count", count));
+        }
+        return Ok(());
+    }
+    match start.confirm_count {
+        Some(said) if said == count => Ok(()),
+        Some(said) => {
+            let detail = format!("you confirmed {said} devices, the task selects {count}; preview it and confirm that number");
+            Err(Error::new(Kind::Conflict, "run/size-guard", detail).with("count", count))
+        }
+        None if count > settings.size_guard as usize => {
+            let detail = format!("the task selects {count} devices; above {} the number must be said: confirm_count", settings.size_guard);
+            Err(Error::new(Kind::Conflict, "run/size-guard", detail).with("count", count))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A run with its steps.
+#[derive(Clone, Debug)]
+pub struct RunDetail {
+    /// The run.
+    pub run: Run,
+    /// Its steps with their totals.
+    pub steps: Vec<(RunStep, Counts)>,
+}
+
+/// A page of runs; the newest first unless asked for otherwise.
+pub fn run_list(rx: &mut Rx, cx: &Cx, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
+    cx.may_here(Role::Viewer, "listing runs")?;
+    Ok(rx.runs(cx.org, filter, page)?)
+}
+
+fn run_found(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<Run, Error> {
+    cx.may_here(Role::Viewer, "looking at runs")?;
+    rx.run(cx.org, id)?.ok_or_else(|| Error::not_found("run/not-found", "run", id))
+}
+
+/// One run. Devices whose assignments are not made yet count as prepared, so that the totals always sum.
+pub fn run_view(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
+    let run = run_found(rx, cx, id)?;
+    let counts = rx.run_counts(id)?;
+    let steps = rx.run_steps(id)?;
+    let steps = steps
+        .into_iter()
+        .map(|s| {
+            let own = counts.iter().find(|(step, _)| *step == s.step).map_or(Counts::default(), |(_, c)| *c);
+            (s, own)
+        })
+        .collect();
+    Ok(RunDetail { run, steps })
+}
+
+/// The record of a run, the newest first; `before` continues.
+pub fn run_events(rx: &mut Rx, cx: &Cx, id: RunId, before: Option<i64>, limit: usize) -> Result<Vec<Event>, Error> {
+    run_found(rx, cx, id)?;
+    Ok(rx.run_events(id, before, limit)?)
+}
+
+/// Ends a run: nothing more is handed out from now on; a worker ends what waits, what is under way is asked to end.
+pub fn run_cancel(tx: &mut Tx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
+    run_found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "cancelling runs")?;
+    let Some(mut run) = tx.run_for_update(cx.org, id)? else { return Err(Error::not_found("run/not-found", "run", id)) };
+    if run.state == RunState::Finished {
+        return Err(Error::new(Kind::Conflict, "run/finished", "this run has already finished"));
+    }
+    if !run.cancel_requested {
+        run.cancel_requested = true;
+        tx.run_update(&run)?;
+        tx.event_insert(cx.org, id, None, None, cx.now, "cancel_requested", &json!({"by": cx.name}))?;
+        record(tx, cx, Some(cx.org), "run_cancel", Object { kind: "run", id: Some(id.0), name: &run.task_name }, None, None)?;
+    }
+    run_view(tx, cx, id)
+}
+
+/// A page of assignments: of a run, a device, or the queue, as the filter says.
+pub fn assignment_list(
+    rx: &mut Rx,
+    cx: &Cx,
+    filter: &AssignmentFilter,
+    page: &PageRequest,
+) -> Result<Page<(AssignmentRow, Option<Reason>)>, Error> {
+    cx.may_here(Role::Viewer, "listing assignments")?;
+    let page = rx.assignments(cx.org, filter, page)?;
+    let settings = org_settings(rx, cx.org)?;
+    let devices: Vec<DeviceId> = page.items.iter().filter(|a| a.record.state.status.state().is_open()).map(|a| a.record.device).collect();
+    let agents = rx.agents_of_all(&devices)?;
+    Ok(page.map(|row| {
+        let reason = row.record.state.status.state().is_open().then(|| {
+            let own: Vec<Agent> = agents.iter().filter(|a| a.device == row.record.device).cloned().collect();
+            why(&situation(&row, &own, &settings, cx.now), cx.now)
+        });
+        (row, reason)
+    }))
+}
+
+fn org_settings(rx: &mut Rx, org: OrgId) -> Result<Settings, Error> {
+    Ok(rx.org(org)?.map(|o| o.settings).unwrap_or_default())
+}
+
+/// The agents that could do a device's work, the likeliest first.
+pub(crate) fn candidates(agents: &[Agent], settings: &Settings, now: Timestamp) -> Vec<Candidate> {
+    let mut sorted: Vec<&Agent> = agents.iter().collect();
+    sorted.sort_by_key(|a| (std::cmp::Reverse(a.last_contact), a.protocol));
+    let each = |a: &&Agent| Candidate {
+        protocol: a.protocol,
+        verified: a.verified,
+        last_contact: a.last_contact,
+        next_contact: a.next_contact,
+        online: agent_online(a, settings, now),
+        address: a.address.as_ref().map(|ip| format!("{ip}:{}", a.port.unwrap_or(AGENT_HTTP_PORT))),
+        last_wake: a.last_wake.clone(),
+    };
+    sorted.iter().map(each).collect()
+}
+
+fn situation(row: &AssignmentRow, agents: &[Agent], settings: &Settings, now: Timestamp) -> Situation {
+    Situation {
+        assignment: row.record.state,
+        run: row.run_state,
+        open_to_strangers: row.open_to_strangers,
+        push: row.delivery == Delivery::Push && settings.wake_enabled,
+        candidates: candidates(agents, settings, now),
+    }
+}
+
+fn assignment_found(rx: &mut Rx, cx: &Cx, id: AssignmentId) -> Result<AssignmentRow, Error> {
+    cx.may_here(Role::Viewer, "looking at assignments")?;
+    rx.assignment(cx.org, id)?.ok_or_else(|| Error::not_found("assignment/not-found", "assignment", id))
+}
+
+/// All that is known of one assignment.
+#[derive(Clone, Debug)]
+pub struct AssignmentDetail {
+    /// The assignment.
+    pub row: AssignmentRow,
+    /// Why it stands where it does.
+    pub reason: Reason,
+    /// The conditions behind the reason.
+    pub conditions: Vec<Condition>,
+    /// Its attempts with their agents, as far as those are still known.
+    pub attempts: Vec<(AttemptRecord, Option<Agent>)>,
+    /// Its record.
+    pub events: Vec<Event>,
+}
+
+/// All that is known of one assignment.
+pub fn assignment_view(rx: &mut Rx, cx: &Cx, id: AssignmentId) -> Result<AssignmentDetail, Error> {
+    let row = assignment_found(rx, cx, id)?;
+    let settings = org_settings(rx, cx.org)?;
+    let agents = rx.agents_of(row.record.device)?;
+    let situation = situation(&row, &agents, &settings, cx.now);
+    let mut attempts = Vec::new();
+    for attempt in rx.attempts(id)? {
+        let agent = rx.agent(attempt.agent)?;
+        attempts.push((attempt, agent));
+    }
+    let (reason, conditions) = (why(&situation, cx.now), conditions(&situation, cx.now));
+    Ok(AssignmentDetail { reason, conditions, attempts, events: rx.assignment_events(id)?, row })
+}
+
+/// Ends an assignment that waits; asks for the end of one that is under way.
+pub fn assignment_cancel(tx: &mut Tx, cx: &Cx, id: AssignmentId) -> Result<AssignmentDetail, Error> {
+    let row = assignment_found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "cancelling assignments")?;
+    if !row.record.state.status.state().is_open() {
+        return Err(Error::new(Kind::Conflict, "assignment/final", format!("it has already ended: {}", row.record.state.status.state())));
+    }
+    work::cancel(tx, cx, &[id])?;
+    record(tx, cx, Some(cx.org), "assignment_cancel", Object { kind: "assignment", id: Some(id.0), name: &row.device_name }, None, None)?;
+    assignment_view(tx, cx, id)
+}
+
+/// Assignments cancelled in one command of a bulk cancel.
+pub const CANCEL_PIECE: usize = 500;
+
+/// Checks a bulk cancel: the number it would hit must be said when it is above the size guard. Gives that number.
+pub fn queue_cancel_check(rx: &mut Rx, cx: &Cx, filter: &AssignmentFilter, confirm_count: Option<i64>) -> Result<i64, Error> {
+    cx.may_here(Role::Operator, "cancelling the queue")?;
+    let count = rx.assignments_count(cx.org, filter)?;
+    let guard = i64::from(org_settings(rx, cx.org)?.size_guard);
+    let said = confirm_count.is_some_and(|n| n == count);
+    if (count > guard && confirm_count.is_none()) || (confirm_count.is_some() && !said) {
+        let detail = format!("this cancels {count} assignments; say the number: confirm_count");
+        return Err(Error::new(Kind::Conflict, "queue/size-guard", detail).with("count", count));
+    }
+    Ok(count)
+}
+
+/// Cancels one piece of a bulk cancel; call it until it gives 0.
+pub fn queue_cancel_piece(tx: &mut Tx, cx: &Cx, filter: &AssignmentFilter, first: bool) -> Result<usize, Error> {
+    cx.may_here(Role::Operator, "cancelling the queue")?;
+    let waiting = AssignmentFilter { open: true, not_asked: true, ..filter.clone() };
+    let ids = tx.assignment_ids(cx.org, &waiting, CANCEL_PIECE)?;
+    if first && !ids.is_empty() {
+        record(tx, cx, Some(cx.org), "queue_cancel", Object { kind: "queue", id: None, name: "queue" }, None, None)?;
+    }
+    work::cancel(tx, cx, &ids)
+}

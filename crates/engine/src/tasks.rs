@@ -1,0 +1,220 @@
+//! Tasks: what a person wrote, its versions, and the preview of a start.
+
+use crate::audit::{Object, record};
+use crate::cx::Cx;
+use crate::error::{Error, Field, Kind};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use muster_core::access::Role;
+use muster_core::fleet::Device;
+use muster_core::ids::{DeviceId, OrgId, TaskId};
+use muster_core::page::{Page, PageRequest};
+use muster_core::query::Query;
+use muster_core::tasks::doc::Targets;
+use muster_core::tasks::state::Status;
+use muster_core::tasks::{Assignment, BadTask, Delivery, Reason, Run, RunState, Situation, Task, TaskDoc, why};
+use muster_store::{DeviceGroup, Rx, Tx};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A task with its runs.
+#[derive(Clone, Debug)]
+pub struct TaskView {
+    /// The task.
+    pub task: Task,
+    /// How often it ran.
+    pub runs: i64,
+    /// Its last run.
+    pub last_run: Option<Run>,
+}
+
+/// Turns the faults of a document into an error.
+pub fn bad_task(faults: Vec<BadTask>) -> Error {
+    let detail = match faults.len() {
+        1 => format!("the task has a fault: {}", faults[0]),
+        n => format!("the task has {n} faults"),
+    };
+    let fields = faults.into_iter().map(|f| Field { pointer: f.pointer, detail: f.what }).collect();
+    Error { fields, ..Error::new(Kind::Invalid, "task/invalid", detail) }
+}
+
+fn read(document: &Value) -> Result<TaskDoc, Error> {
+    TaskDoc::parse(document).map_err(bad_task)
+}
+
+/// A page of tasks.
+pub fn task_list(rx: &mut Rx, cx: &Cx, q: Option<&str>, label: Option<&str>, page: &PageRequest) -> Result<Page<TaskView>, Error> {
+    cx.may_here(Role::Viewer, "listing tasks")?;
+    let tasks = rx.tasks(cx.org, q, label, page)?;
+    let items = tasks.items.into_iter().map(|t| view(rx, t)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next: tasks.next, total: tasks.total })
+}
+
+fn view(rx: &mut Rx, task: Task) -> Result<TaskView, Error> {
+    let (runs, last_run) = rx.task_runs(task.id)?;
+    Ok(TaskView { task, runs, last_run })
+}
+
+pub(crate) fn found(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Task, Error> {
+    cx.may_here(Role::Viewer, "looking at tasks")?;
+    rx.task(cx.org, id)?.ok_or_else(|| Error::not_found("task/not-found", "task", id))
+}
+
+/// One task.
+pub fn task_view(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<TaskView, Error> {
+    let task = found(rx, cx, id)?;
+    view(rx, task)
+}
+
+fn name_taken(name: &str) -> Error {
+    Error::new(Kind::Conflict, "task/name-taken", format!("there is a task '{name}' already; choose another name or change that one"))
+}
+
+/// Writes a new task.
+pub fn task_create(tx: &mut Tx, cx: &Cx, document: &Value) -> Result<TaskView, Error> {
+    cx.may_here(Role::Operator, "writing tasks")?;
+    let doc = read(document)?;
+    let task = Task { id: cx.id(), org: cx.org, version: 1, doc, created: cx.now, updated: cx.now, author: cx.name.clone() };
+    if !tx.task_insert(&task)? {
+        return Err(name_taken(&task.doc.name));
+    }
+    let object = Object { kind: "task", id: Some(task.id.0), name: &task.doc.name };
+    record(tx, cx, Some(cx.org), "task_create", object, None, Some(document.clone()))?;
+    view(tx, task)
+}
+
+/// Writes the next version of a task; `version` as read, when the caller insists. The same document again changes nothing.
+pub fn task_update(tx: &mut Tx, cx: &Cx, id: TaskId, document: &Value, version: Option<i64>) -> Result<TaskView, Error> {
+    let before = found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "writing tasks")?;
+    if version.is_some_and(|v| v != before.version) {
+        return Err(Error::stale("task"));
+    }
+    let doc = read(document)?;
+    if doc == before.doc {
+        return view(tx, before);
+    }
+    if tx.task_named(cx.org, &doc.name)?.is_some_and(|other| other.id != id) {
+        return Err(name_taken(&doc.name));
+    }
+    let old = serde_json::to_value(&before.doc).ok();
+    let task = Task { version: before.version + 1, doc, updated: cx.now, author: cx.name.clone(), ..before };
+    if !tx.task_update(&task)? {
+        return Err(Error::stale("task"));
+    }
+    let object = Object { kind: "task", id: Some(id.0), name: &task.doc.name };
+    record(tx, cx, Some(cx.org), "task_update", object, old, Some(document.clone()))?;
+    view(tx, task)
+}
+
+/// Deletes a task; its runs stay.
+pub fn task_delete(tx: &mut Tx, cx: &Cx, id: TaskId) -> Result<(), Error> {
+    let task = found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "deleting tasks")?;
+    tx.task_delete(cx.org, id, cx.now)?;
+    record(tx, cx, Some(cx.org), "task_delete", Object { kind: "task", id: Some(id.0), name: &task.doc.name }, None, None)
+}
+
+/// The devices a task is aimed at now, sorted. Empty targets select nothing.
+pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<DeviceId>, Error> {
+    let parse = |text: &Option<String>| -> Result<Option<Query>, Error> {
+        text.as_deref().map(Query::parse).transpose().map_err(|bad| Error::invalid("task/bad-query", "/targets/query", bad.what))
+    };
+    let unknown = unknown_devices(rx, org, &targets.devices)?;
+    if let Some((place, name)) = unknown.first() {
+        let detail = format!("there is no device '{name}'; name it as it is shown, or by its id");
+        return Err(Error::invalid("task/unknown-device", &format!("/targets/devices/{place}"), detail));
+    }
+    let query = parse(&targets.query)?;
+    let selected = rx.device_ids(org, query.as_ref(), &targets.devices, targets.all)?;
+    let mut out: BTreeSet<DeviceId> = BTreeSet::new();
+    if !targets.exclude.is_empty() {
+        let query = parse(&targets.exclude.query)?;
+        out.extend(rx.device_ids(org, query.as_ref(), &targets.exclude.devices, false)?);
+        if !targets.exclude.tags.is_empty() {
+            out.extend(rx.device_ids_tagged(org, &targets.exclude.tags)?);
+        }
+    }
+    Ok(selected.into_iter().filter(|id| !out.contains(id)).collect())
+}
+
+/// Names among the targets that name nothing, with their place.
+fn unknown_devices(rx: &mut Rx, org: OrgId, named: &[String]) -> Result<Vec<(usize, String)>, Error> {
+    let mut unknown = Vec::new();
+    for (place, name) in named.iter().enumerate() {
+        if rx.device_ids(org, None, std::slice::from_ref(name), false)?.is_empty() {
+            unknown.push((place, name.clone()));
+        }
+    }
+    Ok(unknown)
+}
+
+/// The token that binds a start to a set of targets of a task version.
+pub(crate) fn plan_token(task: &Task, devices: &[DeviceId]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(task.id.0.as_bytes()).update(&task.version.to_le_bytes());
+    for device in devices {
+        hasher.update(device.0.as_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(&hasher.finalize().as_bytes()[..18])
+}
+
+/// Who would be hit by a start now.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// How many devices.
+    pub count: usize,
+    /// Binds a start to exactly this set.
+    pub plan: String,
+    /// Above how many a number must be said.
+    pub guard: u32,
+    /// By protocol, system family and presence.
+    pub groups: Vec<DeviceGroup>,
+    /// The first hundred, with what they would wait for.
+    pub targets: Vec<(Device, Reason)>,
+    /// How many were taken out by exclusions.
+    pub excluded: usize,
+}
+
+/// Devices named in a preview.
+const PREVIEW_NAMED: usize = 100;
+
+/// Who would be hit by a start now, and what each would wait for; from the same rules as the start itself.
+pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> {
+    let task = found(rx, cx, id)?;
+    let org = rx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
+    let devices = resolve(rx, cx.org, &task.doc.targets)?;
+    let with_all = Targets { exclude: muster_core::tasks::doc::Exclude::default(), ..task.doc.targets.clone() };
+    let excluded = if task.doc.targets.exclude.is_empty() { 0 } else { resolve(rx, cx.org, &with_all)?.len() - devices.len() };
+    let groups = rx.device_groups(cx.org, &devices, crate::fleet::online_since(&org.settings, cx.now))?;
+    let named = &devices[..devices.len().min(PREVIEW_NAMED)];
+    let mut targets = Vec::with_capacity(named.len());
+    for device in rx.devices_by_id(cx.org, named)? {
+        let agents = rx.agents_of(device.id)?;
+        let step = task.doc.steps.first();
+        let situation = Situation {
+            assignment: Assignment {
+                status: Status::Prepared { from: cx.now },
+                attempt: 0,
+                last_actor: None,
+                last_attempt: None,
+                cancel_requested: false,
+                rules: step.map(|s| task.doc.rules(s)).unwrap_or(NO_RULES),
+            },
+            run: RunState::Waiting,
+            open_to_strangers: step.is_some_and(|s| s.action.is_open_to_strangers()),
+            push: task.doc.delivery == Delivery::Push && org.settings.wake_enabled,
+            candidates: crate::runs::candidates(&agents, &org.settings, cx.now),
+        };
+        targets.push((device, why(&situation, cx.now)));
+    }
+    Ok(Preview { count: devices.len(), plan: plan_token(&task, &devices), guard: org.settings.size_guard, groups, targets, excluded })
+}
+
+const NO_RULES: muster_core::tasks::Rules = muster_core::tasks::Rules {
+    attempts_max: 1,
+    backoff: std::time::Duration::ZERO,
+    on_error: false,
+    on_unknown: false,
+    idempotent: false,
+};

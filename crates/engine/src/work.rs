@@ -1,0 +1,298 @@
+//! The work of agents: claims, reports, lapsed leases, cancellation. Rules are in `muster_core::tasks::state`.
+
+use crate::cx::Cx;
+use crate::error::Error;
+use muster_core::fleet::Agent;
+use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId};
+use muster_core::limits::OUTPUT_BYTES_MAX;
+use muster_core::settings::Settings;
+use muster_core::tasks::state::Actor;
+use muster_core::tasks::{AssignmentRecord, Change, Input, Outcome, Refused, Run, RunState, RunStep, State, decide};
+use muster_core::time::Timestamp;
+use muster_store::Tx;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Open assignments of one device looked at in one contact.
+const LOOKED_AT: i64 = 64;
+
+/// A piece of work handed to an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// The run.
+    pub run: RunId,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// The step's index in the task.
+    pub step: i64,
+    /// The action's type.
+    pub action: String,
+    /// Until when the agent must be heard of.
+    pub lease: Timestamp,
+    /// Longest time for it, seconds.
+    pub timeout_seconds: u64,
+}
+
+/// What an agent says of an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// The agent's incarnation when it took it.
+    pub incarnation: u32,
+    /// What it says.
+    pub what: Said,
+    /// Exit code, when there is one.
+    pub exit_code: Option<i64>,
+    /// Output; cut to [`OUTPUT_BYTES_MAX`].
+    pub output: Option<String>,
+    /// A word on it.
+    pub message: Option<String>,
+}
+
+/// What a report says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It began, or goes on.
+    Running,
+    /// It ended.
+    Ended(Outcome),
+}
+
+/// The runs and steps around a set of assignments, each loaded once.
+#[derive(Default)]
+pub(crate) struct Around {
+    runs: BTreeMap<RunId, (Option<Run>, Vec<RunStep>)>,
+}
+
+impl Around {
+    fn load(&mut self, tx: &mut Tx, org: OrgId, run: RunId) -> Result<&(Option<Run>, Vec<RunStep>), Error> {
+        if !self.runs.contains_key(&run) {
+            let loaded = (tx.run(org, run)?, tx.run_steps(run)?);
+            self.runs.insert(run, loaded);
+        }
+        Ok(&self.runs[&run])
+    }
+}
+
+pub(crate) fn change(record: AssignmentRecord, input: Input, now: Timestamp) -> Result<Change, Refused> {
+    let decision = decide(&record.state, input, now)?;
+    Ok(Change {
+        before: record,
+        after: decision.next,
+        attempt: decision.attempt,
+        exit_code: None,
+        output: None,
+        message: None,
+        data: json!({}),
+        at: now,
+    })
+}
+
+/// The assignment as a change leaves it, so that a second decision can follow in the same transaction.
+fn after(change: &Change) -> AssignmentRecord {
+    AssignmentRecord { state: change.after, updated: change.at, ..change.before.clone() }
+}
+
+/// How long an attempt of a step may stay silent.
+fn lease_of(step: &RunStep, settings: &Settings) -> std::time::Duration {
+    step.timeout.unwrap_or(settings.inventory_lease.0)
+}
+
+/// Hands an agent the work that waits for its device: at most `max` pieces whose action is one of `actions`.
+pub fn claim(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, actions: &[&str], max: usize) -> Result<Vec<Claimed>, Error> {
+    let ids = tx.open_of(agent.device, LOOKED_AT)?;
+    if ids.is_empty() || max == 0 {
+        return Ok(Vec::new());
+    }
+    let mut around = Around::default();
+    let mut changes = Vec::new();
+    let mut claimed = Vec::new();
+    let mut records = tx.assignments_for_update(&ids)?;
+    records.sort_by_key(|r| (r.priority, r.id));
+    for record in records {
+        let (Some(run), steps) = around.load(tx, record.org, record.run)? else { continue };
+        let Some(step) = steps.iter().find(|s| s.step == record.step) else { continue };
+        if !claimable(run, step, agent, actions) || claimed.len() >= max {
+            continue;
+        }
+        let lease = cx.now.plus(lease_of(step, settings));
+        let actor = Actor { agent: agent.id, incarnation: agent.incarnation };
+        let Ok(mut change) = change(record, Input::Claim { actor, lease }, cx.now) else { continue };
+        change.data = json!({"agent": agent.id, "protocol": agent.protocol});
+        claimed.push(Claimed {
+            assignment: change.before.id,
+            run: change.before.run,
+            attempt: change.after.attempt,
+            step: step.step,
+            action: step.action.clone(),
+            lease,
+            timeout_seconds: lease_of(step, settings).as_secs(),
+        });
+        changes.push(change);
+    }
+    save(tx, cx, &changes)?;
+    Ok(claimed)
+}
+
+fn claimable(run: &Run, step: &RunStep, agent: &Agent, actions: &[&str]) -> bool {
+    let held = matches!(run.state, RunState::Paused | RunState::Halted) || run.cancel_requested;
+    !held && actions.contains(&step.action.as_str()) && (step.open_to_strangers || agent.verified) && agent.org == run.org
+}
+
+/// Whether an attempt is in this agent's hands: it came again before it reported, which renews the offer and is no error.
+pub fn holds(tx: &mut Tx, agent: &Agent, action: &str) -> Result<bool, Error> {
+    let ids = tx.open_of(agent.device, LOOKED_AT)?;
+    let mut around = Around::default();
+    for record in tx.assignments_for_update(&ids)? {
+        let mine = record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id);
+        if mine && around.load(tx, record.org, record.run)?.1.iter().any(|s| s.step == record.step && s.action == action) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Takes an agent's reports; per report whether it changed the state, or why not.
+pub fn report(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, reports: &[Report]) -> Result<Vec<Result<(), Refused>>, Error> {
+    let ids: Vec<AssignmentId> = reports.iter().map(|r| r.assignment).collect();
+    let mut records: BTreeMap<AssignmentId, AssignmentRecord> =
+        tx.assignments_for_update(&ids)?.into_iter().filter(|r| r.org == agent.org).map(|r| (r.id, r)).collect();
+    let mut around = Around::default();
+    let mut changes = Vec::new();
+    let mut answers = Vec::with_capacity(reports.len());
+    for report in reports {
+        let Some(record) = records.get(&report.assignment).cloned() else {
+            answers.push(Err(Refused::Stale));
+            continue;
+        };
+        let (_, steps) = around.load(tx, record.org, record.run)?;
+        let lease = steps.iter().find(|s| s.step == record.step).map_or(settings.inventory_lease.0, |s| lease_of(s, settings));
+        let actor = Actor { agent: agent.id, incarnation: report.incarnation };
+        let input = match report.what {
+            Said::Running => Input::Began { attempt: report.attempt, actor, lease: cx.now.plus(lease) },
+            Said::Ended(outcome) => Input::Ended { attempt: report.attempt, actor, outcome },
+        };
+        match change(record, input, cx.now) {
+            Ok(mut change) => {
+                change.exit_code = report.exit_code;
+                change.output = report.output.as_deref().map(|o| cut(o, OUTPUT_BYTES_MAX));
+                change.message = report.message.as_deref().map(|m| cut(m, 2_000));
+                records.insert(report.assignment, after(&change));
+                changes.push(change);
+                answers.push(Ok(()));
+            }
+            Err(refused) => answers.push(Err(refused)),
+        }
+    }
+    save(tx, cx, &changes)?;
+    Ok(answers)
+}
+
+/// Cuts a text to a number of bytes, at a character, without NUL (which PostgreSQL's text does not take).
+fn cut(text: &str, bytes_max: usize) -> String {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].replace('\0', "\u{fffd}")
+}
+
+/// An inventory of a device arrived from one of its agents: it ends the device's open inventory attempts that this agent has,
+/// and those that nobody has yet.
+pub fn inventory_arrived(tx: &mut Tx, cx: &Cx, agent: &Agent) -> Result<(), Error> {
+    let ids = tx.open_of(agent.device, LOOKED_AT)?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let actor = Actor { agent: agent.id, incarnation: agent.incarnation };
+    let mut around = Around::default();
+    let mut changes = Vec::new();
+    for record in tx.assignments_for_update(&ids)? {
+        let (run, steps) = around.load(tx, record.org, record.run)?;
+        let held = run.as_ref().is_none_or(|r| matches!(r.state, RunState::Paused | RunState::Halted));
+        let inventory = steps.iter().any(|s| s.step == record.step && s.action == "inventory");
+        if !inventory || (held && record.state.status.state() == State::Prepared) {
+            continue;
+        }
+        let mut record = record;
+        if let Ok(mut taken) = change(record.clone(), Input::Claim { actor, lease: cx.now }, cx.now) {
+            taken.data = json!({"agent": agent.id, "protocol": agent.protocol, "unasked": true});
+            record = after(&taken);
+            changes.push(taken);
+        }
+        let input = Input::Ended { attempt: record.state.attempt, actor, outcome: Outcome::Ok };
+        if let Ok(done) = change(record, input, cx.now) {
+            changes.push(done);
+        }
+    }
+    save(tx, cx, &changes)
+}
+
+/// Ends leases that have lapsed; gives how many.
+pub fn lapse(tx: &mut Tx, cx: &Cx, limit: i64) -> Result<usize, Error> {
+    let ids = tx.lapsed(cx.now, limit)?;
+    let records = tx.assignments_for_update(&ids)?;
+    let changes: Vec<Change> = records.into_iter().filter_map(|r| change(r, Input::Lapse, cx.now).ok()).collect();
+    save(tx, cx, &changes)?;
+    Ok(changes.len())
+}
+
+/// Cancels assignments; gives how many were ended or asked to end.
+pub(crate) fn cancel(tx: &mut Tx, cx: &Cx, ids: &[AssignmentId]) -> Result<usize, Error> {
+    let records = tx.assignments_for_update(ids)?;
+    let by: Value = json!({"by": cx.name});
+    let changes: Vec<Change> =
+        records.into_iter().filter_map(|r| change(r, Input::Cancel, cx.now).ok()).map(|c| Change { data: by.clone(), ..c }).collect();
+    save(tx, cx, &changes)?;
+    Ok(changes.len())
+}
+
+/// Cancels what is open for a device that is being removed.
+pub(crate) fn cancel_of_device(tx: &mut Tx, cx: &Cx, device: DeviceId) -> Result<(), Error> {
+    loop {
+        let ids = tx.open_of(device, LOOKED_AT)?;
+        if ids.is_empty() || cancel(tx, cx, &ids)? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Saves decisions, then lets the runs they touch follow their totals.
+pub(crate) fn save(tx: &mut Tx, cx: &Cx, changes: &[Change]) -> Result<(), Error> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    for (run, org) in tx.save(changes)? {
+        settle(tx, cx, org, run)?;
+    }
+    Ok(())
+}
+
+/// Lets a run follow its totals: waiting, running, finished with a verdict.
+pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), Error> {
+    let Some(before) = tx.run(org, id)? else { return Ok(()) };
+    let follows = matches!(before.state, RunState::Waiting | RunState::Running)
+        || (before.state == RunState::Preparing && before.made >= before.targeted)
+        || (before.counts.open() == 0 && before.made >= before.targeted && before.state != RunState::Finished);
+    if !follows {
+        return Ok(());
+    }
+    let Some(mut run) = tx.run_for_update(org, id)? else { return Ok(()) };
+    let old = (run.state, run.started);
+    run.state = run.counts.run_state();
+    run.started = run.started.or((run.state != RunState::Waiting).then_some(cx.now));
+    if run.state == RunState::Finished && old.0 != RunState::Finished {
+        run.verdict = run.counts.verdict();
+        run.ended = Some(cx.now);
+        tx.run_update(&run)?;
+        tx.event_insert(org, id, None, None, cx.now, "finished", &json!({"verdict": run.verdict, "counts": run.counts}))?;
+    } else if (run.state, run.started) != old {
+        tx.run_update(&run)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! What runs by itself. A worker is idempotent, takes no input, looks at the database and does a bounded amount of what is
+//! due; a timer, a hint, a test or the simulator calls it. Only the driver (in the program) sleeps.
+
+use crate::cx::Cx;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::work;
+use muster_core::fleet::{WAKE_TRIES_MAX, WakeOutcome, WakeTry, next_wake_in};
+use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::tasks::{Delivery, DueWake, Run, RunState};
+use muster_core::time::Timestamp;
+use muster_store::{AssignmentFilter, NewAssignment, Tx};
+use serde_json::json;
+use std::time::Duration;
+
+/// What one activation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Things done.
+    pub count: usize,
+    /// More is due: activate again soon.
+    pub more: bool,
+}
+
+/// Assignments made or cancelled in one command.
+const PIECE: usize = 500;
+/// Leases ended in one command.
+const LAPSES: i64 = 256;
+
+/// Makes the assignments of runs that are being prepared, one piece.
+pub fn prepare(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
+    for run in tx.runs_at_work(16)? {
+        if run.state == RunState::Preparing && !run.cancel_requested {
+            let count = prepare_piece(tx, cx, &run)?;
+            return Ok(Done { count, more: true });
+        }
+        if run.cancel_requested {
+            let count = cancel_piece(tx, cx, &run)?;
+            return Ok(Done { count, more: true });
+        }
+    }
+    Ok(Done::default())
+}
+
+fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
+    let Some(mut run) = tx.run_for_update(run.org, run.id)? else { return Ok(0) };
+    let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(PIECE).collect();
+    let new: Vec<NewAssignment> = devices.iter().map(|d| NewAssignment { id: cx.id(), device: *d }).collect();
+    tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
+    if run.delivery == Delivery::Push {
+        wake_agents(tx, cx, run.org, &devices)?;
+    }
+    run.made += i64::try_from(devices.len()).unwrap_or(0);
+    let complete = run.made >= run.targeted || devices.is_empty();
+    if complete {
+        run.made = run.targeted;
+        run.state = RunState::Waiting;
+        tx.event_insert(run.org, run.id, None, None, cx.now, "made", &json!({"assignments": run.targeted}))?;
+    }
+    tx.run_update(&run)?;
+    if complete {
+        work::settle(tx, cx, run.org, run.id)?;
+    }
+    Ok(devices.len())
+}
+
+/// Puts the agents of devices that can be woken over HTTP on the list.
+fn wake_agents(tx: &mut Tx, cx: &Cx, org: OrgId, devices: &[DeviceId]) -> Result<(), Error> {
+    let enabled = tx.org(org)?.is_some_and(|o| o.settings.wake_enabled);
+    let agents = tx.agents_of_all(devices)?;
+    let wakeable: Vec<AgentId> =
+        agents.iter().filter(|a| enabled && a.protocol.has_http_wake() && a.address.is_some()).map(|a| a.id).collect();
+    Ok(tx.wakes_insert(org, &wakeable, cx.now)?)
+}
+
+/// Ends a piece of a cancelled run; what was never made is made as cancelled, so that the totals sum to what was targeted.
+fn cancel_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
+    if run.made < run.targeted {
+        return prepare_piece(tx, cx, run);
+    }
+    let filter = AssignmentFilter { open: true, not_asked: true, run: Some(run.id), ..AssignmentFilter::default() };
+    let ids = tx.assignment_ids(run.org, &filter, PIECE)?;
+    if ids.is_empty() {
+        tx.run_cancel_done(run.id)?;
+        work::settle(tx, cx, run.org, run.id)?;
+        return Ok(0);
+    }
+    work::cancel(tx, cx, &ids)
+}
+
+/// Ends leases that have lapsed.
+pub fn lapse(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
+    let count = work::lapse(tx, cx, LAPSES)?;
+    Ok(Done { count, more: count == usize::try_from(LAPSES).unwrap_or(0) })
+}
+
+/// Writes presence that was kept in memory.
+pub async fn presence(engine: &Engine, cx: &Cx) -> Result<Done, Error> {
+    let heard = engine.take_presence();
+    if heard.is_empty() {
+        return Ok(Done::default());
+    }
+    let count = heard.len();
+    for piece in heard.chunks(500) {
+        let owned = piece.to_vec();
+        if let Err(error) = engine.write("agents.heard", cx, move |tx, _| Ok(tx.heard(&owned)?)).await {
+            engine.give_back_presence(piece.to_vec());
+            return Err(error);
+        }
+    }
+    Ok(Done { count, more: false })
+}
+
+/// An agent to be asked over HTTP to come now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WakeCall {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its organization.
+    pub org: OrgId,
+    /// Its address.
+    pub address: String,
+    /// The port of its HTTP server.
+    pub port: u16,
+    /// How often it was tried before.
+    pub tries: u32,
+}
+
+/// How long a wake-up may take before another node tries it.
+const WAKE_LEASE: Duration = Duration::from_secs(60);
+
+/// Takes wake-ups that are due. What is no longer wanted is dropped.
+pub fn wakes_take(tx: &mut Tx, cx: &Cx, limit: i64) -> Result<Vec<WakeCall>, Error> {
+    let mut calls = Vec::new();
+    for due in tx.wakes_due(cx.now, limit)? {
+        if let Some(call) = wake_take(tx, cx, &due)? {
+            calls.push(call);
+        }
+    }
+    Ok(calls)
+}
+
+fn wake_take(tx: &mut Tx, cx: &Cx, due: &DueWake) -> Result<Option<WakeCall>, Error> {
+    if !tx.wake_take(due, cx.now, cx.now.plus(WAKE_LEASE))? {
+        return Ok(None);
+    }
+    let agent = tx.agent(due.agent)?;
+    let wanted = match &agent {
+        Some(agent) => tx.push_waits(agent.device)? && due.tries < WAKE_TRIES_MAX,
+        None => false,
+    };
+    match agent {
+        Some(agent) if wanted => Ok(agent.address.clone().map(|address| WakeCall {
+            agent: agent.id,
+            org: agent.org,
+            address,
+            port: agent.port.unwrap_or(muster_core::fleet::AGENT_HTTP_PORT),
+            tries: due.tries,
+        })),
+        _ => {
+            tx.wake_drop(due.agent)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Records what came of a wake-up and plans the next.
+pub fn wake_done(tx: &mut Tx, cx: &Cx, call: &WakeCall, outcome: WakeOutcome, detail: &str) -> Result<(), Error> {
+    let tries = call.tries + 1;
+    let next: Option<Timestamp> = (tries < WAKE_TRIES_MAX).then(|| cx.now.plus(next_wake_in(outcome, tries)));
+    let tried = WakeTry { id: cx.id(), at: cx.now, outcome, detail: detail.chars().take(300).collect() };
+    Ok(tx.wake_record(call.org, call.agent, &tried, next)?)
+}
