@@ -29,7 +29,7 @@ mod unit;
 mod value;
 
 pub use fault::{Fault, OpenError};
-pub use gather::{Gather, Hot};
+pub use gather::{Answer, Gather, Hot};
 pub use inline::{FaultPlan, Strike};
 pub use stats::StoreStats;
 pub use store::{Options, Store};

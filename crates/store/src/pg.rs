@@ -220,7 +220,7 @@ impl Pg {
 
     /// Waits for everything postponed and for `last`, which leave together. Forgets the link when it is lost or silent.
     fn settle<T>(&mut self, last: impl Future<Output = Result<T, Error>>, sql: &str) -> Result<T, Broken> {
-        let hold = if self.limit.is_zero() { CONNECT } else { self.limit + GRACE };
+        let hold = self.limit + GRACE;
         let link = self.link.as_mut().ok_or(Broken { fault: Fault::Gone, again: true })?;
         link.used = Instant::now();
         let postponed = std::mem::take(&mut link.postponed);

@@ -45,7 +45,7 @@ pub type Effect = Hint;
 
 pub(crate) enum Db {
     Lite(Lite),
-    Pg(Pg),
+    Pg(Box<Pg>),
 }
 
 /// Reads. Sees one consistent state of committed data as long as the closure of `read` runs.
