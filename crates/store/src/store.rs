@@ -124,7 +124,7 @@ impl Store {
             let mut rx = Rx::new(Db::Lite(Lite::reader(path)?), Arc::clone(&clock), Limit::clocked(options.read));
             store.start(format!("read-{n}"), move |shared| read::work(&mut rx, &shared.reads, &shared.counters))?;
         }
-        let mut pages = Lite::checkpointer(path)?;
+        let mut pages = Lite::side(path)?;
         store.start("checkpoint".into(), move |shared| checkpoint::work(&mut pages, &shared.counters, &stop))?;
         let mut tx = Tx::new(Rx::new(Db::Lite(db), clock, Limit::clocked(options.command)));
         let options = options.clone();
@@ -181,7 +181,7 @@ impl Store {
     }
 
     /// A store in memory whose order of commands and whose faults come from `seed` (simulator, fast tests). Inside a tokio
-    /// runtime `write` waits a seeded (virtual) delay and shuffles what is queued; outside it runs at once.
+    /// runtime (with time enabled) `write` waits a seeded (virtual) delay and shuffles what is queued; outside it runs at once.
     pub fn inline(seed: u64, clock: Arc<dyn Clock>) -> Store {
         Self::inline_with(seed, clock, &Options::default())
     }
@@ -291,7 +291,7 @@ impl Store {
     pub fn backup(&self, to: &Path) -> Result<(), Fault> {
         match &self.inner.kind {
             Kind::Inline(inline) => inline.with_lite(|db| lite::copy(db, to)).unwrap_or(Err(Fault::Gone)),
-            Kind::Threads { file: Some(file), .. } => lite::copy(&mut side(file)?, to),
+            Kind::Threads { file: Some(file), .. } => lite::copy(&mut opened(Lite::side(file))?, to),
             Kind::Threads { file: None, .. } => Err(Fault::Db(
                 "a PostgreSQL database is backed up with its own tools: pg_dump --format=custom, or continuous archiving".into(),
             )),
@@ -302,7 +302,7 @@ impl Store {
     pub fn integrity(&self) -> Result<Vec<String>, Fault> {
         match &self.inner.kind {
             Kind::Inline(inline) => inline.with_lite(lite::integrity).unwrap_or(Err(Fault::Gone)),
-            Kind::Threads { file: Some(file), .. } => lite::integrity(&mut side(file)?),
+            Kind::Threads { file: Some(file), .. } => lite::integrity(&mut opened(Lite::reader(file))?),
             Kind::Threads { file: None, .. } => self.read_now(pg::integrity),
         }
     }
@@ -370,8 +370,8 @@ fn write_sqlite(tx: &mut Tx, shared: &Shared, options: &Options) {
     }
 }
 
-fn side(file: &Path) -> Result<Lite, Fault> {
-    Lite::reader(file).map_err(|e| Fault::Db(e.to_string()))
+fn opened(db: Result<Lite, OpenError>) -> Result<Lite, Fault> {
+    db.map_err(|e| Fault::Db(e.to_string()))
 }
 
 fn no_thread(e: std::io::Error) -> OpenError {
@@ -408,7 +408,7 @@ impl Wake for Unpark {
 }
 
 /// Blocks this thread until the future is done; also inside a runtime, whose own `block_on` would panic there.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     loop {
