@@ -58,8 +58,8 @@ impl Lite {
         Self::open(path, READER)
     }
 
-    /// The connection of the checkpoint thread.
-    pub(crate) fn checkpointer(path: &Path) -> Result<Self, OpenError> {
+    /// A connection for checkpoints and backups, beside the writer.
+    pub(crate) fn side(path: &Path) -> Result<Self, OpenError> {
         Self::open(path, "PRAGMA synchronous=FULL;")
     }
 
@@ -208,7 +208,7 @@ struct Bound<'a>(&'a V);
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self.0 {
-            V::Null => ToSqlOutput::Owned(Value::Null),
+            V::Null | V::No(_) => ToSqlOutput::Owned(Value::Null),
             V::I(i) => ToSqlOutput::Owned(Value::Integer(*i)),
             V::T(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
             V::B(b) => ToSqlOutput::Borrowed(ValueRef::Blob(b)),

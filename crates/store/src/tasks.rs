@@ -350,7 +350,8 @@ impl Tx {
 
     /// Saves where a run stands.
     pub fn run_update(&mut self, r: &Run) -> Result<(), Fault> {
-        self.exec(
+        self.fenced(
+            1,
             "UPDATE run SET state = ?2, verdict = ?3, made = ?4, cancel_requested = ?5, started = ?6, ended = ?7 WHERE id = ?1",
             &[
                 V::U(r.id.0),
