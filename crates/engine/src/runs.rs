@@ -13,7 +13,7 @@ use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
-    AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Reason, Run, RunState, RunStep, Situation, Task, why,
+    AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Reason, Run, RunState, RunStep, Situation, State, Task, why,
 };
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
@@ -126,14 +126,12 @@ fn run_found(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<Run, Error> {
 pub fn run_view(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
     let run = run_found(rx, cx, id)?;
     let counts = rx.run_counts(id)?;
-    let steps = rx.run_steps(id)?;
-    let steps = steps
-        .into_iter()
-        .map(|s| {
-            let own = counts.iter().find(|(step, _)| *step == s.step).map_or(Counts::default(), |(_, c)| *c);
-            (s, own)
-        })
-        .collect();
+    let mut steps = Vec::new();
+    for step in rx.run_steps(id)? {
+        let mut own = counts.iter().find(|(index, _)| *index == step.step).map_or(Counts::default(), |(_, c)| *c);
+        own.add(State::Prepared, run.targeted - run.made);
+        steps.push((step, own));
+    }
     Ok(RunDetail { run, steps })
 }
 

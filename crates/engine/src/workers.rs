@@ -47,7 +47,7 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(PIECE).collect();
     let new: Vec<NewAssignment> = devices.iter().map(|d| NewAssignment { id: cx.id(), device: *d }).collect();
     tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
-    if run.delivery == Delivery::Push {
+    if run.delivery == Delivery::Push && !run.cancel_requested {
         wake_agents(tx, cx, run.org, &devices)?;
     }
     run.made += i64::try_from(devices.len()).unwrap_or(0);

@@ -6,7 +6,7 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::ids::{DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
-use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, Task, Verdict};
+use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, State, Task, Verdict};
 use muster_core::time::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -57,6 +57,9 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
+    let mut totals = counts(row, 17)?;
+    // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
+    totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
         id: row.id(0)?.into(),
         org: row.id(1)?.into(),
@@ -75,7 +78,7 @@ fn run(row: &Row) -> Result<Run, Fault> {
         started: row.opt_int(14)?.map(Timestamp),
         ended: row.opt_int(15)?.map(Timestamp),
         started_by: row.text(16)?.to_owned(),
-        counts: counts(row, 17)?,
+        counts: totals,
     })
 }
 
