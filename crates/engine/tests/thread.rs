@@ -1,4 +1,5 @@
-//! The thread through the engine: an agent reports, a task runs on it, a person sees it. With a hand-moved clock.
+//! The thread through the engine: an agent reports, a task runs on it, a person sees it. With a hand-moved clock, on SQLite, on
+//! PostgreSQL and on the simulator's store.
 
 use muster_core::access::Caller;
 use muster_core::fleet::Protocol;
@@ -23,17 +24,53 @@ struct World {
     engine: Engine,
     clock: Arc<HandClock>,
     cx: Cx,
+    _kept: Box<dyn std::any::Any>,
+}
+
+/// Runs each test on the three stores.
+macro_rules! on_all {
+    ($($name:ident)*) => {
+        mod inline { $(#[test] fn $name() { super::$name(super::World::inline()); })* }
+        mod sqlite { $(#[test] fn $name() { super::$name(super::World::sqlite()); })* }
+        mod postgres { $(#[test] fn $name() { super::$name(super::World::postgres()); })* }
+    };
+}
+
+on_all! {
+    a_prolog_alone_creates_nothing_and_an_inventory_makes_the_device
+    the_same_inventory_writes_no_section_and_a_changed_one_writes_one
+    a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory
+    silence_lapses_is_tried_again_and_ends_unknown
+    cancelling_a_run_ends_what_waits_and_the_totals_sum
+    empty_selects_nothing_and_many_need_their_number
+    what_waits_says_why
 }
 
 impl World {
-    fn new() -> Self {
+    fn inline() -> Self {
+        Self::on(|clock| Store::inline(7, clock), ())
+    }
+
+    fn sqlite() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("muster.db");
+        Self::on(move |clock| Store::open_sqlite(&path, clock).expect("opened"), dir)
+    }
+
+    fn postgres() -> Self {
+        let database = muster_store::testdb::database();
+        let url = database.url().to_owned();
+        Self::on(move |clock| Store::open_postgres(&url, clock).expect("opened"), database)
+    }
+
+    fn on(open: impl FnOnce(Arc<dyn Clock>) -> Store, kept: impl std::any::Any) -> Self {
         let clock = Arc::new(HandClock::at(NOW));
-        let store = Store::inline(7, clock.clone());
+        let store = open(clock.clone());
         let engine = Engine::new(store, clock.clone(), Arc::new(SeededRandom::new(7)));
         let nowhere = engine.cx(Caller::SYSTEM, "test", muster_core::ids::OrgId(uuid::Uuid::nil()), "test");
         let org = engine.write_now("org.default", &nowhere, access::default_org).expect("the default organization");
         let cx = engine.cx(Caller::SYSTEM, "test", org.id, "test");
-        Self { engine, clock, cx }
+        Self { engine, clock, cx, _kept: Box::new(kept) }
     }
 
     fn arrival(&self, host: &str, inventory: Inventory) -> Arrival {
@@ -93,9 +130,7 @@ fn inventory_task(name: &str) -> serde_json::Value {
     json!({"name": name, "targets": {"all": true}, "steps": [{"id": "collect", "action": {"type": "inventory"}}]})
 }
 
-#[test]
-fn a_prolog_alone_creates_nothing_and_an_inventory_makes_the_device() {
-    let world = World::new();
+fn a_prolog_alone_creates_nothing_and_an_inventory_makes_the_device(world: World) {
     assert!(world.prolog("pc-1").send_inventory);
     let list = |world: &World| {
         world
@@ -114,9 +149,7 @@ fn a_prolog_alone_creates_nothing_and_an_inventory_makes_the_device() {
     assert!(world.prolog("pc-1").send_inventory);
 }
 
-#[test]
-fn the_same_inventory_writes_no_section_and_a_changed_one_writes_one() {
-    let world = World::new();
+fn the_same_inventory_writes_no_section_and_a_changed_one_writes_one(world: World) {
     assert_eq!(world.send(world.arrival("pc-1", inventory("pc-1", "5.1"))).written.len(), 3);
     let mut same = inventory("pc-1", "5.1");
     same.sections.get_mut("drives").expect("drives")[0].insert("free".into(), json!(3));
@@ -132,9 +165,7 @@ fn the_same_inventory_writes_no_section_and_a_changed_one_writes_one() {
     assert_eq!(world.send(world.arrival("pc-1", gone)).removed, Vec::<String>::new(), "a partial document deletes nothing");
 }
 
-#[test]
-fn a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory() {
-    let world = World::new();
+fn a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory(world: World) {
     world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
     world.send(world.arrival("pc-2", inventory("pc-2", "5.1")));
     let run = world.start(inventory_task("all")).expect("started");
@@ -152,9 +183,7 @@ fn a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory() {
     assert_eq!((ended.state, ended.verdict, ended.counts.of(State::Ok)), (RunState::Finished, Some(Verdict::Ok), 2));
 }
 
-#[test]
-fn silence_lapses_is_tried_again_and_ends_unknown() {
-    let world = World::new();
+fn silence_lapses_is_tried_again_and_ends_unknown(world: World) {
     world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
     let run = world.start(inventory_task("all")).expect("started").run.id;
     world.prepare();
@@ -168,9 +197,7 @@ fn silence_lapses_is_tried_again_and_ends_unknown() {
     assert_eq!((ended.verdict, ended.counts.of(State::Unknown)), (Some(Verdict::Error), 1));
 }
 
-#[test]
-fn cancelling_a_run_ends_what_waits_and_the_totals_sum() {
-    let world = World::new();
+fn cancelling_a_run_ends_what_waits_and_the_totals_sum(world: World) {
     for n in 0..5 {
         world.send(world.arrival(&format!("pc-{n}"), inventory(&format!("pc-{n}"), "5.1")));
     }
@@ -186,9 +213,7 @@ fn cancelling_a_run_ends_what_waits_and_the_totals_sum() {
     assert_eq!(world.run(id).run.verdict, Some(Verdict::Partial));
 }
 
-#[test]
-fn empty_selects_nothing_and_many_need_their_number() {
-    let world = World::new();
+fn empty_selects_nothing_and_many_need_their_number(world: World) {
     let empty = world.start(json!({"name": "none", "steps": [{"id": "a", "action": {"type": "inventory"}}]})).expect_err("empty");
     assert_eq!((empty.kind, empty.key), (Kind::Conflict, "run/empty"));
     let patch = json!({"size_guard": 1});
@@ -212,9 +237,7 @@ fn empty_selects_nothing_and_many_need_their_number() {
     assert!(start(Start { confirm_count: Some(4), plan: None }).is_ok());
 }
 
-#[test]
-fn what_waits_says_why() {
-    let world = World::new();
+fn what_waits_says_why(world: World) {
     world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
     world.start(inventory_task("all")).expect("started");
     world.prepare();
