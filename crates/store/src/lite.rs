@@ -213,7 +213,7 @@ impl rusqlite::ToSql for Bound<'_> {
             V::T(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
             V::B(b) => ToSqlOutput::Borrowed(ValueRef::Blob(b)),
             V::U(u) => ToSqlOutput::Borrowed(ValueRef::Blob(u.as_bytes())),
-            V::Is(_) | V::Ts(_) | V::Us(_) | V::Bs(_) => {
+            V::Is(_) | V::Ts(_) | V::Us(_) => {
                 return Err(rusqlite::Error::ToSqlConversionFailure("SQLite has no list parameters; loop over the items".into()));
             }
         })

@@ -306,7 +306,6 @@ fn kind(value: &V) -> Type {
         V::Is(_) => Type::INT8_ARRAY,
         V::Ts(_) => Type::TEXT_ARRAY,
         V::Us(_) => Type::UUID_ARRAY,
-        V::Bs(_) => Type::BYTEA_ARRAY,
     }
 }
 
@@ -326,7 +325,6 @@ impl ToSql for V {
             V::Is(v) => v.to_sql(ty, out),
             V::Ts(v) => v.to_sql(ty, out),
             V::Us(v) => v.to_sql(ty, out),
-            V::Bs(v) => v.to_sql(ty, out),
         }
     }
 

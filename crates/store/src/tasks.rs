@@ -126,11 +126,11 @@ impl Rx {
         let mut list = List::new(TASK, TASK_FROM);
         list.filter("t.org = {}", org.0);
         list.condition("t.deleted = 0");
-        let find = if self.is_postgres() { "strpos" } else { "instr" };
         if let Some(q) = q {
-            list.filter(&format!("{find}(lower(t.name), {{}}) > 0"), q.to_lowercase());
+            list.contains(&["t.name"], q, self.is_postgres());
         }
         if let Some(label) = label {
+            let find = if self.is_postgres() { "strpos" } else { "instr" };
             list.filter(&format!("{find}(v.doc, {{}}) > 0"), serde_json::json!(label).to_string());
         }
         let column = if page.sort.as_deref() == Some("updated") { "t.updated" } else { "t.name" };
@@ -226,12 +226,6 @@ impl Rx {
             list.filter("id < {}", before);
         }
         list.all(self, "id DESC", limit, event)
-    }
-
-    /// Runs that are not finished: by state.
-    pub fn runs_open(&mut self, org: OrgId) -> Result<Vec<(RunState, i64)>, Fault> {
-        let sql = "SELECT state, count(*) FROM run WHERE org = ?1 AND state <> 'finished' GROUP BY state ORDER BY state";
-        self.rows(sql, &[V::U(org.0)])?.iter().map(|r| Ok((word(r, 0, "run", "state")?, r.int(1)?))).collect()
     }
 }
 

@@ -17,7 +17,6 @@ pub(crate) enum V {
     Is(Vec<Option<i64>>),
     Ts(Vec<Option<String>>),
     Us(Vec<Option<Uuid>>),
-    Bs(Vec<Option<Vec<u8>>>),
 }
 
 /// The type of an empty value.
@@ -99,7 +98,7 @@ impl V {
             V::T(t) => format!("the text '{}'", t.chars().take(60).collect::<String>()),
             V::B(b) => format!("{} bytes", b.len()),
             V::U(u) => format!("the id {u}"),
-            V::Is(_) | V::Ts(_) | V::Us(_) | V::Bs(_) => "a list".into(),
+            V::Is(_) | V::Ts(_) | V::Us(_) => "a list".into(),
         }
     }
 }
