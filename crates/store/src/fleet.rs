@@ -521,6 +521,14 @@ impl Tx {
         Ok(true)
     }
 
+    /// Notes how an agent speaks now, and its GLPI id when it tells one.
+    pub fn agent_speaks(&mut self, agent: AgentId, protocol: Protocol, glpi_id: Option<&str>) -> Result<(), Fault> {
+        self.send(
+            "UPDATE agent SET protocol = ?2, glpi_id = coalesce(?3, glpi_id) WHERE id = ?1",
+            &[V::U(agent.0), protocol.as_str().into(), glpi_id.into()],
+        )
+    }
+
     /// Gives an agent a new life: a key made anew, the next incarnation.
     pub fn agent_reborn(&mut self, agent: AgentId, key: &[u8], verified: bool) -> Result<(), Fault> {
         self.exec(
