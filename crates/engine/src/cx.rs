@@ -4,7 +4,6 @@ use crate::error::Error;
 use muster_core::access::{Actor, Caller, Role};
 use muster_core::ids::OrgId;
 use muster_core::time::Timestamp;
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
@@ -61,7 +60,7 @@ pub struct Cx {
     /// The instant of this run of the command.
     pub now: Timestamp,
     seed: [u8; 32],
-    made: Cell<u64>,
+    made: Cell,
 }
 
 impl Cx {
@@ -119,5 +118,29 @@ impl Cx {
     /// Whether Muster itself acts.
     pub fn is_system(&self) -> bool {
         self.caller.actor == Actor::System
+    }
+}
+
+/// A counter that crosses threads with its context; nobody counts in it from two threads at once.
+#[derive(Debug)]
+struct Cell(AtomicU64);
+
+impl Cell {
+    fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Cell {
+    fn clone(&self) -> Self {
+        Self::new(self.get())
     }
 }

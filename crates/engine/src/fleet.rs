@@ -83,6 +83,11 @@ fn found(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<Device, Error> {
     rx.device(cx.org, id)?.ok_or_else(|| Error::not_found("device/not-found", "device", id))
 }
 
+/// Refuses unless the device exists for the caller.
+pub fn device_known(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<(), Error> {
+    found(rx, cx, id).map(|_| ())
+}
+
 /// All that is known of one device.
 pub fn device_view(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<DeviceDetail, Error> {
     let device = found(rx, cx, id)?;

@@ -11,6 +11,7 @@ mod engine;
 pub mod enrol;
 mod error;
 pub mod fleet;
+pub mod idempotency;
 pub mod intake;
 pub mod overview;
 pub mod runs;

@@ -1,0 +1,71 @@
+//! The first screen.
+
+use crate::auth::Ctx;
+use crate::problem::Problem;
+use crate::view::{self, Hour, Need};
+use axum::Json;
+use muster_core::tasks::{Run, State, Verdict};
+use muster_core::time::Timestamp;
+use muster_engine::fleet::online_since;
+use muster_engine::overview;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Shows what runs, what waits, what needs a person.
+#[utoipa::path(get, path = "/api/v1/overview", tag = "overview", operation_id = "overview_view",
+    responses((status = 200, description = "The first screen.", body = view::Overview)))]
+pub async fn overview_view(ctx: Ctx) -> Result<Json<view::Overview>, Problem> {
+    let found = ctx.read(overview::overview).await?;
+    let (app, now) = (&ctx.app, ctx.now());
+    let beat = app.options().scheduler_beat.load(Relaxed);
+    let since = online_since(&ctx.org.settings, now);
+    let late = found.runs.iter().filter(|r| r.created < since).map(|r| r.counts.open()).sum();
+    let (devices, online, unverified) = found.devices;
+    let hour = |h: overview::Hour| Hour { at: h.at.into(), started: h.started, ok: h.ok, error: h.error, unknown: h.unknown };
+    Ok(Json(view::Overview {
+        running: found.open.of(State::Started) + found.open.of(State::Running),
+        waiting: found.open.of(State::Prepared),
+        late,
+        failing: i64::try_from(found.runs.iter().filter(|r| bad(r) > 0).count()).unwrap_or(0),
+        devices,
+        online,
+        unverified,
+        scheduler_lag_ms: if beat == 0 { 0 } else { (now.millis() - beat).max(0) },
+        intake_per_second: app.intake_per_second(now),
+        needs: needs(unverified, &found.runs, &found.recent, now),
+        runs: found.runs.into_iter().map(view::RunSummary::from).collect(),
+        recent: found.recent.into_iter().map(view::RunSummary::from).collect(),
+        hours: found.hours.into_iter().map(hour).collect(),
+    }))
+}
+
+/// Assignments of a run that ended badly or were lost.
+fn bad(run: &Run) -> i64 {
+    [State::Error, State::Unknown, State::Expired].iter().map(|s| run.counts.of(*s)).sum()
+}
+
+fn need(key: &str, params: Value, text: String, link: String) -> Need {
+    Need { key: key.to_owned(), params: params.as_object().cloned().unwrap_or_default(), text, link }
+}
+
+/// What needs a person: strangers, runs that fail, runs of the last day that failed.
+fn needs(unverified: i64, open: &[Run], recent: &[Run], now: Timestamp) -> Vec<Need> {
+    let mut all = Vec::new();
+    if unverified > 0 {
+        let text = format!("{unverified} devices are not verified; they may report, not obey.");
+        all.push(need("devices_unverified", json!({"count": unverified}), text, "/devices?verified=false".to_owned()));
+    }
+    let about = |run: &Run| json!({"run": run.id, "number": run.number, "task": run.task_name, "count": bad(run)});
+    for run in open.iter().filter(|r| bad(r) > 0) {
+        let text = format!("Run {} of '{}' has {} assignments that failed.", run.number, run.task_name, bad(run));
+        all.push(need("run_failing", about(run), text, format!("/runs/{}", run.id)));
+    }
+    let day = now.minus(Duration::from_secs(86_400));
+    let failed = |r: &&Run| matches!(r.verdict, Some(Verdict::Error | Verdict::Partial)) && r.ended.is_some_and(|at| at >= day);
+    for run in recent.iter().filter(failed) {
+        let text = format!("Run {} of '{}' ended with {} failures.", run.number, run.task_name, bad(run));
+        all.push(need("run_failed", about(run), text, format!("/runs/{}", run.id)));
+    }
+    all
+}

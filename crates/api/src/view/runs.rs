@@ -1,0 +1,415 @@
+//! Runs, assignments, attempts, the record, the queue.
+
+use super::{AttemptState, Delivery, Named, Protocol, Reason, RunState, State, Time, Verdict, time};
+use muster_core::limits::OUTPUT_BYTES_MAX;
+use muster_core::tasks as core;
+use muster_engine::runs::{AssignmentDetail, RunDetail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// How many assignments stand where.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Counts {
+    /// Wait to be handed out.
+    pub prepared: i64,
+    /// Handed out.
+    pub started: i64,
+    /// Under way.
+    pub running: i64,
+    /// Done well.
+    pub ok: i64,
+    /// Done badly.
+    pub error: i64,
+    /// Lost.
+    pub unknown: i64,
+    /// Ended by a person.
+    pub cancelled: i64,
+    /// Their time passed.
+    pub expired: i64,
+    /// Another branch was taken.
+    pub skipped: i64,
+}
+
+impl From<core::Counts> for Counts {
+    fn from(c: core::Counts) -> Self {
+        Self {
+            prepared: c.of(core::State::Prepared),
+            started: c.of(core::State::Started),
+            running: c.of(core::State::Running),
+            ok: c.of(core::State::Ok),
+            error: c.of(core::State::Error),
+            unknown: c.of(core::State::Unknown),
+            cancelled: c.of(core::State::Cancelled),
+            expired: c.of(core::State::Expired),
+            skipped: c.of(core::State::Skipped),
+        }
+    }
+}
+
+/// The task of a run, in the version it keeps.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunTask {
+    /// Its id.
+    pub id: String,
+    /// Its name at that version.
+    pub name: String,
+    /// The version.
+    pub version: i64,
+}
+
+/// One execution of a task.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunSummary {
+    /// Its id.
+    pub id: String,
+    /// Its number in the organization.
+    pub number: i64,
+    /// The task.
+    pub task: RunTask,
+    /// Where it stands.
+    pub state: RunState,
+    /// What it came to.
+    pub verdict: Option<Verdict>,
+    /// Assignments by state.
+    pub counts: Counts,
+    /// Devices it is aimed at.
+    pub targeted: i64,
+    /// When a person started it.
+    pub created: Time,
+    /// When something was first handed out.
+    pub started: Option<Time>,
+    /// When it finished.
+    pub ended: Option<Time>,
+    /// Who started it.
+    pub started_by: Option<String>,
+}
+
+impl From<core::Run> for RunSummary {
+    fn from(r: core::Run) -> Self {
+        Self {
+            id: r.id.to_string(),
+            number: r.number,
+            task: RunTask { id: r.task.to_string(), name: r.task_name, version: r.task_version },
+            state: r.state.into(),
+            verdict: r.verdict.map(Verdict::from),
+            counts: r.counts.into(),
+            targeted: r.targeted,
+            created: r.created.into(),
+            started: time(r.started),
+            ended: time(r.ended),
+            started_by: Some(r.started_by).filter(|s| !s.is_empty()),
+        }
+    }
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunStepView {
+    /// Its id in the task.
+    pub id: String,
+    /// The action's type.
+    pub action: String,
+    /// Its assignments by state.
+    pub counts: Counts,
+}
+
+/// A run with its steps.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Run {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunSummary,
+    /// Its steps.
+    pub steps: Vec<RunStepView>,
+    /// The share of assignments that are final, 0 to 1.
+    pub progress: f64,
+    /// How work reaches the agents.
+    pub delivery: Delivery,
+    /// A person ends it.
+    pub cancel_requested: bool,
+}
+
+impl From<RunDetail> for Run {
+    fn from(detail: RunDetail) -> Self {
+        let (run, steps) = (detail.run, detail.steps);
+        let all = run.targeted * i64::try_from(steps.len().max(1)).unwrap_or(1);
+        let done = run.counts.total() - run.counts.open();
+        let progress = if all <= 0 { 1.0 } else { (done as f64 / all as f64).clamp(0.0, 1.0) };
+        let step = |(s, c): (core::RunStep, core::Counts)| RunStepView { id: s.name, action: s.action, counts: c.into() };
+        Self {
+            steps: steps.into_iter().map(step).collect(),
+            progress,
+            delivery: run.delivery.into(),
+            cancel_requested: run.cancel_requested,
+            run: run.into(),
+        }
+    }
+}
+
+/// The agent of the last attempt.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AssignmentActor {
+    /// Its id.
+    pub agent: String,
+    /// How it speaks; null when it is gone.
+    pub protocol: Option<String>,
+}
+
+/// One piece of a run given to one device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Assignment {
+    /// Its id.
+    pub id: String,
+    /// The run.
+    pub run: String,
+    /// The task.
+    pub task: Named,
+    /// The step's id in the task.
+    pub step: String,
+    /// The device; its name is empty when it was removed.
+    pub device: Named,
+    /// The agent of the last attempt.
+    pub actor: Option<AssignmentActor>,
+    /// Where it stands.
+    pub state: State,
+    /// Attempts made; 0 before the first.
+    pub attempt: u32,
+    /// Attempts at most.
+    pub attempts_max: u32,
+    /// Part of a divided step; always null in this version.
+    pub slice: Option<String>,
+    /// When it was made.
+    pub created: Time,
+    /// When it was first handed out.
+    pub started: Option<Time>,
+    /// When it ended.
+    pub ended: Option<Time>,
+    /// When it last changed.
+    pub updated: Time,
+    /// Why it stands there, while it is open.
+    pub reason: Option<Reason>,
+    /// Exit code of the last attempt that gave one.
+    pub exit_code: Option<i64>,
+    /// Output of the last attempt; null in lists.
+    pub output: Option<String>,
+    /// Whether output was cut.
+    pub output_truncated: bool,
+    /// Its end was asked for.
+    pub cancel_requested: bool,
+}
+
+impl Assignment {
+    pub(crate) fn of(row: core::AssignmentRow, reason: Option<core::Reason>) -> Self {
+        let r = row.record;
+        let protocol = row.actor_protocol;
+        Self {
+            id: r.id.to_string(),
+            run: r.run.to_string(),
+            task: Named::new(row.task, row.task_name),
+            step: row.step_name,
+            device: Named::new(r.device, row.device_name),
+            actor: r.state.last_actor.map(|a| AssignmentActor { agent: a.agent.to_string(), protocol }),
+            state: r.state.status.state().into(),
+            attempt: r.state.attempt,
+            attempts_max: r.state.rules.attempts_max,
+            slice: None,
+            created: r.created.into(),
+            started: time(r.started),
+            ended: time(r.state.status.ended()),
+            updated: r.updated.into(),
+            reason: reason.map(Reason::from),
+            exit_code: r.exit_code,
+            output: None,
+            output_truncated: false,
+            cancel_requested: r.state.cancel_requested,
+        }
+    }
+
+    fn with_output(mut self, output: Option<String>) -> Self {
+        // A text is cut at a character, so up to three bytes before the limit.
+        self.output_truncated = output.as_ref().is_some_and(|o| o.len() + 3 >= OUTPUT_BYTES_MAX);
+        self.output = output;
+        self
+    }
+}
+
+/// The agent of an attempt.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AttemptAgent {
+    /// Its id.
+    pub id: String,
+    /// How it speaks; null when it is gone.
+    pub protocol: Option<Protocol>,
+    /// Its DEVICEID, or its device's name.
+    pub name: String,
+}
+
+/// One try of an assignment.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub no: u32,
+    /// Who had it.
+    pub agent: AttemptAgent,
+    /// What became of it.
+    pub state: AttemptState,
+    /// When it was handed out.
+    pub handed_at: Time,
+    /// When the agent said it began.
+    pub begun_at: Option<Time>,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+    /// Until when it must be heard of.
+    pub lease_until: Time,
+    /// Exit code.
+    pub exit_code: Option<i64>,
+    /// Output.
+    pub output: Option<String>,
+    /// What the agent said of it.
+    pub message: Option<String>,
+}
+
+/// One entry of the record.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Event {
+    /// Its number; grows.
+    pub id: String,
+    /// When.
+    pub at: Time,
+    /// A state's word, or `created`, `made`, `cancel_requested`, `finished`.
+    pub kind: String,
+    /// The assignment it is about.
+    pub assignment: Option<String>,
+    /// That assignment's device.
+    pub device: Option<Named>,
+    /// The attempt it is about.
+    pub attempt: Option<u32>,
+    /// More of it.
+    #[schema(value_type = Object)]
+    pub data: Value,
+}
+
+impl Event {
+    pub(crate) fn of(e: core::Event, device: Option<Named>) -> Self {
+        let (id, assignment) = (e.id.to_string(), e.assignment.map(|a| a.to_string()));
+        Self { id, at: e.at.into(), kind: e.kind, assignment, device, attempt: e.attempt, data: e.data }
+    }
+}
+
+/// An assignment with its attempts and its record.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AssignmentFull {
+    /// The assignment.
+    #[serde(flatten)]
+    pub assignment: Assignment,
+    /// Its attempts, the first first.
+    pub attempts: Vec<Attempt>,
+    /// Its record, the oldest first.
+    pub events: Vec<Event>,
+}
+
+impl From<AssignmentDetail> for AssignmentFull {
+    fn from(detail: AssignmentDetail) -> Self {
+        let device = Named::new(detail.row.record.device, detail.row.device_name.clone());
+        let attempt = |(a, agent): (core::AttemptRecord, Option<muster_core::fleet::Agent>)| Attempt {
+            no: a.no,
+            agent: AttemptAgent {
+                id: a.agent.to_string(),
+                protocol: agent.as_ref().map(|g| g.protocol.into()),
+                name: agent.and_then(|g| g.foreign_id).unwrap_or_else(|| device.name.clone()),
+            },
+            state: a.state.into(),
+            handed_at: a.handed.into(),
+            begun_at: time(a.begun),
+            ended_at: time(a.ended),
+            lease_until: a.lease.into(),
+            exit_code: a.exit_code,
+            output: a.output,
+            message: a.message,
+        };
+        let output = detail.attempts.last().and_then(|(a, _)| a.output.clone());
+        let open = detail.row.record.state.status.state().is_open();
+        Self {
+            assignment: Assignment::of(detail.row, open.then_some(detail.reason)).with_output(output),
+            attempts: detail.attempts.into_iter().map(attempt).collect(),
+            events: detail.events.into_iter().map(|e| Event::of(e, Some(device.clone()))).collect(),
+        }
+    }
+}
+
+/// One condition of being handed out.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Condition {
+    /// Its stable key.
+    pub key: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// A sentence with the evidence.
+    pub text: String,
+    /// What the sentence is made of.
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+    /// When the evidence is from.
+    pub at: Option<Time>,
+}
+
+/// Why an assignment stands where it does.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Why {
+    /// The assignment.
+    pub assignment: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why.
+    pub reason: Reason,
+    /// The conditions behind it, in order.
+    pub conditions: Vec<Condition>,
+}
+
+impl From<AssignmentDetail> for Why {
+    fn from(detail: AssignmentDetail) -> Self {
+        let condition = |c: core::Condition| Condition { key: c.key, ok: c.ok, text: c.text, params: c.params, at: time(c.at) };
+        Self {
+            assignment: detail.row.record.id.to_string(),
+            state: detail.row.record.state.status.state().into(),
+            reason: detail.reason.into(),
+            conditions: detail.conditions.into_iter().map(condition).collect(),
+        }
+    }
+}
+
+/// Which assignments of the queue.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueFilter {
+    /// States, several by comma.
+    pub state: Option<String>,
+    /// Id of a task.
+    pub task: Option<String>,
+    /// Id of a run.
+    pub run: Option<String>,
+    /// Id of a device.
+    pub device: Option<String>,
+    /// Text in the device's or task's name.
+    pub q: Option<String>,
+}
+
+/// What to cancel: ids or a filter, one of them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default)]
+pub struct QueueCancel {
+    /// Ids of assignments.
+    pub ids: Option<Vec<String>>,
+    /// A filter; empty is the whole queue.
+    pub filter: Option<QueueFilter>,
+    /// How many it would hit, typed back; needed above the size guard.
+    pub confirm_count: Option<i64>,
+}
+
+/// How many were ended or asked to end.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QueueCancelled {
+    /// How many.
+    pub cancelled: usize,
+}

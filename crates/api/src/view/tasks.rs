@@ -1,0 +1,255 @@
+//! Tasks, previews, reasons.
+
+use super::{AgentRef, Delivery, Named, RunSummary, Time};
+use muster_core::tasks as core;
+use muster_engine::tasks::TaskView;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// What is taken out of the targets.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskExclude {
+    /// Ids or names of devices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+    /// A query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// What a task is aimed at. Empty selects nothing.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskTargets {
+    /// Ids or names of devices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+    /// A query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Every device of the organization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<bool>,
+    /// What is taken out again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<TaskExclude>,
+}
+
+/// How often and after what it is tried again.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskRetry {
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Pause before the second try, such as `30s`.
+    pub backoff: String,
+    /// After which outcomes: `error`, `unknown`.
+    pub on: Vec<String>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskAction {
+    /// `inventory`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// One step of a task.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskStep {
+    /// Its name within the task.
+    pub id: String,
+    /// What it does.
+    pub action: TaskAction,
+    /// Longest time from hand-out to result, such as `10m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+}
+
+/// A task as written. Only `name` and `steps` are needed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskDoc {
+    /// Its name, unique in the organization.
+    pub name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Free labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub labels: Vec<String>,
+    /// What it is aimed at.
+    #[schema(required = false)]
+    pub targets: TaskTargets,
+    /// How work reaches the agents.
+    #[schema(required = false)]
+    pub delivery: Delivery,
+    /// 0 (first) to 9.
+    #[schema(required = false)]
+    pub priority: u8,
+    /// How often it is tried.
+    #[schema(required = false)]
+    pub retry: TaskRetry,
+    /// What is done: one step in this version.
+    pub steps: Vec<TaskStep>,
+}
+
+impl From<core::TaskDoc> for TaskDoc {
+    fn from(doc: core::TaskDoc) -> Self {
+        let (targets, exclude) = (doc.targets, |e: core::doc::Exclude| TaskExclude { devices: e.devices, query: e.query, tags: e.tags });
+        let step = |s: core::doc::Step| TaskStep {
+            id: s.id,
+            action: TaskAction { kind: s.action.kind().to_owned() },
+            timeout: s.timeout.map(|t| t.to_string()),
+        };
+        Self {
+            name: doc.name,
+            description: Some(doc.description).filter(|d| !d.is_empty()),
+            labels: doc.labels,
+            targets: TaskTargets {
+                devices: targets.devices,
+                query: targets.query,
+                all: targets.all.then_some(true),
+                exclude: (!targets.exclude.is_empty()).then(|| exclude(targets.exclude)),
+            },
+            delivery: doc.delivery.into(),
+            priority: doc.priority,
+            retry: TaskRetry { attempts: doc.retry.attempts, backoff: doc.retry.backoff.to_string(), on: doc.retry.on },
+            steps: doc.steps.into_iter().map(step).collect(),
+        }
+    }
+}
+
+/// A task.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Task {
+    /// Its id.
+    pub id: String,
+    /// Its organization's name.
+    pub org: String,
+    /// Counts its changes.
+    pub version: i64,
+    /// The document of this version.
+    pub doc: TaskDoc,
+    /// The same as YAML.
+    pub yaml: String,
+    /// When it was first written.
+    pub created: Time,
+    /// When it was last changed.
+    pub updated: Time,
+    /// Who wrote this version.
+    pub author: Option<String>,
+    /// Its last run.
+    pub last_run: Option<RunSummary>,
+    /// How often it ran.
+    pub runs: i64,
+}
+
+impl Task {
+    pub(crate) fn of(view: TaskView, org: &str) -> Self {
+        let t = view.task;
+        Self {
+            id: t.id.to_string(),
+            org: org.to_owned(),
+            version: t.version,
+            yaml: serde_yaml_ng::to_string(&t.doc).unwrap_or_default(),
+            doc: t.doc.into(),
+            created: t.created.into(),
+            updated: t.updated.into(),
+            author: Some(t.author).filter(|a| !a.is_empty()),
+            last_run: view.last_run.map(RunSummary::from),
+            runs: view.runs,
+        }
+    }
+}
+
+/// A keyed sentence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Sentence {
+    /// Its stable key.
+    pub key: String,
+    /// What it is made of: texts and numbers.
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+    /// The sentence in English.
+    pub text: String,
+}
+
+impl From<core::why::Sentence> for Sentence {
+    fn from(s: core::why::Sentence) -> Self {
+        Self { key: s.key, params: s.params, text: s.text }
+    }
+}
+
+/// Why something stands where it does, and what will end that.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Reason {
+    /// The reason.
+    #[serde(flatten)]
+    pub reason: Sentence,
+    /// What will end it.
+    pub ends: Sentence,
+}
+
+impl From<core::Reason> for Reason {
+    fn from(r: core::Reason) -> Self {
+        Self { reason: r.reason.into(), ends: r.ends.into() }
+    }
+}
+
+/// A device that a start would hit.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PreviewTarget {
+    /// The device.
+    pub device: Named,
+    /// The agent it is shown with.
+    pub agent: Option<AgentRef>,
+    /// What it would wait for.
+    pub reason: Reason,
+}
+
+/// Devices taken out.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PreviewExcluded {
+    /// Why.
+    pub reason: Reason,
+    /// How many.
+    pub count: usize,
+}
+
+/// Who would be hit by a start now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Preview {
+    /// How many devices.
+    pub count: usize,
+    /// Binds a start to exactly this set.
+    pub plan: String,
+    /// Above how many a number must be said.
+    pub guard: u32,
+    /// Whether it must be said for this set.
+    pub needs_count: bool,
+    /// Devices by the protocol of their agent.
+    pub by_protocol: BTreeMap<String, i64>,
+    /// Devices by the family of their operating system.
+    pub by_os: BTreeMap<String, i64>,
+    /// How many were heard recently.
+    pub online: i64,
+    /// The first hundred.
+    pub targets: Vec<PreviewTarget>,
+    /// What was taken out.
+    pub excluded: Vec<PreviewExcluded>,
+}
+
+/// What a start must say when it is large.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RunStart {
+    /// The number of targets, typed back.
+    pub confirm_count: Option<usize>,
+    /// The `plan` of a preview: start exactly that set.
+    pub plan: Option<String>,
+}
