@@ -1,7 +1,7 @@
 //! An agent comes: who is it, is there work, when shall it come again.
 
 use crate::cx::Cx;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
 use muster_core::fleet::{Agent, Protocol, next_contact_hours, next_contact_in};
 use muster_core::ids::AgentId;
@@ -117,6 +117,11 @@ pub fn presence(agent: &Agent, at: Timestamp, next_contact_hours: u64, address: 
     Heard { agent: agent.id, device: agent.device, at, next: Some(next), address, version }
 }
 
+/// The note of presence of our own agent.
+pub fn own_presence(agent: &Agent, at: Timestamp, contact_in: std::time::Duration, address: Option<String>, version: Option<String>) -> Heard {
+    Heard { agent: agent.id, device: agent.device, at, next: Some(at.plus(contact_in)), address, version }
+}
+
 /// What our own agent is told at a contact.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tidings {
@@ -132,7 +137,7 @@ pub struct Tidings {
 pub fn own(rx: &mut Rx, id: AgentId) -> Result<Agent, Error> {
     rx.agent(id)?
         .filter(|a| a.protocol == Protocol::Muster && a.public_key.is_some())
-        .ok_or_else(|| Error::denied("this agent is not enrolled here; enrol it again"))
+        .ok_or_else(|| Error::new(Kind::Denied, "agent/not-enrolled", "this agent is not enrolled here; enrol it again"))
 }
 
 /// Answers a contact of our own agent for which nothing can wait.

@@ -10,7 +10,7 @@ use muster_core::fleet::{Agent, Evidence, EvidenceKind, NewAgent, Protocol, Sect
 use muster_core::ids::{AgentId, DeviceId};
 use muster_core::inventory::{Completeness, Inventory, Row, SectionChange, compare, hash, is_reading_section, split, text};
 use muster_core::limits::{FINDINGS_MAX, SECTIONS_MAX};
-use muster_store::{DeviceWrite, InventoryWrite, SectionWrite, Software, Tx};
+use muster_store::{DeviceWrite, InventoryWrite, Rx, SectionWrite, Software, Tx};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub struct Arrival {
     pub inventory: Inventory,
     /// The sections of `inventory`, cut and hashed; see [`prepare`].
     pub sections: Vec<Prepared>,
+    /// Our own agent: sections that it has but did not send, because we hold them by these hashes; see [`wanted`].
+    pub unchanged: BTreeMap<String, [u8; 32]>,
 }
 
 /// A section cut in facts and readings, hashed: done before the transaction.
@@ -81,11 +83,38 @@ pub fn prepare(inventory: &Inventory) -> Vec<Prepared> {
         .collect()
 }
 
+/// The key of the error by which an inventory is refused whose `unchanged` sections we do not hold: look again what is wanted.
+pub const NOT_HELD: &str = "inventory/not-held";
+
+/// Which of the told sections we do not hold by their hash. A section of readings is compared as the rows it came with
+/// (`docs/protocols/native.md`, "Calls"); an empty one needs no content.
+pub fn wanted(rx: &mut Rx, agent: AgentId, told: &BTreeMap<String, [u8; 32]>) -> Result<Vec<String>, Error> {
+    let mut held: BTreeMap<String, [u8; 32]> = rx.sections(&[agent])?.into_iter().map(|s| (s.section, s.hash)).collect();
+    if told.keys().any(|name| is_reading_section(name)) {
+        let readings = stored_readings(rx, agent)?;
+        held.extend(readings.into_iter().filter(|(name, _)| is_reading_section(name)).map(|(name, rows)| {
+            let rows = split(&name, &rows).rows;
+            (name, hash(&rows))
+        }));
+    }
+    let empty = hash(b"[]");
+    Ok(told.iter().filter(|(name, hash)| **hash != empty && held.get(*name) != Some(*hash)).map(|(name, _)| name.clone()).collect())
+}
+
+fn stored_readings(rx: &mut Rx, agent: AgentId) -> Result<BTreeMap<String, Vec<Row>>, Error> {
+    Ok(rx.readings(agent)?.and_then(|document| serde_json::from_slice(&document).ok()).unwrap_or_default())
+}
+
 /// Stores an inventory; an agent that reports for the first time is made known by it.
 pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Error> {
     let (agent, new_agent) = sender(tx, cx, arrival)?;
+    if !wanted(tx, agent.id, &arrival.unchanged)?.is_empty() {
+        return Err(Error::new(Kind::Conflict, NOT_HELD, "the inventory builds on sections that are not held any more; send them again"));
+    }
     let stored: BTreeMap<String, StoredSection> = tx.sections(&[agent.id])?.into_iter().map(|s| (s.section.clone(), s)).collect();
-    let changes = changes(tx, &agent, arrival, &stored)?;
+    // The account information of an OCS agent that is known stays ours (`docs/protocols/ocs.md`, "Answers").
+    let keeps_account = arrival.protocol == Protocol::Ocs && !new_agent;
+    let changes = changes(tx, &agent, arrival, &stored, keeps_account)?;
     let write = plan(tx, cx, &agent, arrival, changes)?;
     let answer = Stored {
         agent: agent.id,
@@ -97,7 +126,8 @@ pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Erro
     };
     tx.inventory_write(&write)?;
     if new_agent || !answer.written.is_empty() {
-        tx.evidence_replace(agent.org, agent.id, &evidence(&agent, arrival))?;
+        let evidence = evidence(tx, &agent, arrival)?;
+        tx.evidence_replace(agent.org, agent.id, &evidence)?;
     }
     let damaged = arrival.inventory.findings.iter().any(|f| f.kind == "truncated");
     if !damaged {
@@ -107,14 +137,23 @@ pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Erro
     Ok(Stored { tag, ..answer })
 }
 
-fn evidence(agent: &Agent, arrival: &Arrival) -> Vec<Evidence> {
-    let mut found = hardware_evidence(&arrival.inventory);
+/// By what the agent may be recognised: what came, and of what did not come what we hold.
+fn evidence(tx: &mut Tx, agent: &Agent, arrival: &Arrival) -> Result<Vec<Evidence>, Error> {
+    let mut view = Inventory::empty(Completeness::Partial);
+    for section in ["hardware", "bios", "networks"] {
+        let rows = match arrival.inventory.sections.get(section) {
+            Some(rows) => rows.clone(),
+            None => serde_json::from_slice(&tx.section_facts(agent.id, section)?.unwrap_or_default()).unwrap_or_default(),
+        };
+        view.sections.insert(section.to_owned(), rows);
+    }
+    let mut found = hardware_evidence(&view);
     let ids = [(EvidenceKind::Deviceid, &agent.foreign_id), (EvidenceKind::AgentId, &agent.glpi_id)];
     found.extend(ids.into_iter().filter_map(|(kind, id)| id.clone().map(|value| Evidence { kind, value })));
     if let Some(key) = &agent.public_key {
         found.push(Evidence { kind: EvidenceKind::Key, value: blake3::hash(key).to_hex()[..16].to_owned() });
     }
-    found
+    Ok(found)
 }
 
 /// The agent an inventory comes from: a known one, or one made known now.
@@ -124,7 +163,12 @@ fn sender(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<(Agent, bool), Erro
     }
     let foreign_id =
         arrival.foreign_id.as_deref().ok_or_else(|| Error::new(Kind::Invalid, "inventory/no-deviceid", "an inventory needs a DEVICEID"))?;
-    if let Some(agent) = known(tx, arrival.protocol, foreign_id)? {
+    if let Some(mut agent) = known(tx, arrival.protocol, foreign_id)? {
+        if agent.protocol != arrival.protocol || (arrival.glpi_id.is_some() && agent.glpi_id != arrival.glpi_id) {
+            tx.agent_speaks(agent.id, arrival.protocol, arrival.glpi_id.as_deref())?;
+            agent.protocol = arrival.protocol;
+            agent.glpi_id = arrival.glpi_id.clone().or(agent.glpi_id);
+        }
         return Ok((agent, false));
     }
     let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
@@ -174,11 +218,19 @@ struct Changes {
     removed: Vec<String>,
     history: Vec<SectionHistory>,
     software: SectionChange,
+    /// Whether the account information that came does not count.
+    keeps_account: bool,
 }
 
-fn changes(tx: &mut Tx, agent: &Agent, arrival: &Arrival, stored: &BTreeMap<String, StoredSection>) -> Result<Changes, Error> {
-    let mut found = Changes::default();
-    for new in arrival.sections.iter().filter(|s| !is_reading_section(&s.section)) {
+fn changes(
+    tx: &mut Tx,
+    agent: &Agent,
+    arrival: &Arrival,
+    stored: &BTreeMap<String, StoredSection>,
+    keeps_account: bool,
+) -> Result<Changes, Error> {
+    let mut found = Changes { keeps_account, ..Changes::default() };
+    for new in arrival.sections.iter().filter(|s| !is_reading_section(&s.section) && !(keeps_account && s.section == "accountinfo")) {
         let before = stored.get(&new.section);
         if before.is_some_and(|s| s.hash == new.hash) {
             continue;
@@ -189,7 +241,8 @@ fn changes(tx: &mut Tx, agent: &Agent, arrival: &Arrival, stored: &BTreeMap<Stri
         found.sections.push(SectionWrite { section: new.section.clone(), hash: new.hash, facts: new.facts.clone(), rows: new.rows });
     }
     if arrival.inventory.completeness == Completeness::Full {
-        for gone in stored.keys().filter(|s| !arrival.inventory.sections.contains_key(*s)) {
+        let still_there = |s: &String| arrival.inventory.sections.contains_key(s) || arrival.unchanged.contains_key(s);
+        for gone in stored.keys().filter(|s| !still_there(s)) {
             let old = tx.section_facts(agent.id, gone)?.unwrap_or_default();
             found.note(gone, "removed", compare(&old, b"[]"));
             found.removed.push(gone.clone());
@@ -212,7 +265,7 @@ impl Changes {
 
 /// Everything to be written for an inventory.
 fn plan(tx: &mut Tx, cx: &Cx, agent: &Agent, arrival: &Arrival, changes: Changes) -> Result<InventoryWrite, Error> {
-    let readings = readings(arrival);
+    let readings = readings(tx, agent, arrival)?;
     let readings_hash = hash(&readings);
     let readings = (tx.readings_hash(agent.id)? != Some(readings_hash)).then_some((readings_hash, readings));
     let shown = shown(tx, agent)?;
@@ -235,18 +288,22 @@ fn plan(tx: &mut Tx, cx: &Cx, agent: &Agent, arrival: &Arrival, changes: Changes
     })
 }
 
-/// Whole rows of those sections that hold any reading.
-fn readings(arrival: &Arrival) -> Vec<u8> {
-    let with_readings: BTreeMap<&str, &Vec<Row>> = arrival
-        .inventory
-        .sections
-        .iter()
-        .filter(|(name, rows)| {
-            is_reading_section(name) || rows.iter().any(|r| r.keys().any(|f| muster_core::inventory::is_reading_field(name, f)))
-        })
-        .map(|(name, rows)| (name.as_str(), rows))
-        .collect();
-    serde_json::to_vec(&with_readings).unwrap_or_default()
+/// Whole rows of those sections that hold any reading; of sections that did not come and are not gone those we hold.
+fn readings(tx: &mut Tx, agent: &Agent, arrival: &Arrival) -> Result<Vec<u8>, Error> {
+    let told = &arrival.inventory;
+    let keeps_others = told.completeness == Completeness::Partial || !arrival.unchanged.is_empty();
+    let kept = if keeps_others { stored_readings(tx, agent.id)? } else { BTreeMap::new() };
+    let stays = |name: &str| told.completeness == Completeness::Partial || arrival.unchanged.contains_key(name);
+    let mut readings: BTreeMap<&str, &Vec<Row>> = kept.iter().filter(|(name, _)| stays(name)).map(|(n, r)| (n.as_str(), r)).collect();
+    for (name, rows) in &told.sections {
+        let any = |row: &Row| row.keys().any(|f| muster_core::inventory::is_reading_field(name, f));
+        if is_reading_section(name) || rows.iter().any(any) {
+            readings.insert(name, rows);
+        } else {
+            readings.remove(name.as_str());
+        }
+    }
+    Ok(serde_json::to_vec(&readings).unwrap_or_default())
 }
 
 /// Whether the device is shown with this agent: verified before not, then by protocol, then the newest.
@@ -267,7 +324,8 @@ fn device_write(tx: &mut Tx, agent: &Agent, arrival: &Arrival, changes: &Changes
     };
     let mut view = Inventory::empty(Completeness::Full);
     for section in ["hardware", "bios", "operatingsystem", "cpus", "networks", "accountinfo", "users"] {
-        let rows = match arrival.inventory.sections.get(section).filter(|_| !outranked(section)) {
+        let ours = changes.keeps_account && section == "accountinfo";
+        let rows = match arrival.inventory.sections.get(section).filter(|_| !outranked(section) && !ours) {
             Some(rows) => rows.clone(),
             None if changes.removed.iter().any(|r| r == section) => Vec::new(),
             None => match before.iter().find(|s| s.section == section) {

@@ -186,11 +186,21 @@ pub fn report(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, reports:
                 changes.push(change);
                 answers.push(Ok(()));
             }
+            Err(Refused::Final) if confirms(record_state(&records, report), report.what) => answers.push(Ok(())),
             Err(refused) => answers.push(Err(refused)),
         }
     }
     save(tx, cx, &changes)?;
     Ok(answers)
+}
+
+fn record_state(records: &BTreeMap<AssignmentId, AssignmentRecord>, report: &Report) -> Option<State> {
+    records.get(&report.assignment).map(|r| r.state.status.state())
+}
+
+/// Whether a report of the last attempt says what is already known, as after an inventory that ended the attempt by arriving.
+fn confirms(state: Option<State>, said: Said) -> bool {
+    matches!((state, said), (Some(State::Ok), Said::Ended(Outcome::Ok)) | (Some(State::Error), Said::Ended(Outcome::Error)))
 }
 
 /// Cuts a text to a number of bytes, at a character, without NUL (which PostgreSQL's text does not take).

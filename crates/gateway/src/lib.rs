@@ -1,1 +1,15 @@
-//! The agents' doors: FusionInventory, GLPI legacy, OCS, native.
+//! The agents' doors over HTTP: FusionInventory, GLPI agents in their legacy form, OCS, and Muster's own agent.
+//!
+//! Lives here: which requests belong to agents ([`wants`]), reading bodies within limits, telling who speaks, answering each in
+//! its own form. Absent on purpose: sockets and TLS, formats (`muster_wire`), and the rules about work, inventories and trust
+//! (`muster_engine`).
+
+mod bodies;
+mod doors;
+mod gateway;
+mod legacy;
+mod own;
+mod turns;
+
+pub use doors::wants;
+pub use gateway::{Gateway, Options, router};

@@ -519,6 +519,14 @@ impl Tx {
         Ok(done == 1)
     }
 
+    /// Notes how an agent speaks now, and its GLPI id when it tells one.
+    pub fn agent_speaks(&mut self, agent: AgentId, protocol: Protocol, glpi_id: Option<&str>) -> Result<(), Fault> {
+        self.send(
+            "UPDATE agent SET protocol = ?2, glpi_id = coalesce(?3, glpi_id) WHERE id = ?1",
+            &[V::U(agent.0), protocol.as_str().into(), glpi_id.into()],
+        )
+    }
+
     /// Moves an agent to another device.
     pub fn agent_move(&mut self, agent: AgentId, device: DeviceId) -> Result<(), Fault> {
         self.exec("UPDATE agent SET device = ?2 WHERE id = ?1", &[V::U(agent.0), V::U(device.0)])?;

@@ -1,0 +1,180 @@
+//! The gateway's handle and its one way in.
+
+use crate::bodies::Unpacking;
+use crate::doors::{Door, door};
+use crate::own::{Failures, Nonces};
+use crate::turns::Turns;
+use crate::{legacy, own};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use ed25519_dalek::SigningKey;
+use muster_core::ids::OrgId;
+use muster_core::limits::{BODY_BYTES_MAX, INFLATED_BYTES_MAX, INFLATED_IN_FLIGHT_BYTES_MAX};
+use muster_engine::{Cx, Engine, Error, access};
+use muster_wire::glpi;
+use serde_json::json;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OnceCell, watch};
+
+/// How the gateway works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Signs answers to Muster's own agents, which pin its public half when they enrol.
+    pub server_key: SigningKey,
+    /// Becomes true when the server stops: long polls are answered at once.
+    pub shutdown: watch::Receiver<bool>,
+    /// Whether OCS's Windows service makes an inventory when it starts. Default true, as the reference server says.
+    pub ocs_inventory_on_startup: bool,
+    /// A body as it comes, bytes. Default [`BODY_BYTES_MAX`].
+    pub body_bytes_max: usize,
+    /// A body unpacked, bytes. Default [`INFLATED_BYTES_MAX`].
+    pub inflated_bytes_max: usize,
+    /// All unpacked bodies at once, bytes. Default [`INFLATED_IN_FLIGHT_BYTES_MAX`].
+    pub inflated_in_flight_bytes_max: usize,
+    /// How long a whole body may take. Default 60 s.
+    pub body_time: Duration,
+    /// How long a body waits for its share of memory, and a second inventory of a device for its turn. Default 1 s.
+    pub wait_time: Duration,
+}
+
+impl Options {
+    /// With the defaults.
+    pub fn new(server_key: SigningKey, shutdown: watch::Receiver<bool>) -> Self {
+        Self {
+            server_key,
+            shutdown,
+            ocs_inventory_on_startup: true,
+            body_bytes_max: BODY_BYTES_MAX,
+            inflated_bytes_max: INFLATED_BYTES_MAX,
+            inflated_in_flight_bytes_max: INFLATED_IN_FLIGHT_BYTES_MAX,
+            body_time: Duration::from_secs(60),
+            wait_time: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The agents' doors. Cheap to clone; all clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub engine: Engine,
+    pub options: Options,
+    pub unpacking: Unpacking,
+    pub turns: Turns,
+    pub nonces: Nonces,
+    pub failures: Failures,
+    org: OnceCell<OrgId>,
+}
+
+impl Gateway {
+    /// The doors of an engine.
+    pub fn new(engine: Engine, options: Options) -> Self {
+        let unpacking = Unpacking::new(options.inflated_in_flight_bytes_max, options.inflated_bytes_max, options.wait_time);
+        let inner = Inner {
+            engine,
+            options,
+            unpacking,
+            turns: Turns::default(),
+            nonces: Nonces::default(),
+            failures: Failures::default(),
+            org: OnceCell::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Answers a request of an agent. The peer's address is the request's extension `ConnectInfo<SocketAddr>`. What is none of
+    /// the agents' (see [`crate::wants`]) is answered 404.
+    pub async fn handle(self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_canonical());
+        match door(&parts.method, &parts.uri, &parts.headers) {
+            Some(Door::Own) => own::answer(&self, &parts, peer, body).await,
+            Some(Door::Message) => legacy::answer(&self, &parts, peer, body).await,
+            Some(Door::Config) => json_answer(StatusCode::OK, json!({"configValidityPeriod": 600, "schedule": []}).to_string()),
+            Some(Door::Action) => json_answer(StatusCode::OK, "{}".to_owned()),
+            Some(Door::Poll) => {
+                let text = "no request is pending here; this server speaks the legacy form, begin with PROLOG";
+                json_answer(StatusCode::NOT_FOUND, glpi::status_error(text))
+            }
+            None => json_answer(StatusCode::NOT_FOUND, glpi::status_error("this is no address of an agent")),
+        }
+    }
+
+    /// The organization of agents that name none, made if need be.
+    async fn default_org(&self) -> Result<OrgId, Error> {
+        let engine = &self.inner.engine;
+        let found = self.inner.org.get_or_try_init(|| async {
+            let cx = engine.system(OrgId(Default::default()), "");
+            engine.write("org.default", &cx, |tx, cx| Ok(access::default_org(tx, cx)?.id)).await
+        });
+        found.await.copied()
+    }
+
+    /// A context of Muster itself for one request, in the default organization.
+    pub(crate) async fn cx(&self) -> Result<Cx, Error> {
+        let org = self.default_org().await?;
+        Ok(self.inner.engine.system(org, &self.request_id()))
+    }
+
+    /// A context of Muster itself for one request.
+    pub(crate) fn cx_in(&self, org: OrgId) -> Cx {
+        self.inner.engine.system(org, &self.request_id())
+    }
+
+    fn request_id(&self) -> String {
+        let mut bytes = [0; 8];
+        self.inner.engine.random().fill(&mut bytes);
+        format!("{:016x}", u64::from_be_bytes(bytes))
+    }
+
+    /// When to try again, seconds: spread, so that a crowd that was sent away does not come back as one.
+    pub(crate) fn retry_after(&self) -> u64 {
+        let mut byte = [0; 2];
+        self.inner.engine.random().fill(&mut byte);
+        30 + u64::from(u16::from_be_bytes(byte)) % 61
+    }
+}
+
+/// The agents' doors as a router; it serves every path, so it is asked only for what [`crate::wants`].
+pub fn router(gateway: Gateway) -> Router {
+    Router::new().fallback(move |request: Request| gateway.clone().handle(request))
+}
+
+/// The text of an address.
+pub(crate) fn address(peer: Option<IpAddr>) -> Option<String> {
+    peer.map(|ip| ip.to_string())
+}
+
+/// A whole answer, of known length: old agents do not read chunks.
+pub(crate) fn response(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    let length = body.len();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+    if length > 0 {
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    }
+    response
+}
+
+pub(crate) fn json_answer(status: StatusCode, body: String) -> Response {
+    response(status, glpi::CONTENT_TYPE, body.into_bytes())
+}
+
+/// Adds when to come again.
+pub(crate) fn with_retry_after(mut response: Response, seconds: Option<u64>) -> Response {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}

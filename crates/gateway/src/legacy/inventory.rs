@@ -1,0 +1,94 @@
+//! Inventories of agents that speak XML: one at a time per device, answered after the commit.
+
+use super::reply::{Form, Reply};
+use super::speaker::Speaker;
+use super::Message;
+use crate::gateway::{Gateway, address};
+use crate::turns::Turn;
+use axum::http::StatusCode;
+use muster_core::fleet::Protocol;
+use muster_core::inventory::{Inventory, text};
+use muster_engine::intake::{self, Arrival, Stored};
+use muster_engine::{Error, Heard};
+use muster_wire::legacy::answer as words;
+use std::collections::BTreeMap;
+
+/// The tag of a device that has none (`docs/protocols/ocs.md`, "Answers").
+const NO_TAG: &str = "NA";
+
+pub(super) async fn answer(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, message: Message) -> Reply {
+    let form = if protocol == Protocol::Ocs { Form::Ocs } else { Form::Xml };
+    let coding = message.coding;
+    let Some(device_id) = message.request.device_id.clone() else {
+        return Reply::refuse(form, StatusCode::BAD_REQUEST, "DEVICEID is missing, so nobody knows whose inventory this is");
+    };
+    let Some(_turn) = turn(gateway, form, &device_id).await else {
+        let text = "another inventory of this device is being stored";
+        return match form {
+            Form::Ocs => Reply::refuse(form, StatusCode::FORBIDDEN, text),
+            Form::Xml => Reply::later(form, text),
+        };
+    };
+    let account = message.request.inventory.as_ref().map(account).unwrap_or_default();
+    match store(gateway, speaker, protocol, &device_id, message).await {
+        Ok(stored) if form == Form::Ocs => Reply::said(form, coding, &account_answer(&stored, &account)),
+        Ok(_) => Reply::said(form, coding, &words::empty_reply()),
+        Err(error) => Reply::error(form, &error),
+    }
+}
+
+/// The device's turn. OCS agents are told at once that another has it, as their own server does; the others never send an
+/// inventory again, so they wait a moment.
+async fn turn(gateway: &Gateway, form: Form, device_id: &str) -> Option<Turn> {
+    let turns = &gateway.inner.turns;
+    match form {
+        Form::Ocs => turns.now(&format!("ocs {device_id}")),
+        Form::Xml => turns.within(&format!("xml {device_id}"), gateway.inner.options.wait_time).await,
+    }
+}
+
+#[tracing::instrument(name = "gateway.legacy.inventory", level = "debug", skip_all, fields(device_id, ?protocol, peer = ?speaker.peer), err(level = "info"))]
+async fn store(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_id: &str, message: Message) -> Result<Stored, Error> {
+    let engine = &gateway.inner.engine;
+    let version = speaker.version(&message.request);
+    let Message { request, sections, .. } = message;
+    let nothing = || Error::invalid("inventory/no-content", "", "the inventory has no CONTENT");
+    let arrival = Arrival {
+        protocol,
+        own: None,
+        foreign_id: Some(device_id.to_owned()),
+        old_foreign_id: request.old_device_id,
+        glpi_id: speaker.glpi_id.clone(),
+        version: version.clone(),
+        source: speaker.peer,
+        inventory: request.inventory.ok_or_else(nothing)?,
+        sections,
+        unchanged: BTreeMap::new(),
+    };
+    let cx = gateway.cx().await?;
+    let stored = engine.try_write("intake.inventory", &cx, move |tx, cx| intake::inventory(tx, cx, &arrival)).await?;
+    engine.count_inventory();
+    let at = engine.now();
+    engine.heard(Heard { agent: stored.agent, device: stored.device, at, next: None, address: address(speaker.peer), version });
+    tracing::debug!(device = %stored.device, new = stored.new_agent, written = stored.written.len(), removed = stored.removed.len(), "stored");
+    Ok(stored)
+}
+
+/// Names and values of the account information that came.
+fn account(inventory: &Inventory) -> Vec<(String, String)> {
+    let pair = |row| Some((text(row, "keyname")?.to_owned(), text(row, "keyvalue").unwrap_or_default().to_owned()));
+    inventory.rows("accountinfo").iter().filter_map(pair).take(100).collect()
+}
+
+/// The first inventory brings the tag; later the server's counts, and an agent that says another, or none, is told it
+/// (`docs/protocols/ocs.md`, "Answers"). What else the agent has of account information it keeps.
+fn account_answer(stored: &Stored, told: &[(String, String)]) -> String {
+    let held = stored.tag.as_deref().unwrap_or(NO_TAG);
+    let said = told.iter().find(|(name, _)| name == "TAG").map(|(_, tag)| tag.as_str());
+    let said = if stored.new_agent { Some(said.unwrap_or(NO_TAG)) } else { said };
+    if said == Some(held) {
+        return words::no_account_update();
+    }
+    let others = told.iter().filter(|(name, _)| name != "TAG").map(|(name, value)| (name.as_str(), value.as_str()));
+    words::account_update(&std::iter::once(("TAG", held)).chain(others).collect::<Vec<_>>())
+}

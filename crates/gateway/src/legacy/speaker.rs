@@ -1,0 +1,109 @@
+//! Who speaks, and which form of answer it understands.
+//!
+//! The rule, first match counts: the User-Agent names the program; else the document does (VERSIONCLIENT, or an operating
+//! system told in HARDWARE only, as OCS does); else a path below `/ocsinventory` is OCS; else the header `GLPI-Agent-ID` is a
+//! GLPI agent; else a TOKEN is FusionInventory (OCS agents send none); else the QUERY is one that only one of them has; else a
+//! DEVICEID of the dated form is OCS and any other FusionInventory.
+
+use super::reply::Form;
+use crate::doors::is_ocs_path;
+use axum::http::header;
+use axum::http::request::Parts;
+use muster_core::fleet::{Protocol, is_dated_deviceid};
+use muster_core::ids::AgentId;
+use muster_wire::legacy::{Dialect, Query, Request, UserAgent};
+use std::net::IpAddr;
+
+/// What a request's head tells of its sender.
+#[derive(Clone, Debug)]
+pub(super) struct Speaker {
+    /// What the User-Agent tells.
+    pub agent: UserAgent,
+    /// Where it comes from.
+    pub peer: Option<IpAddr>,
+    /// A GLPI agent's UUID, lower case.
+    pub glpi_id: Option<String>,
+    ocs_path: bool,
+}
+
+impl Speaker {
+    pub(super) fn of(parts: &Parts, peer: Option<IpAddr>) -> Self {
+        let told = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+        // Of the same form as our own ids: a UUID.
+        let glpi_id = told("glpi-agent-id").and_then(|id| id.parse::<AgentId>().ok()).map(|id| id.to_string());
+        Self {
+            agent: Dialect::from_user_agent(told(header::USER_AGENT.as_str()).unwrap_or_default()),
+            peer,
+            glpi_id,
+            ocs_path: is_ocs_path(parts.uri.path()),
+        }
+    }
+
+    /// The form of answers as long as the document is not known.
+    pub(super) fn form(&self) -> Form {
+        let is_ocs = self.agent.dialect.is_ocs() || (self.agent.dialect == Dialect::Unknown && self.ocs_path);
+        if is_ocs { Form::Ocs } else { Form::Xml }
+    }
+
+    /// The protocol of a message, by the rule above.
+    pub(super) fn protocol(&self, request: &Request) -> Protocol {
+        match request.dialect {
+            Dialect::FusionInventory => Protocol::Fusioninventory,
+            Dialect::GlpiLegacy => Protocol::Glpi,
+            dialect if dialect.is_ocs() || self.ocs_path => Protocol::Ocs,
+            _ if self.glpi_id.is_some() => Protocol::Glpi,
+            _ if request.token.is_some() => Protocol::Fusioninventory,
+            _ => match request.query {
+                Query::Download | Query::Notify | Query::Snmp | Query::Update => Protocol::Ocs,
+                Query::NetDiscovery | Query::SnmpQuery => Protocol::Fusioninventory,
+                _ if request.device_id.as_deref().is_some_and(is_dated_deviceid) => Protocol::Ocs,
+                _ => Protocol::Fusioninventory,
+            },
+        }
+    }
+
+    /// The agent's version: as its User-Agent says, else as the document does.
+    pub(super) fn version(&self, request: &Request) -> Option<String> {
+        let told = || request.agent_version.as_deref().map(|v| Dialect::from_user_agent(v).version.unwrap_or_else(|| v.to_owned()));
+        self.agent.version.clone().or_else(told).map(|v| v.chars().take(100).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_wire::legacy::parse_request;
+
+    fn protocol(agent: &str, path: &str, glpi_id: bool, xml: &str) -> Protocol {
+        let mut builder = axum::http::Request::post(path).header("user-agent", agent);
+        if glpi_id {
+            builder = builder.header("GLPI-Agent-ID", "92e89606-e55a-11f1-851f-9efd1a65435a");
+        }
+        let (parts, ()) = builder.body(()).expect("a request").into_parts();
+        let speaker = Speaker::of(&parts, None);
+        speaker.protocol(&parse_request(xml.as_bytes(), speaker.agent.dialect).expect("a message"))
+    }
+
+    #[test]
+    fn each_line_of_the_rule_decides_in_its_turn() {
+        let with = |inner: &str| format!("<REQUEST><DEVICEID>a-2026-01-02-03-04-05</DEVICEID>{inner}</REQUEST>");
+        let prolog = with("<QUERY>PROLOG</QUERY>");
+        let token = with("<QUERY>PROLOG</QUERY><TOKEN>12345678</TOKEN>");
+        let told = with("<QUERY>INVENTORY</QUERY><CONTENT><VERSIONCLIENT>FusionInventory-Agent_v2.6</VERSIONCLIENT></CONTENT>");
+        let hardware = with("<QUERY>INVENTORY</QUERY><CONTENT><HARDWARE><OSNAME>Debian</OSNAME></HARDWARE></CONTENT>");
+        let undated = "<REQUEST><DEVICEID>a</DEVICEID><QUERY>PROLOG</QUERY></REQUEST>";
+        let (fusion, glpi, ocs) = (Protocol::Fusioninventory, Protocol::Glpi, Protocol::Ocs);
+        assert_eq!(protocol("FusionInventory-Agent_v2.6-3", "/ocsinventory", true, &prolog), fusion);
+        assert_eq!(protocol("GLPI-Agent_v1.12", "/ocsinventory", false, &token), glpi);
+        assert_eq!(protocol("OCS-NG_unified_unix_agent_v2.10.0", "/", true, &token), ocs);
+        assert_eq!(protocol("curl/8", "/ocsinventory", true, &told), fusion);
+        assert_eq!(protocol("curl/8", "/", true, &hardware), ocs);
+        assert_eq!(protocol("curl/8", "/ocsinventory/x", true, &token), ocs);
+        assert_eq!(protocol("curl/8", "/", true, &token), glpi);
+        assert_eq!(protocol("curl/8", "/", false, &token), fusion);
+        assert_eq!(protocol("", "/", false, "<REQUEST><QUERY>UPDATE</QUERY></REQUEST>"), ocs);
+        assert_eq!(protocol("", "/", false, &prolog.replace("PROLOG", "NETDISCOVERY")), fusion);
+        assert_eq!(protocol("", "/", false, &prolog), ocs);
+        assert_eq!(protocol("", "/", false, undated), fusion);
+    }
+}

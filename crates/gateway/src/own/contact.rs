@@ -1,0 +1,132 @@
+//! A contact: the agent asks for work, and may wait on the line until there is some.
+
+use super::{Call, Refused, Said};
+use crate::gateway::address;
+use muster_core::ids::OrgId;
+use muster_core::limits::LONG_POLL_SECONDS_MAX;
+use muster_core::time::Timestamp;
+use muster_engine::contact::{Tidings, own_contact, own_idle, own_presence};
+use muster_engine::work::Claimed;
+use muster_engine::{Hint, Topic};
+use muster_wire::native::{Action, ContactAnswer, ContactRequest, Order};
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
+/// How often is looked without any hint: a lost one costs this much.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How soon is looked again because of a hint: while a large run goes, hints come by the thousand.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// Modules of one agent.
+const MODULES_MAX: usize = 32;
+
+#[tracing::instrument(name = "gateway.own.contact", level = "debug", skip_all, fields(agent = %call.agent.id))]
+pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
+    let mut told: ContactRequest = call.read().await?;
+    told.modules.truncate(MODULES_MAX);
+    let wait = Duration::from_secs(told.wait_seconds.min(LONG_POLL_SECONDS_MAX));
+    heard(call, &told, wait + LOOK_EVERY);
+    let tidings = wait_for_work(call, &told, wait).await?;
+    heard(call, &told, tidings.contact_in);
+    tracing::debug!(orders = tidings.claimed.len(), "answered");
+    Ok(Said::ok(&ContactAnswer {
+        orders: tidings.claimed.iter().filter_map(order).collect(),
+        contact_in_seconds: tidings.contact_in.as_secs().max(1),
+        inventory_due: tidings.inventory_due,
+        server_time_ms: now(call).millis(),
+    }))
+}
+
+fn now(call: &Call<'_>) -> Timestamp {
+    call.gateway.inner.engine.now()
+}
+
+fn heard(call: &Call<'_>, told: &ContactRequest, again_in: Duration) {
+    let version = Some(told.version.chars().take(100).collect());
+    call.gateway.inner.engine.heard(own_presence(&call.agent, now(call), again_in, address(call.peer), version));
+}
+
+fn order(claimed: &Claimed) -> Option<Order> {
+    let action = (claimed.action == "inventory").then_some(Action::Inventory)?;
+    Some(Order {
+        assignment: claimed.assignment,
+        attempt: claimed.attempt,
+        run: claimed.run,
+        step: u32::try_from(claimed.step).ok()?,
+        action,
+        lease_until_ms: claimed.lease.millis(),
+        timeout_seconds: claimed.timeout_seconds,
+    })
+}
+
+/// Looks at once, then at hints and now and then, until there is work, the time is over or the server stops.
+async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -> Result<Tidings, Refused> {
+    let inner = &call.gateway.inner;
+    // Registered before looking, so that nothing is lost between.
+    let mut hints = inner.engine.hints();
+    let mut shutdown = inner.options.shutdown.clone();
+    let deadline = Instant::now() + wait;
+    let mut next_look = Instant::now();
+    let mut seen = look(call, told).await?;
+    loop {
+        let over = Instant::now() >= deadline || *shutdown.borrow_and_update();
+        if over || !seen.tidings.claimed.is_empty() || seen.tidings.inventory_due {
+            return Ok(seen.tidings);
+        }
+        let tick = (Instant::now() + LOOK_EVERY).min(deadline);
+        let hinted = tokio::select! {
+            () = concerning(&mut hints, call.agent.org) => true,
+            () = tokio::time::sleep_until(tick) => false,
+            stops = shutdown.changed() => {
+                if stops.is_err() {
+                    // Nobody is left who could stop the server: wait without asking further.
+                    tokio::time::sleep_until(tick).await;
+                }
+                false
+            }
+        };
+        if hinted {
+            tokio::time::sleep_until(next_look.min(deadline)).await;
+            next_look = Instant::now() + LOOK_PAUSE;
+            hints = hints.resubscribe();
+        }
+        // What waits but is not for this agent now is not asked for again until something changes: that would be a write each time.
+        if hinted || !seen.something_waits {
+            seen = look(call, told).await?;
+        }
+    }
+}
+
+/// What a look found.
+struct Seen {
+    tidings: Tidings,
+    something_waits: bool,
+}
+
+async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
+    let engine = &call.gateway.inner.engine;
+    let (cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
+    if let Some(tidings) = engine.read(&cx, move |rx, _| own_idle(rx, id)).await? {
+        return Ok(Seen { tidings, something_waits: false });
+    }
+    let (modules, max) = (told.modules.clone(), told.max_orders);
+    let tidings = engine.try_write("contact.own", &cx, move |tx, cx| own_contact(tx, cx, id, &modules, max)).await?;
+    Ok(Seen { tidings, something_waits: true })
+}
+
+/// Ends at a hint that may mean work for an agent of this organization.
+async fn concerning(hints: &mut Receiver<Hint>, org: OrgId) {
+    loop {
+        match hints.recv().await {
+            Ok(hint) => {
+                let topic = matches!(hint.topic, Topic::Assignment | Topic::Run | Topic::Settings | Topic::Wake);
+                if topic && hint.org.is_none_or(|o| o == org.0) {
+                    return;
+                }
+            }
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending::<()>().await,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Muster's own agent (`docs/protocols/native.md`): who may speak, signed answers, and the four calls.
+//!
+//! Lives here: verifying requests and signing answers. Joining is in [`enrol`], contacts in [`contact`], inventories in
+//! [`inventory`]; reports are small enough to be here.
+
+mod contact;
+mod enrol;
+mod guard;
+mod inventory;
+
+pub(crate) use guard::{Failures, Nonces};
+
+use crate::bodies::{Refusal, read};
+use crate::gateway::{Gateway, response, with_retry_after};
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use muster_core::fleet::Agent;
+use muster_core::tasks::Outcome;
+use muster_engine::{Error, Kind, contact as engine_contact, work};
+use muster_wire::native::{
+    ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer, ReportRequest,
+    ReportResult, ReportState, RequestAuth, public_key_text, sign_answer,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::net::IpAddr;
+
+/// Reports in one call.
+const REPORTS_MAX: usize = 256;
+
+/// A refusal in the form of `docs/protocols/native.md`, "Calls".
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    body: ErrorBody,
+    later: bool,
+}
+
+impl Refused {
+    fn new(status: StatusCode, error: &str, message: impl Into<String>) -> Self {
+        Self { status, body: ErrorBody { error: error.to_owned(), message: message.into(), server_time_ms: None }, later: false }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        let (status, key) = match error.kind {
+            Kind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
+            Kind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            Kind::Conflict => (StatusCode::CONFLICT, "conflict"),
+            Kind::Denied => (StatusCode::FORBIDDEN, "revoked"),
+            Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, "signature"),
+            Kind::LimitReached => (StatusCode::TOO_MANY_REQUESTS, "limit"),
+            Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Kind::Internal => {
+                tracing::error!(fault = ?error.fault, "a call of an agent failed");
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
+        };
+        Self { later: error.kind == Kind::Unavailable, ..Self::new(status, key, error.detail) }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let status = refusal.status();
+        let key = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+            StatusCode::SERVICE_UNAVAILABLE => "busy",
+            StatusCode::INTERNAL_SERVER_ERROR => "internal",
+            _ => "body",
+        };
+        Self { later: refusal == Refusal::Busy, ..Self::new(status, key, refusal.to_string()) }
+    }
+}
+
+/// An answer's status and JSON.
+struct Said {
+    status: StatusCode,
+    body: Vec<u8>,
+    later: bool,
+}
+
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("answers have text keys only")
+}
+
+impl Said {
+    fn ok<T: Serialize>(value: &T) -> Self {
+        Self { status: StatusCode::OK, body: json(value), later: false }
+    }
+}
+
+impl From<Refused> for Said {
+    fn from(refused: Refused) -> Self {
+        tracing::debug!(status = refused.status.as_u16(), error = refused.body.error, "refused");
+        Self { status: refused.status, body: json(&refused.body), later: refused.later }
+    }
+}
+
+/// A verified request.
+struct Call<'a> {
+    gateway: &'a Gateway,
+    agent: Agent,
+    peer: Option<IpAddr>,
+    body: Bytes,
+}
+
+impl Call<'_> {
+    /// The body, which may be packed, as a value.
+    async fn read<T: DeserializeOwned + Send + 'static>(&self) -> Result<T, Refused> {
+        let unpacked = self.gateway.inner.unpacking.unpack(&self.body, |decoded| serde_json::from_slice::<T>(&decoded.bytes)).await;
+        unpacked?.0.map_err(malformed)
+    }
+}
+
+fn malformed(error: serde_json::Error) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, "invalid", format!("the body is not what this call takes: {error}"))
+}
+
+/// Answers a call.
+pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr>, body: Body) -> Response {
+    let path = parts.uri.path();
+    let is_call = [ENROL_PATH, CONTACT_PATH, INVENTORY_PATH, REPORT_PATH].contains(&path);
+    if !is_call || parts.method != Method::POST {
+        let (status, text) = match is_call {
+            true => (StatusCode::METHOD_NOT_ALLOWED, "this call is a POST"),
+            false => (StatusCode::NOT_FOUND, "there is no such call; this server may be older than the agent"),
+        };
+        return dress(gateway, None, Refused::new(status, "unknown-call", text).into());
+    }
+    let options = &gateway.inner.options;
+    let body = match read(&parts.headers, body, options.body_bytes_max, options.body_time).await {
+        Ok(body) => body,
+        Err(refusal) => return dress(gateway, None, Refused::from(refusal).into()),
+    };
+    if path == ENROL_PATH {
+        let (nonce, said) = enrol::answer(gateway, peer, &body).await;
+        return dress(gateway, nonce, said);
+    }
+    let auth = match signature(parts) {
+        Ok(auth) => auth,
+        Err(refused) => return dress(gateway, None, refused.into()),
+    };
+    let said = match verify(gateway, parts, peer, &auth, body).await {
+        Ok(call) => dispatch(path, &call).await.unwrap_or_else(Said::from),
+        Err(refused) => refused.into(),
+    };
+    dress(gateway, Some(auth.nonce), said)
+}
+
+async fn dispatch(path: &str, call: &Call<'_>) -> Result<Said, Refused> {
+    match path {
+        CONTACT_PATH => contact::answer(call).await,
+        INVENTORY_PATH => inventory::answer(call).await,
+        _ => report(call).await,
+    }
+}
+
+/// HTTP around an answer, signed when there is a nonce to sign for.
+fn dress(gateway: &Gateway, nonce: Option<Nonce>, said: Said) -> Response {
+    let signature = nonce.map(|nonce| sign_answer(&gateway.inner.options.server_key, nonce, said.status.as_u16(), &said.body));
+    let mut response = response(said.status, "application/json", said.body);
+    if let Some(value) = signature.and_then(|s| HeaderValue::from_str(&s).ok()) {
+        response.headers_mut().insert(ANSWER_HEADER, value);
+    }
+    with_retry_after(response, said.later.then(|| gateway.retry_after()))
+}
+
+fn signature(parts: &Parts) -> Result<RequestAuth, Refused> {
+    let bad = |why: &str| Refused::new(StatusCode::UNAUTHORIZED, "signature", why);
+    let header = parts.headers.get(REQUEST_HEADER).ok_or_else(|| bad("the header Muster-Signature is missing"))?;
+    let header = header.to_str().map_err(|_| bad("the header Muster-Signature is no text"))?;
+    header.parse().map_err(|error: muster_wire::native::AuthError| bad(&error.to_string()))
+}
+
+/// Who calls: the agent's key signed this request, lately, and it has not come before.
+async fn verify<'a>(
+    gateway: &'a Gateway,
+    parts: &Parts,
+    peer: Option<IpAddr>,
+    auth: &RequestAuth,
+    body: Bytes,
+) -> Result<Call<'a>, Refused> {
+    let engine = &gateway.inner.engine;
+    let bad = |key: &str, why: &str| Refused::new(StatusCode::UNAUTHORIZED, key, why);
+    let cx = gateway.cx().await?;
+    let id = auth.agent;
+    let agent = engine.read(&cx, move |rx, _| engine_contact::own(rx, id)).await?;
+    let key = agent.public_key.as_deref().and_then(|k| <[u8; 32]>::try_from(k).ok());
+    let key = key.and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(&k).ok()).ok_or_else(|| bad("signature", "the agent's key is not usable"))?;
+    let path = parts.uri.path_and_query().map_or(parts.uri.path(), |p| p.as_str());
+    auth.verify(&key, parts.method.as_str(), path, &body).map_err(|error| bad("signature", &error.to_string()))?;
+    let now = engine.now().millis();
+    if auth.clock_is_off(now) {
+        let mut refused = bad("clock", "the agent's clock is more than 15 minutes off; it is corrected by server_time_ms");
+        refused.body.server_time_ms = Some(now);
+        return Err(refused);
+    }
+    gateway.inner.nonces.first_time(auth, now)?;
+    Ok(Call { gateway, agent, peer, body })
+}
+
+#[tracing::instrument(name = "gateway.own.report", level = "debug", skip_all, fields(agent = %call.agent.id))]
+async fn report(call: &Call<'_>) -> Result<Said, Refused> {
+    let told: ReportRequest = call.read().await?;
+    if told.reports.len() > REPORTS_MAX {
+        let text = format!("{} reports came at once; at most {REPORTS_MAX} are taken", told.reports.len());
+        return Err(Refused::new(StatusCode::BAD_REQUEST, "invalid", text));
+    }
+    let said = |state| match state {
+        ReportState::Running => work::Said::Running,
+        ReportState::Ok => work::Said::Ended(Outcome::Ok),
+        ReportState::Error => work::Said::Ended(Outcome::Error),
+    };
+    let refs: Vec<_> = told.reports.iter().map(|r| (r.assignment, r.attempt)).collect();
+    let reports: Vec<work::Report> = told
+        .reports
+        .into_iter()
+        .map(|r| work::Report {
+            assignment: r.assignment,
+            attempt: r.attempt,
+            incarnation: r.incarnation,
+            what: said(r.state),
+            exit_code: r.exit_code.map(i64::from),
+            output: r.output,
+            message: r.message,
+        })
+        .collect();
+    let (gateway, id) = (call.gateway, call.agent.id);
+    let cx = gateway.cx_in(call.agent.org);
+    let taken = gateway.inner.engine.try_write("work.report", &cx, move |tx, cx| engine_contact::own_report(tx, cx, id, &reports)).await?;
+    let results = refs.into_iter().zip(taken).map(|((assignment, attempt), outcome)| ReportResult {
+        assignment,
+        attempt,
+        accepted: outcome.is_ok(),
+        reason: outcome.err().map(|refused| refused.to_string()),
+    });
+    Ok(Said::ok(&ReportAnswer { results: results.collect() }))
+}
+
+/// The server's public key as agents pin it.
+fn server_key(gateway: &Gateway) -> String {
+    public_key_text(&gateway.inner.options.server_key.verifying_key())
+}
