@@ -1,0 +1,133 @@
+//! The accept loop: connections, TLS handshakes, time-outs, bounds, and the orderly end. What is answered is the doors' work.
+
+use crate::doors::Doors;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// Bounds of the accept loop.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once; more wait in the system's queue.
+    pub connections: usize,
+    /// Until a request's header is complete; also how long a kept connection may rest.
+    pub header: Duration,
+    /// Until a TLS handshake is complete.
+    pub handshake: Duration,
+    /// How long requests under way may take once the loop is to stop.
+    pub drain: Duration,
+}
+
+/// Rest after the system refused a connection, for instance for want of open files.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// Bytes of a request's header at most.
+const HEADER_BYTES: usize = 64 << 10;
+
+/// Serves connections until `stop` turns true, then finishes requests under way. Gives how many had to be cut.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+    doors: Doors,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) -> usize {
+    let all = limits.connections.min(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(all));
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = told(&mut stop) => break,
+            next = next => next,
+        };
+        let Ok(place) = place else { break };
+        match accepted {
+            Ok((stream, peer)) => {
+                let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
+                drop(tokio::spawn(connection(stream, peer, acceptor, doors.clone(), limits.clone(), stop.clone(), place)));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+    drop(listener);
+    let everybody = u32::try_from(all).unwrap_or(u32::MAX);
+    match timeout(limits.drain, places.acquire_many(everybody)).await {
+        Ok(_) => 0,
+        Err(_) => all - places.available_permits(),
+    }
+}
+
+/// Waits until a switch is true (or its owner is gone).
+pub async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    doors: Doors,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "no TCP_NODELAY");
+    }
+    match acceptor {
+        None => requests(stream, peer, doors, &limits, stop).await,
+        Some(acceptor) => match timeout(limits.handshake, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => requests(stream, peer, doors, &limits, stop).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+        },
+    }
+    drop(place);
+}
+
+async fn requests<S>(stream: S, peer: SocketAddr, doors: Doors, limits: &Limits, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        doors.answer(request)
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = told(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection broke");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The program `musterctl`: `muster ctl` under its own name.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    muster::musterctl()
+}

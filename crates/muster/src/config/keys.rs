@@ -1,0 +1,47 @@
+//! Every configuration key, once: what the file, the environment and `muster config --show` know.
+
+use crate::config::value::Kind;
+
+/// One key of the configuration.
+pub(crate) struct Key {
+    /// The name in the file; in the environment `MUSTER_` and the name in capitals; as a flag with `-` for `_`.
+    pub name: &'static str,
+    /// What it may hold.
+    pub kind: Kind,
+    /// What holds when nothing is said, in words.
+    pub default: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Key {
+    Key { name, kind, default, help }
+}
+
+/// Every key, in the order of `muster config --show`.
+pub(crate) const KEYS: &[Key] = &[
+    key("listen", Kind::Address, "127.0.0.1:8350", "address and port of all doors; port 0 picks a free one"),
+    key("data", Kind::Path, "/var/lib/muster as root, else ~/.local/share/muster", "directory of the embedded database and the keys"),
+    key("database", Kind::DatabaseUrl, "muster.db under data", "postgres://USER:PASSWORD@HOST/NAME instead of the embedded database"),
+    key("keys", Kind::Path, "keys under data", "directory of the server's key and certificate authority; the same on all nodes"),
+    key("tls", Kind::Switch, "false on loopback, else true", "encrypt also on loopback"),
+    key("plain_http", Kind::Switch, "true on loopback, else false", "do not encrypt although the address is not loopback"),
+    key("tls_cert", Kind::Path, "made by Muster's own authority", "certificate chain, PEM; with tls_key"),
+    key("tls_key", Kind::Path, "made by Muster's own authority", "private key of tls_cert, PEM"),
+    key("tls_names", Kind::Words, "this host's name and addresses", "more host names and addresses for the certificate that Muster makes"),
+    key("log", Kind::Log, "info", "what is logged: error, warn, info, debug, trace, or per module as in muster_store=debug,info"),
+    key("log_format", Kind::LogFormat, "text on a terminal, else json", "text or json"),
+    key("max_connections", Kind::Count, "20000, or what the system's limit of open files allows", "connections at once; more wait to be accepted"),
+    key("header_timeout", Kind::Duration, "30s", "longest time until a request's header is complete, and longest rest of a kept connection"),
+    key("shutdown_timeout", Kind::Duration, "20s", "longest wait for requests under way when the server stops"),
+];
+
+/// Variables of the environment that belong to other commands and programs.
+pub(crate) const OTHER_VARIABLES: &[&str] = &["MUSTER_CONFIG", "MUSTER_SERVER", "MUSTER_TOKEN", "MUSTER_ORG", "MUSTER_CA", "MUSTER_OUTPUT", "MUSTER_CTL_CONFIG"];
+/// Variables that begin so are those of Muster's own agent.
+pub(crate) const AGENT_PREFIX: &str = "MUSTER_AGENT_";
+
+/// The variable of a key.
+pub(crate) fn variable(key: &str) -> String {
+    format!("MUSTER_{}", key.to_uppercase())
+}

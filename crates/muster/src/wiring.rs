@@ -1,0 +1,34 @@
+//! Where the parts meet: engine and doors, their options.
+
+use crate::doors::Doors;
+use ed25519_dalek::SigningKey;
+use muster_api::Api;
+use muster_engine::Engine;
+use muster_gateway::Gateway;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use tokio::sync::watch;
+
+/// The version shown to people and agents.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the doors need to know of the program.
+pub struct Surroundings {
+    /// Signs answers to Muster's own agents.
+    pub server_key: SigningKey,
+    /// Whether the doors speak TLS.
+    pub tls: bool,
+    /// When the workers last went round.
+    pub beat: Arc<AtomicI64>,
+    /// Becomes true when the server stops: what is held is answered.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// The doors of an engine.
+pub fn doors(engine: &Engine, around: Surroundings) -> Doors {
+    let gateway = Gateway::new(engine.clone(), muster_gateway::Options::new(around.server_key, around.stop.clone()));
+    let options =
+        muster_api::Options { secure_cookies: around.tls, version: VERSION, shutdown: around.stop, scheduler_beat: around.beat };
+    let people = muster_api::router(Api { engine: engine.clone(), options });
+    Doors::new(muster_gateway::wants, muster_gateway::router(gateway), people)
+}
