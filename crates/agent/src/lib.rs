@@ -1,1 +1,3 @@
 //! Muster's own agent: collectors, enrolment, work.
+
+pub mod collect;
