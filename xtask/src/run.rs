@@ -38,6 +38,12 @@ impl Step {
         self
     }
 
+    /// What is printed instead of the program and the arguments so far.
+    pub fn shown_as(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.shown);
+        self
+    }
+
     pub fn within(mut self, folder: &str) -> Self {
         self.command.current_dir(root().join(folder));
         self
