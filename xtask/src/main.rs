@@ -11,14 +11,16 @@ use std::process::ExitCode;
 
 const HELP: &str = "cargo xtask COMMAND
 
-  run                 set up, build, and start a Muster that knows this machine (what `make run` does)
+  run [ARGUMENTS]     set up, build, and start a Muster that knows this machine (what `make run` does)
   test                set up, build, and run every test (what `make test` does)
   check               format, lints, tidy, generated files, then the tests (what `make check` does)
   setup [--test]      install or name what is missing; --test: what the tests need too
   console             build the console when its sources are newer than its build
   gen                 write the generated files (docs/openapi.json and the console's types)
   tidy                check the shape of the tree: crate edges, file sizes, banned words, migrations, links
+  e2e [FILTER]        only the tests of the real programs: agents of others, kills, the console in a browser
   sim [ARGUMENTS]     run the simulator: --seeds N, --seed N
+  bench [ARGUMENTS]   measure the figures the documents name
   postgres COMMAND    run a command with a private PostgreSQL in MUSTER_TEST_POSTGRES
 ";
 
@@ -36,14 +38,15 @@ fn main() -> ExitCode {
 fn dispatch(arguments: &[String]) -> Result<()> {
     let (command, rest) = arguments.split_first().map_or(("help", &[][..]), |(c, r)| (c.as_str(), r));
     match command {
-        "run" => start(),
+        "run" => start(rest),
         "test" => test(),
         "check" => check(),
         "setup" => setup::setup(rest.iter().any(|a| a == "--test")),
         "console" => console(),
         "gen" => generate(),
         "tidy" => tidy::tidy(),
-        "sim" => cargo(&["run", "--release", "--package", "muster", "--bin", "muster", "--", "sim"]).args(rest).run(),
+        "e2e" => end_to_end(rest),
+        "sim" | "bench" => cargo(&["run", "--release", "--package", "muster", "--bin", "muster", "--", command]).args(rest).run(),
         "postgres" => {
             let (program, arguments) = rest.split_first().context("which command? cargo xtask postgres cargo test")?;
             let cluster = postgres::Cluster::start()?;
@@ -58,12 +61,12 @@ fn dispatch(arguments: &[String]) -> Result<()> {
 }
 
 /// A newcomer's way in: everything is built, then a server with an agent on this machine.
-fn start() -> Result<()> {
+fn start(arguments: &[String]) -> Result<()> {
     setup::setup(false)?;
     console()?;
     cargo(&["build", "--package", "muster", "--bins"]).run()?;
-    let program = root().join("target/debug/muster");
-    Step::new(program.to_string_lossy()).args(["quickstart"]).become_it()
+    let program = run::programs().join("muster");
+    Step::new(program.to_string_lossy()).args(["quickstart"]).args(arguments).become_it()
 }
 
 fn test() -> Result<()> {
@@ -72,10 +75,40 @@ fn test() -> Result<()> {
     npm(&["test"]).run()?;
     cargo(&["build", "--workspace", "--bins"]).run()?;
     let cluster = postgres::Cluster::start()?;
+    // Both are run even if the first fails: a person wants to see all that is wrong at once.
+    let tests = rust_tests(&["--workspace"], cluster.url());
+    let browser = browser_tests(cluster.url());
+    tests.and(browser)
+}
+
+fn end_to_end(filter: &[String]) -> Result<()> {
+    setup::setup(true)?;
+    console()?;
+    cargo(&["build", "--workspace", "--bins"]).run()?;
+    let cluster = postgres::Cluster::start()?;
+    let mut arguments = vec!["--package", "muster-e2e"];
+    arguments.extend(filter.iter().map(String::as_str));
+    let tests = rust_tests(&arguments, cluster.url());
+    if !filter.is_empty() {
+        return tests;
+    }
+    tests.and(browser_tests(cluster.url()))
+}
+
+fn rust_tests(which: &[&str], postgres: &str) -> Result<()> {
     let nextest = Step::new("cargo").args(["nextest", "--version"]).succeeds();
-    let all: &[&str] =
-        if nextest { &["nextest", "run", "--workspace", "--no-fail-fast"] } else { &["test", "--workspace", "--no-fail-fast"] };
-    cargo(all).env(postgres::VARIABLE, cluster.url()).run()
+    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test", "--no-fail-fast"] };
+    cargo(runner).args(which).env(postgres::VARIABLE, postgres).run()
+}
+
+/// The console in a real browser, on the real server: `npm run e2e` finds the programs in `MUSTER_TEST_PROGRAMS`.
+fn browser_tests(postgres: &str) -> Result<()> {
+    let manifest = std::fs::read_to_string(root().join("console/package.json")).context("console/package.json cannot be read")?;
+    if !manifest.contains("\"e2e\":") {
+        println!("the console has no tests in a browser");
+        return Ok(());
+    }
+    npm(&["run", "e2e"]).env(postgres::VARIABLE, postgres).env("MUSTER_TEST_PROGRAMS", run::programs()).run()
 }
 
 fn check() -> Result<()> {
@@ -100,8 +133,16 @@ fn check() -> Result<()> {
 fn console() -> Result<()> {
     if run::is_newer(
         "console/dist/index.html",
-        &["console/src", "console/public", "console/package-lock.json", "console/index.html", "console/vite.config.ts"],
+        &[
+            "console/src",
+            "console/public",
+            "console/package-lock.json",
+            "console/package.json",
+            "console/index.html",
+            "console/vite.config.ts",
+        ],
     ) {
+        println!("the console is up to date");
         return Ok(());
     }
     if !run::is_newer("console/node_modules/.package-lock.json", &["console/package-lock.json"]) {

@@ -11,6 +11,12 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
+/// Where cargo puts the programs it builds for developers.
+pub fn programs() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    root().join(target).join("debug")
+}
+
 /// One program to be run in the repository's root.
 pub struct Step {
     command: Command,
@@ -90,7 +96,6 @@ impl Step {
 /// A call of cargo.
 pub fn cargo(arguments: &[&str]) -> Step {
     let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    // The variables of the running `cargo run` must not leak into the next cargo.
     Step::new(program).args(arguments)
 }
 
