@@ -67,7 +67,8 @@ impl Agents {
             inner.push_str(&format!(" '{}'", argument.replace('\'', "'\\''")));
         }
         let mut command = Command::new(unshare);
-        command.args(["-m", "/bin/sh", "-c", &inner]).stdin(Stdio::null()).env("LANG", "C.UTF-8");
+        command.args(["-m", "/bin/sh", "-c", &inner]).stdin(Stdio::null());
+        bare(&mut command);
         Ok(command)
     }
 
@@ -75,14 +76,19 @@ impl Agents {
     pub fn ocs(&self, url: &str, more: &[&str]) -> Result<AgentRun> {
         let agent = system_program("ocsinventory-agent", "ocsinventory-agent")?;
         let state: PathBuf = self.home.path().join("ocs");
-        let output = Command::new(agent)
+        let mut command = Command::new(agent);
+        command
             .args(["--nolocal", "--debug", &format!("--server={url}"), &format!("--basevardir={}", state.display())])
             .args(more)
-            .stdin(Stdio::null())
-            .env("LANG", "C.UTF-8")
-            .output()?;
-        finished(output)
+            .stdin(Stdio::null());
+        bare(&mut command);
+        finished(command.output()?)
     }
+}
+
+/// Nothing of the surroundings reaches an agent: a proxy's variable would lead it away from loopback.
+fn bare(command: &mut Command) {
+    command.env_clear().envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("HOME", "/"), ("LANG", "C.UTF-8")]);
 }
 
 fn finished(output: std::process::Output) -> Result<AgentRun> {

@@ -11,16 +11,35 @@ pub use server::{Client, Database, Server, http};
 
 use anyhow::{Result, bail};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The program `name` beside the test's own executable.
 pub fn program(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let found = own.ancestors().skip(1).map(|dir| dir.join(name)).find(|path| path.is_file());
+    let found = own.ancestors().skip(1).take(3).map(|dir| dir.join(name)).find(|path| path.is_file());
     match found {
         Some(path) => Ok(path),
         None => bail!("the program '{name}' is not built: run `cargo build --workspace --bins` first, or `cargo xtask test`"),
     }
+}
+
+/// A call of `muster`, without the settings of the surroundings: the run's own variables are none of the server's.
+pub fn muster() -> Result<Command> {
+    own_program("muster")
+}
+
+/// A call of `muster-agent`, without the settings of the surroundings.
+pub fn muster_agent() -> Result<Command> {
+    own_program("muster-agent")
+}
+
+fn own_program(name: &str) -> Result<Command> {
+    let mut command = Command::new(program(name)?);
+    for (variable, _) in std::env::vars_os().filter(|(v, _)| v.to_string_lossy().starts_with("MUSTER_")) {
+        command.env_remove(variable);
+    }
+    Ok(command)
 }
 
 /// A program of the system; `package` says where it comes from.

@@ -1,12 +1,16 @@
 //! A server process and a client for it.
 
-use crate::program;
+use crate::muster;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
+
+/// Longest wait for a server to say that it listens.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where a server keeps its data.
 #[derive(Clone, Debug)]
@@ -24,6 +28,7 @@ pub struct Server {
     pub url: String,
     data: PathBuf,
     database: Database,
+    lines: Mutex<mpsc::Receiver<String>>,
     _home: Option<tempfile::TempDir>,
 }
 
@@ -39,21 +44,21 @@ impl Server {
     /// Starts a server on given data.
     pub fn start_in(data: &Path, database: Database) -> Result<Self> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.join("server.log"))?;
-        let mut command = Command::new(program("muster")?);
+        let mut command = muster()?;
         command.args(["server", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         if let Database::Postgres(url) = &database {
             command.args(["--database", url]);
         }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().context("the server has an output")?;
-        BufReader::new(stdout).read_line(&mut line)?;
-        let Some(url) = line.trim().strip_prefix("muster listening on ") else {
-            let _ = child.kill();
-            let log = std::fs::read_to_string(data.join("server.log")).unwrap_or_default();
-            bail!("the server did not start; it said '{line}' and logged:\n{log}");
+        let lines = lines(child.stdout.take().context("the server has an output")?);
+        let line = lines.recv_timeout(START_LIMIT).unwrap_or_default();
+        let mut server = Self { child, url: String::new(), data: data.to_path_buf(), database, lines: Mutex::new(lines), _home: None };
+        let Some(url) = line.strip_prefix("muster listening on ") else {
+            server.kill()?;
+            bail!("the server did not start within {START_LIMIT:?}; it said '{line}' and logged:\n{}", server.log());
         };
-        Ok(Self { child, url: url.to_owned(), data: data.to_path_buf(), database, _home: None })
+        server.url = url.to_owned();
+        Ok(server)
     }
 
     /// Ends the process without warning, as a power cut would.
@@ -75,8 +80,13 @@ impl Server {
     /// Asks it to stop, as a service manager does; gives its exit code.
     pub fn terminate(&mut self) -> Result<Option<i32>> {
         let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status()?;
+        std::process::Command::new("kill").args(["-TERM", &pid]).status()?;
         Ok(self.child.wait()?.code())
+    }
+
+    /// What it printed on standard output after the line with its address, once it has ended.
+    pub fn printed(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().collect()
     }
 
     /// What it logged.
@@ -96,7 +106,7 @@ impl Server {
 
     /// Runs `muster admin …` on its data; gives what it prints.
     pub fn admin(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(program("muster")?);
+        let mut command = muster()?;
         command.arg("admin").args(arguments);
         match &self.database {
             Database::Sqlite => command.arg("--data").arg(&self.data),
@@ -121,6 +131,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The lines a server prints. They are read to the end, so that it never waits for its reader nor finds it gone.
+fn lines(output: ChildStdout) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // The test may have ended: then nobody wants the line.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
 }
 
 /// A bare HTTP client.

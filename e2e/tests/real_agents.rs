@@ -163,10 +163,8 @@ async fn the_own_agent_and_fusioninventorys_on_one_machine_are_one_device() -> R
     let join = server.admin(&["join-token", "create", "--name", "test", "--verified"])?;
     let home = tempfile::tempdir()?;
     let run_own = || -> Result<()> {
-        let output = std::process::Command::new(muster_e2e::program("muster-agent")?)
-            .args(["--server", &server.url, "--join", &join, "--once", "--data"])
-            .arg(home.path())
-            .output()?;
+        let output =
+            muster_e2e::muster_agent()?.args(["--server", &server.url, "--join", &join, "--once", "--data"]).arg(home.path()).output()?;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     };
