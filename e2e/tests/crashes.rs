@@ -36,7 +36,7 @@ fn inventory(machine: u64, generation: u64) -> Vec<u8> {
 }
 
 /// What the server acknowledged: per machine the newest generation answered with 200, and the newest that was sent.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Model {
     acknowledged: BTreeMap<u64, u64>,
     sent: BTreeMap<u64, u64>,
@@ -101,7 +101,8 @@ async fn story(database: Database) -> Result<()> {
             task.await?;
         }
         server = server.restart()?;
-        check(&server, &model.lock().expect("the model")).await?;
+        let known = model.lock().expect("the model").clone();
+        check(&server, &known).await?;
     }
     let findings = server.admin(&["check"])?;
     assert!(model.lock().expect("the model").acknowledged.len() == MACHINES as usize, "every machine was acknowledged at least once");
