@@ -64,7 +64,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
 fn start(arguments: &[String]) -> Result<()> {
     setup::setup(false)?;
     console()?;
-    cargo(&["build", "--package", "muster", "--bins"]).run()?;
+    cargo(&["build", "--package", "muster", "--package", "muster-agent", "--bins"]).run()?;
     let program = run::programs().join("muster");
     Step::new(program.to_string_lossy()).args(["quickstart"]).args(arguments).become_it()
 }
