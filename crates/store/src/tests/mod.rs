@@ -2,10 +2,14 @@
 
 mod access;
 mod contract;
+mod fleet;
 mod gathering;
 mod house;
 mod inline;
+mod inventory;
 mod links;
+mod plans;
 mod queries;
 mod schema;
+mod tasks;
 mod world;
