@@ -1,6 +1,7 @@
 //! Tests of the machinery and of the operations, the same bodies on both databases and on the inline store.
 
 mod access;
+mod assignments;
 mod contract;
 mod fleet;
 mod gathering;
@@ -8,6 +9,7 @@ mod house;
 mod inline;
 mod inventory;
 mod links;
+mod paging;
 mod plans;
 mod queries;
 mod schema;
