@@ -19,6 +19,12 @@ const COMMON: &str = "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA m
 const WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=20000;";
 const READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4000;";
 
+#[cfg(test)]
+thread_local! {
+    /// What this thread asked of SQLite, for the tests that look at plans.
+    pub(crate) static ASKED: std::cell::RefCell<Vec<(String, Vec<V>)>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
 pub(crate) struct Lite {
     conn: Connection,
     watch: Arc<Watch>,
@@ -108,6 +114,8 @@ impl Lite {
     }
 
     pub(crate) fn rows(&mut self, sql: &str, name: &'static str, p: &[V]) -> Result<Vec<Row>, Broken> {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.push((sql.to_owned(), p.to_vec())));
         let mut statement = self.bound(sql, p)?;
         let width = statement.column_count();
         let mut rows = statement.raw_query();

@@ -21,10 +21,19 @@ fn a_link_that_died_at_rest_is_made_again() {
     assert_eq!(w.ids(), [0i64; 0]);
     scripts(&url, vec![OTHERS.into()]).unwrap();
     assert_eq!(w.store.write_now("insert", |tx| insert(tx, 1)), Ok(()));
-    // A read is not repeated; the reading connections learn of it one by one.
-    for _ in 0..2 {
-        let _ = w.store.read_now(me);
-    }
+    // A read is not repeated; each of the two reading connections learns of it by one that waits for the other.
+    let both = Arc::new(std::sync::Barrier::new(2));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (store, both) = (&w.store, both.clone());
+            scope.spawn(move || {
+                let _ = store.read_now(move |rx| {
+                    both.wait();
+                    me(rx)
+                });
+            });
+        }
+    });
     assert_eq!(w.ids(), [1]);
 }
 
