@@ -1,0 +1,1 @@
+export function JoinTokens() { return null; }

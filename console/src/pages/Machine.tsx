@@ -1,0 +1,1 @@
+export function Machine() { return null; }

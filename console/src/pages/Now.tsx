@@ -1,0 +1,1 @@
+export function Now() { return null; }

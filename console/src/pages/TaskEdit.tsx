@@ -1,0 +1,2 @@
+export function TaskNew() { return null; }
+export function TaskEdit() { return null; }
