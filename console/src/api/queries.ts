@@ -20,7 +20,20 @@ export function useList<R>(key: string, resource: string, params: api.ListParams
   const total = query.data?.pages[0]?.total ?? null;
   return { query, items, total };
 }
-export type ListQuery<R> = { query: ReturnType<typeof useList<R>>["query"]; items: R[]; total: number | null };
+
+/** What a table needs to know of the reading of its rows. */
+export type ListState = {
+  isError: boolean;
+  error: unknown;
+  isLoading: boolean;
+  isFetching: boolean;
+  isFetchingNextPage: boolean;
+  hasNextPage: boolean;
+  dataUpdatedAt: number;
+  refetch: () => unknown;
+  fetchNextPage: () => unknown;
+};
+export type ListQuery<R> = { query: ListState; items: R[]; total: number | null };
 
 /** The number of a filter's matches and nothing else. */
 export function useCount(key: string, resource: string, params: api.ListParams, enabled = true) {
