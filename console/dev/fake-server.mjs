@@ -12,7 +12,13 @@ const argument = (name, fallback) => {
   return at < 0 ? fallback : process.argv[at + 1];
 };
 const DIST = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+};
 // The same policy as the server's, so that what it refuses is seen here.
 const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
@@ -55,7 +61,8 @@ const server = createServer(async (request, response) => {
     signedIn = false;
     return answer(response, 204);
   }
-  if (!signedIn) return answer(response, 401, { type: "https://muster.dev/problems/access/unauthenticated", title: "Sign in first.", status: 401 });
+  if (!signedIn)
+    return answer(response, 401, { type: "https://muster.dev/problems/access/unauthenticated", title: "Sign in first.", status: 401 });
   if (path === "/events") return events(response);
   const body = request.method === "GET" ? null : await bodyOf(request);
   const result = fleet(request.method, path, url.searchParams, body);

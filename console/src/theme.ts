@@ -49,7 +49,7 @@ export const theme = createTheme({
     TagsInput: { defaultProps: { size: "sm" } },
     Checkbox: { defaultProps: { size: "xs" } },
     Tooltip: { defaultProps: { openDelay: 350, withArrow: false, events: { hover: true, focus: true, touch: false } } },
-    Menu: { defaultProps: { shadow: "md", radius: "md" } },
+    Menu: { defaultProps: { shadow: "md", radius: "md", withInitialFocusPlaceholder: false } },
     Popover: { defaultProps: { shadow: "md", radius: "md" } },
     Modal: { defaultProps: { radius: "md", centered: true, transitionProps: { duration: 120 } } },
     Drawer: { defaultProps: { transitionProps: { duration: 140 } } },

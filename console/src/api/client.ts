@@ -150,10 +150,8 @@ export const tasks = {
   read: (task: string) => get<T.Task>(`/tasks/${id(task)}`),
   create: (doc: T.TaskDoc) => post<T.Task>("/tasks", doc),
   createYaml: (yaml: string) => call<T.Task>(`${V1}/tasks`, { method: "POST", yaml }),
-  change: (task: string, doc: T.TaskDoc, version: number) =>
-    call<T.Task>(`${V1}/tasks/${id(task)}`, { method: "PUT", body: doc, version }),
-  changeYaml: (task: string, yaml: string, version: number) =>
-    call<T.Task>(`${V1}/tasks/${id(task)}`, { method: "PUT", yaml, version }),
+  change: (task: string, doc: T.TaskDoc, version: number) => call<T.Task>(`${V1}/tasks/${id(task)}`, { method: "PUT", body: doc, version }),
+  changeYaml: (task: string, yaml: string, version: number) => call<T.Task>(`${V1}/tasks/${id(task)}`, { method: "PUT", yaml, version }),
   remove: (task: string) => remove(`/tasks/${id(task)}`),
   preview: (task: string) => post<T.Preview>(`/tasks/${id(task)}/preview`),
   start: (task: string, confirm: { confirm_count?: number; plan?: string } = {}) => post<T.Run>(`/tasks/${id(task)}/runs`, confirm),
@@ -171,8 +169,7 @@ export const assignments = {
 };
 
 export const queue = {
-  cancel: (what: { ids?: string[]; filter?: T.QueueFilter; confirm_count?: number }) =>
-    post<{ cancelled: number }>("/queue/cancel", what),
+  cancel: (what: { ids?: string[]; filter?: T.QueueFilter; confirm_count?: number }) => post<{ cancelled: number }>("/queue/cancel", what),
 };
 
 export const users = {

@@ -86,13 +86,11 @@ export const useInventory = (id: string, section?: string) =>
     queryFn: () => api.devices.inventory(id, section),
     placeholderData: keepPreviousData,
   });
-export const useTask = (id: string, enabled = true) =>
-  useQuery({ queryKey: ["task", id], queryFn: () => api.tasks.read(id), enabled });
+export const useTask = (id: string, enabled = true) => useQuery({ queryKey: ["task", id], queryFn: () => api.tasks.read(id), enabled });
 export const usePreview = (task: string) =>
   useQuery({ queryKey: ["preview", task], queryFn: () => api.tasks.preview(task), staleTime: 0, gcTime: 0 });
 export const useRun = (id: string) => useQuery({ queryKey: ["run", id], queryFn: () => api.runs.read(id) });
-export const useAssignment = (id: string) =>
-  useQuery({ queryKey: ["assignment", id], queryFn: () => api.assignments.read(id) });
+export const useAssignment = (id: string) => useQuery({ queryKey: ["assignment", id], queryFn: () => api.assignments.read(id) });
 export const useWhy = (id: string) => useQuery({ queryKey: ["assignment", id, "why"], queryFn: () => api.assignments.why(id) });
 export const useSettings = () => useQuery({ queryKey: ["settings"], queryFn: api.settings.read });
 

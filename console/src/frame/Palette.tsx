@@ -17,18 +17,14 @@ type Entry = { id: string; group: string; icon: ReactNode; label: string; more?:
 export function Palette({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const { t } = useTranslation();
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      withCloseButton={false}
-      size={620}
-      padding={0}
-      centered={false}
-      yOffset="9vh"
-      aria-label={t("frame.find")}
-    >
-      <Finder onClose={onClose} />
-    </Modal>
+    <Modal.Root opened={opened} onClose={onClose} size={620} padding={0} centered={false} yOffset="9vh">
+      <Modal.Overlay />
+      <Modal.Content aria-label={t("frame.find")}>
+        <Modal.Body>
+          <Finder onClose={onClose} />
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 
@@ -77,7 +73,13 @@ function useEntries(text: string, done: () => void): { entries: Entry[]; busy: b
     }
     for (const task of tasks.items) {
       const open = go(() => navigate({ to: "/tasks/$id", params: { id: task.id } }));
-      entries.push({ id: `t${task.id}`, group: t("nav.tasks"), icon: <IconListCheck size={15} aria-hidden />, label: task.doc.name, go: open });
+      entries.push({
+        id: `t${task.id}`,
+        group: t("nav.tasks"),
+        icon: <IconListCheck size={15} aria-hidden />,
+        label: task.doc.name,
+        go: open,
+      });
     }
   }
   return { entries, busy: found.isFetching };

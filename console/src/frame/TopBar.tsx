@@ -1,5 +1,5 @@
 // Search, organization, the live dot, help and the person's own menu.
-import { ActionIcon, Menu, Select, Tooltip, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, type MantineColorScheme, Menu, Select, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconKeyboard, IconSearch } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
@@ -19,7 +19,7 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
   const { t } = useTranslation();
   const phone = useMediaQuery("(max-width: 639px)", false, { getInitialValueInEffect: false });
   return (
-    <header className="top">
+    <section className="top" aria-label={t("frame.bar")}>
       {phone && <Mark />}
       <OrgChoice />
       <button type="button" className="find" onClick={onFind} aria-keyshortcuts="/ Control+K">
@@ -39,7 +39,7 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
         </Tooltip>
       )}
       <Profile />
-    </header>
+    </section>
   );
 }
 
@@ -95,7 +95,6 @@ function Profile() {
       .signOut()
       .then(() => leave(client))
       .catch((e) => shout(t, e));
-  const mark = (on: boolean) => (on ? <span aria-hidden>✓</span> : null);
   return (
     <>
       <Menu position="bottom-end" width={220} closeOnItemClick={false}>
@@ -109,32 +108,23 @@ function Profile() {
             {name} · {me && t(`role.${me.user.role}`)}
           </Menu.Label>
           <Menu.Divider />
-          <Menu.Label>{t("profile.theme")}</Menu.Label>
-          {(["light", "dark", "auto"] as const).map((scheme) => (
-            <Menu.Item
-              key={scheme}
-              role="menuitemradio"
-              aria-checked={colorScheme === scheme}
-              rightSection={mark(colorScheme === scheme)}
-              onClick={() => setColorScheme(scheme)}
-            >
-              {t(`profile.${scheme}`)}
-            </Menu.Item>
-          ))}
+          <Menu.RadioGroup value={colorScheme} onChange={(v) => setColorScheme(v as MantineColorScheme)} aria-label={t("profile.theme")}>
+            <Menu.Label>{t("profile.theme")}</Menu.Label>
+            {(["light", "dark", "auto"] as const).map((scheme) => (
+              <Menu.RadioItem key={scheme} value={scheme}>
+                {t(`profile.${scheme}`)}
+              </Menu.RadioItem>
+            ))}
+          </Menu.RadioGroup>
           <Menu.Divider />
-          <Menu.Label>{t("profile.language")}</Menu.Label>
-          {Object.entries(LANGUAGES).map(([code, label]) => (
-            <Menu.Item
-              key={code}
-              role="menuitemradio"
-              aria-checked={i18n.language === code}
-              rightSection={mark(i18n.language === code)}
-              lang={code}
-              onClick={() => setLanguage(code as Language)}
-            >
-              {label}
-            </Menu.Item>
-          ))}
+          <Menu.RadioGroup value={i18n.language} onChange={(v) => setLanguage(v as Language)} aria-label={t("profile.language")}>
+            <Menu.Label>{t("profile.language")}</Menu.Label>
+            {Object.entries(LANGUAGES).map(([code, label]) => (
+              <Menu.RadioItem key={code} value={code} lang={code}>
+                {label}
+              </Menu.RadioItem>
+            ))}
+          </Menu.RadioGroup>
           <Menu.Divider />
           <Menu.Item closeMenuOnClick onClick={() => setPassword(true)}>
             {t("password.change")}

@@ -59,7 +59,8 @@ export function columnsOf(section: string, rows: Row[]): string[] {
   return COLUMNS[section] && wanted.length > 0 ? wanted : [...wanted, ...rest].slice(0, MOST_COLUMNS);
 }
 
-export const asRows = (section: Row | Row[] | undefined): Row[] => (section === undefined ? [] : Array.isArray(section) ? section : [section]);
+export const asRows = (section: Row | Row[] | undefined): Row[] =>
+  section === undefined ? [] : Array.isArray(section) ? section : [section];
 
 export function plainText(value: unknown): string {
   if (value === null || value === undefined) return "";

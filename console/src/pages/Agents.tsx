@@ -130,9 +130,7 @@ function AgentBody({ id, known }: { id: string; known: Agent | undefined }) {
     <div className="stack" style={{ gap: 18 }}>
       {known && <AgentFacts agent={known} />}
       {known?.device && <MachineLink device={known.device} />}
-      {known && may && (
-        <Button onClick={() => verify(!known.verified)}>{t(known.verified ? "agent.unverify" : "agent.verify")}</Button>
-      )}
+      {known && may && <Button onClick={() => verify(!known.verified)}>{t(known.verified ? "agent.unverify" : "agent.verify")}</Button>}
       <section>
         <h3>{t("agent.wakes")}</h3>
         {wakes.query.isError && <Fault error={wakes.query.error} retry={() => wakes.query.refetch()} />}

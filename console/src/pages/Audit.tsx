@@ -12,7 +12,8 @@ import { SettingsTabs } from "./areas";
 
 const actorOf = (e: AuditEntry): string => (typeof e.actor === "string" ? e.actor : (e.actor?.name ?? e.actor?.id ?? "–"));
 
-const text = (value: unknown): string => (value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
+const text = (value: unknown): string =>
+  value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
 
 /** The fields that differ between before and after. */
 function differences(before: unknown, after: unknown): [string, unknown, unknown][] {

@@ -146,7 +146,13 @@ function NewJoinToken({ onClose, onMade }: { onClose: () => void; onMade: (token
   };
   return (
     <FormDialog title={t("join.new")} verb={t("join.create")} ready={name.trim() !== ""} act={act} onClose={onClose}>
-      <TextInput label={t("user.name")} description={t("join.name_how")} value={name} onChange={(e) => setName(e.currentTarget.value)} data-autofocus />
+      <TextInput
+        label={t("user.name")}
+        description={t("join.name_how")}
+        value={name}
+        onChange={(e) => setName(e.currentTarget.value)}
+        data-autofocus
+      />
       <NumberInput label={t("join.uses")} description={t("join.uses_how")} min={1} value={uses} onChange={setUses} />
       <ExpiryField value={days} onChange={setDays} />
       <Switch label={t("join.verified")} checked={verified} onChange={(e) => setVerified(e.currentTarget.checked)} />

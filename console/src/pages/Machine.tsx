@@ -43,7 +43,11 @@ export function Machine() {
     );
   }
   const d = device.data;
-  const tally: Partial<Record<Tab, number>> = { inventory: d?.sections.length, tasks: d?.open_assignments, identity: d?.finding_list.length };
+  const tally: Partial<Record<Tab, number>> = {
+    inventory: d?.sections.length,
+    tasks: d?.open_assignments,
+    identity: d?.finding_list.length,
+  };
   const count = (name: Tab) => (tally[name] ? number(tally[name] as number, i18n.language) : undefined);
   return (
     <div className={tab === "inventory" ? "page fill" : "page"}>
@@ -129,7 +133,14 @@ function Actions({ d }: { d: DeviceDetail }) {
       {open === "inventory" && <InventoryNow target={{ device: d }} onClose={close} />}
       {open === "edit" && <EditMachine d={d} onClose={close} />}
       {open === "delete" && (
-        <Confirm title={t("machine.delete_title", { name: d.name })} verb={t("machine.delete")} danger typed={d.name} act={remove} onClose={close}>
+        <Confirm
+          title={t("machine.delete_title", { name: d.name })}
+          verb={t("machine.delete")}
+          danger
+          typed={d.name}
+          act={remove}
+          onClose={close}
+        >
           <p>{t("machine.delete_what")}</p>
           <p className="soft">{t("machine.delete_back")}</p>
         </Confirm>

@@ -31,7 +31,14 @@ export function EditMachine({ d, onClose }: { d: DeviceDetail; onClose: () => vo
       >
         <TextInput label={t("device.name")} value={name} required withAsterisk={false} onChange={(e) => setName(e.currentTarget.value)} />
         <TextInput label={t("device.tag")} value={tag} onChange={(e) => setTag(e.currentTarget.value)} />
-        <Textarea label={t("device.notes")} value={notes} autosize minRows={3} maxRows={10} onChange={(e) => setNotes(e.currentTarget.value)} />
+        <Textarea
+          label={t("device.notes")}
+          value={notes}
+          autosize
+          minRows={3}
+          maxRows={10}
+          onChange={(e) => setNotes(e.currentTarget.value)}
+        />
         {save.isError && <Fault error={save.error} />}
         <div className="buttons">
           <Button size="sm" onClick={onClose}>

@@ -43,9 +43,10 @@ export function InventoryTab({ d }: { d: DeviceDetail }) {
             </Link>
           ))}
         </nav>
-        <div className="content">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
+        <section className="content" tabIndex={0} aria-label={search.q ? t("machine.search_sections") : word(t, "section", now)}>
           {search.q ? <Found id={d.id} text={search.q} /> : <Section key={now} d={d} name={now} />}
-        </div>
+        </section>
       </div>
     </>
   );
@@ -87,7 +88,11 @@ function Section({ d, name }: { d: DeviceDetail; name: string }) {
   return (
     <>
       {facts}
-      {Array.isArray(content) || rows.length !== 1 ? <Rows name={name} rows={rows} query={inventory} /> : <Single name={name} row={rows[0] ?? {}} />}
+      {Array.isArray(content) || rows.length !== 1 ? (
+        <Rows name={name} rows={rows} query={inventory} />
+      ) : (
+        <Single name={name} row={rows[0] ?? {}} />
+      )}
     </>
   );
 }
@@ -132,7 +137,9 @@ function Rows({ name, rows, query }: { name: string; rows: Row[]; query: RowsQue
     width: i === 0 ? 240 : 140,
     sort: field,
     right: rows.some((r) => typeof r[field] === "number"),
-    cell: (row) => <span title={value(field, row[field])}>{i === 0 ? <strong>{value(field, row[field])}</strong> : value(field, row[field])}</span>,
+    cell: (row) => (
+      <span title={value(field, row[field])}>{i === 0 ? <strong>{value(field, row[field])}</strong> : value(field, row[field])}</span>
+    ),
   }));
   const list: ListQuery<Row> = {
     items: shown,

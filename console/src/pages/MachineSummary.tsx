@@ -149,7 +149,11 @@ export function Network({ d }: { d: DeviceDetail }) {
               <tr key={i}>
                 {columns.map((c) => (
                   <td key={c} className={c === "mac" ? "mono" : undefined}>
-                    {c === "description" ? <strong>{text(port, c)}</strong> : text(port, c === "ipaddress" && !port.ipaddress ? "ipaddress6" : c)}
+                    {c === "description" ? (
+                      <strong>{text(port, c)}</strong>
+                    ) : (
+                      text(port, c === "ipaddress" && !port.ipaddress ? "ipaddress6" : c)
+                    )}
                   </td>
                 ))}
               </tr>

@@ -12,7 +12,7 @@ import { type Column, DataTable } from "../parts/DataTable";
 import { Empty } from "../parts/Feedback";
 import { ChoiceFilter, ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
 import { InventoryNow } from "../parts/InventoryNow";
-import { MachineLink, Presence, PROTOCOLS, protocolName } from "../parts/Machine";
+import { MachineLink, PROTOCOLS, Presence, protocolName } from "../parts/Machine";
 import { PageHead } from "../parts/PageHead";
 import { QueryHelp } from "../parts/QueryHelp";
 import { Time } from "../parts/Time";
@@ -45,10 +45,10 @@ function useMachineColumns(): Column<Device>[] {
           </span>
         ),
       },
-      text("os", t("device.os"), 210, "os"),
+      text("os", t("device.os"), 190, "os"),
       text("manufacturer", t("device.manufacturer"), 140, "manufacturer", true),
-      text("model", t("device.model"), 170, "model"),
-      text("serial", t("device.serial"), 130, "serial"),
+      text("model", t("device.model"), 160, "model"),
+      text("serial", t("device.serial"), 130, "serial", true),
       text("uuid", t("device.uuid"), 290, undefined, true),
       {
         id: "ips",
@@ -57,28 +57,35 @@ function useMachineColumns(): Column<Device>[] {
         cell: (d) => <Several values={d.ips} />,
       },
       { id: "macs", head: t("device.mac"), width: 160, extra: true, cell: (d) => <Several values={d.macs} mono /> },
-      text("tag", t("device.tag"), 110, "tag"),
+      text("tag", t("device.tag"), 80, "tag"),
       {
         id: "agent",
         head: t("device.agent"),
-        width: 160,
+        width: 150,
         cell: (d) => (d.agent ? `${protocolName(d.agent.protocol)} ${d.agent.version ?? ""}` : "–"),
       },
       {
         id: "last_contact",
         head: t("device.last_contact"),
-        width: 120,
+        width: 112,
         sort: "last_contact",
         cell: (d) => <Time at={d.agent?.last_contact} empty={t("device.never")} />,
       },
       {
         id: "last_inventory",
         head: t("device.last_inventory"),
-        width: 120,
+        width: 112,
         sort: "last_inventory",
         cell: (d) => <Time at={d.last_inventory} empty={t("device.never")} />,
       },
-      { id: "first_seen", head: t("device.first_seen"), width: 120, sort: "first_seen", extra: true, cell: (d) => <Time at={d.first_seen} /> },
+      {
+        id: "first_seen",
+        head: t("device.first_seen"),
+        width: 120,
+        sort: "first_seen",
+        extra: true,
+        cell: (d) => <Time at={d.first_seen} />,
+      },
       text("cpu", t("device.cpu"), 230, undefined, true),
       {
         id: "memory_mb",

@@ -25,7 +25,13 @@ function PasswordForm({ done }: { done: () => void }) {
         if (fresh.length >= LEAST && fresh === again) change.mutate();
       }}
     >
-      <PasswordInput {...eye} label={t("password.old")} autoComplete="current-password" value={old} onChange={(e) => setOld(e.currentTarget.value)} />
+      <PasswordInput
+        {...eye}
+        label={t("password.old")}
+        autoComplete="current-password"
+        value={old}
+        onChange={(e) => setOld(e.currentTarget.value)}
+      />
       <PasswordInput
         {...eye}
         label={t("password.new")}

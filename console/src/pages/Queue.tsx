@@ -101,7 +101,9 @@ function CancelMany({ ids, filter, total, clear }: CancelProps) {
     const done = await queue.cancel(ticked ? { ids: [...ids] } : { filter, confirm_count: count });
     clear();
     tell(t, t("queue.cancelled", { count: done.cancelled }));
-    await client.invalidateQueries({ predicate: (q) => ["queue", "overview", "runs", "run", "assignments"].includes(String(q.queryKey[0])) });
+    await client.invalidateQueries({
+      predicate: (q) => ["queue", "overview", "runs", "run", "assignments"].includes(String(q.queryKey[0])),
+    });
   };
   return (
     <>

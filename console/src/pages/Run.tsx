@@ -202,7 +202,10 @@ function Assignments({ id }: { id: string }) {
   const list = useList<Assignment>("assignments", `/runs/${encodeURIComponent(id)}/assignments`, { state: search.state, q: search.q });
   const lang = i18n.language;
   const [open] = useState(() => (assignment: string) => change({ open: assignment }));
-  const columns = useMemo(() => assignmentColumns(t, lang, open, ["machine", "state", "attempt", "why", "updated", "took"]), [t, lang, open]);
+  const columns = useMemo(
+    () => assignmentColumns(t, lang, open, ["machine", "state", "attempt", "why", "updated", "took"]),
+    [t, lang, open],
+  );
   const narrow = useMemo(() => assignmentNarrow(t, lang, open, "machine"), [t, lang, open]);
   const options = STATES.map((value) => ({ value, label: <State state={value} />, text: word(t, "state", value) }));
   return (

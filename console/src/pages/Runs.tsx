@@ -58,14 +58,20 @@ export function Runs() {
   const { columns, shown, choose } = useColumns("runs", all, search.cols, change);
   const { cols: _cols, ...filter } = search;
   const list = useList<RunSummary>("runs", "/runs", { sort: "-created", ...filter });
-  const options = (names: string[]) => names.map((value) => ({ value, label: word(t, "run_state", value), text: word(t, "run_state", value) }));
+  const options = (names: string[]) =>
+    names.map((value) => ({ value, label: word(t, "run_state", value), text: word(t, "run_state", value) }));
   const task = list.items[0]?.task.name;
   return (
     <div className="page fill">
       <PageHead title={t("nav.runs")} facts={list.total !== null && t("run.count", { count: list.total })} />
       <search className="filters" aria-label={t("filter.bar")}>
         <ChoiceFilter label={t("run.state")} value={search.state} options={options(RUN_STATES)} onChange={(state) => change({ state })} />
-        <ChoiceFilter label={t("run.verdict")} value={search.verdict} options={options(VERDICTS)} onChange={(verdict) => change({ verdict })} />
+        <ChoiceFilter
+          label={t("run.verdict")}
+          value={search.verdict}
+          options={options(VERDICTS)}
+          onChange={(verdict) => change({ verdict })}
+        />
         {search.task && (
           <ChoiceFilter
             label={t("assignment.task")}

@@ -67,9 +67,7 @@ function Actions({ task }: { task: TaskType }) {
   const navigate = useNavigate();
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);
-  useKeys(
-    may ? [{ keys: "e", label: t("task.edit"), run: () => void navigate({ to: "/tasks/$id/edit", params: { id: task.id } }) }] : [],
-  );
+  useKeys(may ? [{ keys: "e", label: t("task.edit"), run: () => void navigate({ to: "/tasks/$id/edit", params: { id: task.id } }) }] : []);
   if (!may) return null;
   const remove = async () => {
     await tasks.remove(task.id);
@@ -78,12 +76,7 @@ function Actions({ task }: { task: TaskType }) {
   };
   return (
     <>
-      <Button
-        component={Link}
-        to={`/tasks/${task.id}/start`}
-        variant="filled"
-        leftSection={<IconPlayerPlay size={15} aria-hidden />}
-      >
+      <Button component={Link} to={`/tasks/${task.id}/start`} variant="filled" leftSection={<IconPlayerPlay size={15} aria-hidden />}>
         {t("task.preview_start")}
       </Button>
       <Button component={Link} to={`/tasks/${task.id}/edit`}>

@@ -80,7 +80,8 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
           <div>
             <p className="big">{t("machines.count", { count })}</p>
             <p className="soft">
-              {t("preview.online", { count: online })} · {t(`delivery.${task.doc.delivery ?? "pull"}`)} · {targetsInWords(t, task.doc.targets)}
+              {t("preview.online", { count: online })} · {t(`delivery.${task.doc.delivery ?? "pull"}`)} ·{" "}
+              {targetsInWords(t, task.doc.targets)}
             </p>
           </div>
           <div className="row" style={{ alignItems: "flex-end" }}>

@@ -10,8 +10,8 @@ import { Confirm } from "../parts/Confirm";
 import { Empty } from "../parts/Feedback";
 import { ExpiryField, inDays, OrgField, RoleField } from "../parts/Fields";
 import { FormDialog } from "../parts/FormDialog";
-import { PageHead } from "../parts/PageHead";
 import { Once } from "../parts/Once";
+import { PageHead } from "../parts/PageHead";
 import { SimpleTable } from "../parts/SimpleTable";
 import { Time } from "../parts/Time";
 import { SettingsTabs } from "./areas";
@@ -31,12 +31,7 @@ export function Tokens() {
   );
   return (
     <div className="page">
-      <PageHead
-        crumbs={[{ label: t("nav.settings"), to: "/settings" }]}
-        title={t("nav.tokens")}
-        facts={t("token.how")}
-        actions={add}
-      />
+      <PageHead crumbs={[{ label: t("nav.settings"), to: "/settings" }]} title={t("nav.tokens")} facts={t("token.how")} actions={add} />
       <SettingsTabs now="tokens" />
       {made && <Once name={made.name} token={made.token} onClose={() => setMade(null)} />}
       <SimpleTable
@@ -56,7 +51,13 @@ export function Tokens() {
             right: true,
             width: 110,
             cell: (x) => (
-              <Button size="compact-xs" color="red" variant="outline" onClick={() => setGone(x)} aria-label={t("token.delete_title", { name: x.name })}>
+              <Button
+                size="compact-xs"
+                color="red"
+                variant="outline"
+                onClick={() => setGone(x)}
+                aria-label={t("token.delete_title", { name: x.name })}
+              >
                 {t("common.delete")}
               </Button>
             ),
@@ -100,7 +101,13 @@ function NewToken({ onClose, onMade }: { onClose: () => void; onMade: (token: Wi
   };
   return (
     <FormDialog title={t("token.new")} verb={t("token.create")} ready={name.trim() !== ""} act={act} onClose={onClose}>
-      <TextInput label={t("user.name")} description={t("token.name_how")} value={name} onChange={(e) => setName(e.currentTarget.value)} data-autofocus />
+      <TextInput
+        label={t("user.name")}
+        description={t("token.name_how")}
+        value={name}
+        onChange={(e) => setName(e.currentTarget.value)}
+        data-autofocus
+      />
       <RoleField value={role} onChange={setRole} />
       <OrgField value={org} onChange={setOrg} />
       <ExpiryField value={days} onChange={setDays} />

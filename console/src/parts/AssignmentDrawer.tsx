@@ -179,7 +179,9 @@ function CancelOne({ a }: { a: AssignmentDetail }) {
           danger
           act={async () => {
             await assignments.cancel(a.id);
-            await client.invalidateQueries({ predicate: (q) => ["assignment", "assignments", "queue", "run"].includes(String(q.queryKey[0])) });
+            await client.invalidateQueries({
+              predicate: (q) => ["assignment", "assignments", "queue", "run"].includes(String(q.queryKey[0])),
+            });
           }}
           onClose={() => setAsking(false)}
         >

@@ -92,7 +92,15 @@ export function DataTable<R>(props: Props<R>) {
             {shown.map((item) => {
               const row = items[item.index];
               return row === undefined ? null : (
-                <BodyRow key={props.rowKey(row)} {...props} columns={visible} row={row} index={item.index} isNarrow={narrow} active={active} />
+                <BodyRow
+                  key={props.rowKey(row)}
+                  {...props}
+                  columns={visible}
+                  row={row}
+                  index={item.index}
+                  isNarrow={narrow}
+                  active={active}
+                />
               );
             })}
             {after > 0 && <Space height={after} span={span} />}
@@ -195,11 +203,7 @@ function BodyRow<R>({ row, index, isNarrow, active, columns, ticks, rowKey, rowN
         <>
           {ticks && (
             <td className="tick">
-              <Checkbox
-                checked={ticks.ids.has(key)}
-                onChange={() => ticks.toggle(key)}
-                aria-label={ticks.label(rowName?.(row) ?? key)}
-              />
+              <Checkbox checked={ticks.ids.has(key)} onChange={() => ticks.toggle(key)} aria-label={ticks.label(rowName?.(row) ?? key)} />
             </td>
           )}
           {columns.map((c) => (

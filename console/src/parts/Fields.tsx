@@ -31,7 +31,10 @@ const DAYS = [1, 7, 30, 90, 365];
 
 export function ExpiryField({ value, onChange }: { value: string; onChange: (days: string) => void }) {
   const { t } = useTranslation();
-  const data = [...DAYS.map((d) => ({ value: String(d), label: t("user.in_days", { count: d }) })), { value: "", label: t("common.never") }];
+  const data = [
+    ...DAYS.map((d) => ({ value: String(d), label: t("user.in_days", { count: d }) })),
+    { value: "", label: t("common.never") },
+  ];
   return <Select label={t("user.expires")} data={data} value={value} onChange={(v) => onChange(v ?? "")} />;
 }
 

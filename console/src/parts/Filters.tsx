@@ -69,27 +69,33 @@ export function TextFilter({ value, onChange, label, className = "text", mono }:
   );
 }
 
-type ChipProps = { label: string; value: string | undefined; shown: string; onClear: () => void; children: (close: () => void) => ReactNode };
+type ChipProps = {
+  label: string;
+  value: string | undefined;
+  shown: string;
+  onClear: () => void;
+  children: (close: () => void) => ReactNode;
+};
 
 function Chip({ label, value, shown, onClear, children }: ChipProps) {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   return (
     <Popover opened={open} onChange={setOpen} position="bottom-start" trapFocus returnFocus>
-      <Popover.Target>
-        <span className={value ? "filter-chip set" : "filter-chip"}>
-          <button type="button" onClick={() => setOpen(!open)} aria-expanded={open}>
+      <span className={value ? "filter-chip set" : "filter-chip"}>
+        <Popover.Target>
+          <button type="button" onClick={() => setOpen(!open)}>
             {!value && <IconPlus size={13} aria-hidden />}
             {label}
             {value && <span className="value">{shown}</span>}
           </button>
-          {value && (
-            <button type="button" className="off" onClick={onClear} aria-label={t("filter.clear_one", { name: label })}>
-              <IconX size={13} aria-hidden />
-            </button>
-          )}
-        </span>
-      </Popover.Target>
+        </Popover.Target>
+        {value && (
+          <button type="button" className="off" onClick={onClear} aria-label={t("filter.clear_one", { name: label })}>
+            <IconX size={13} aria-hidden />
+          </button>
+        )}
+      </span>
       <Popover.Dropdown aria-label={label}>{children(() => setOpen(false))}</Popover.Dropdown>
     </Popover>
   );

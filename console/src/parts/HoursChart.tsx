@@ -12,7 +12,7 @@ const PARTS = ["ok", "unknown", "error"] as const;
 export function ceiling(value: number): number {
   if (value <= 5) return 5;
   const size = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].map((m) => m * size).find((m) => m >= value) ?? value;
+  return [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((m) => m * size).find((m) => m >= value) ?? value;
 }
 
 export function HoursChart({ hours }: { hours: Hour[] }) {

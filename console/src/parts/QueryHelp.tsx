@@ -21,7 +21,14 @@ export function QueryHelp({ opened, onClose }: { opened: boolean; onClose: () =>
   const { t } = useTranslation();
   const kinds = Object.keys(FIELDS) as (keyof typeof FIELDS)[];
   return (
-    <Drawer opened={opened} onClose={onClose} position="right" size={420} title={t("query.title")} closeButtonProps={{ "aria-label": t("common.close") }}>
+    <Drawer
+      opened={opened}
+      onClose={onClose}
+      position="right"
+      size={420}
+      title={t("query.title")}
+      closeButtonProps={{ "aria-label": t("common.close") }}
+    >
       <div className="stack">
         <p>{t("query.intro")}</p>
         <h3>{t("query.examples")}</h3>

@@ -14,7 +14,9 @@ type Which = "machine" | "task" | "state" | "attempt" | "why" | "since" | "took"
 /** Why it is where it is while open; how it ended once it has. */
 export function WhyCell({ a, open, t, lang }: { a: Assignment; open: Open; t: TFunction; lang: string }) {
   const ended = a.exit_code !== null ? `${t("assignment.exit_code")} ${a.exit_code}` : "";
-  const said = isFinal(a.state) ? [ended, a.output?.split("\n")[0]].filter(Boolean).join(" · ") : a.reason && say(t, lang, "reason", a.reason);
+  const said = isFinal(a.state)
+    ? [ended, a.output?.split("\n")[0]].filter(Boolean).join(" · ")
+    : a.reason && say(t, lang, "reason", a.reason);
   return (
     <button type="button" className="plain cut why" onClick={() => open(a.id)}>
       {said || t("why.open")}
