@@ -369,7 +369,11 @@ export function world(size) {
   const runs = makeRuns(Math.max(20, size));
   const tasks = TASKS.map((_, n) => makeTask(n, runs));
   const preview = () => {
-    const by = (f) => devices.reduce((all, d) => ({ ...all, [f(d)]: (all[f(d)] ?? 0) + 1 }), {});
+    const by = (f) => {
+      const counts = {};
+      for (const d of devices) counts[f(d)] = (counts[f(d)] ?? 0) + 1;
+      return counts;
+    };
     const few = devices.slice(0, 100);
     return {
       count: size,
@@ -441,17 +445,15 @@ export function world(size) {
   };
   const events = () => [
     { id: "v1", at: ago(1300), kind: "run_started", assignment: null, device: null, attempt: null, data: { targeted: size } },
-    ...devices
-      .slice(0, 30)
-      .map((d, n) => ({
-        id: `v${n + 2}`,
-        at: ago(1200 - n * 20),
-        kind: ["handed_out", "begun", "ended", "wake"][n % 4],
-        assignment: `${runs[0].id}.${n}`,
-        device: { id: d.id, name: d.name },
-        attempt: 1,
-        data: n % 4 === 2 ? { state: "ok", exit_code: 0 } : n % 4 === 3 ? { outcome: "refused", address: `${d.ips[0]}:62354` } : {},
-      })),
+    ...devices.slice(0, 30).map((d, n) => ({
+      id: `v${n + 2}`,
+      at: ago(1200 - n * 20),
+      kind: ["handed_out", "begun", "ended", "wake"][n % 4],
+      assignment: `${runs[0].id}.${n}`,
+      device: { id: d.id, name: d.name },
+      attempt: 1,
+      data: n % 4 === 2 ? { state: "ok", exit_code: 0 } : n % 4 === 3 ? { outcome: "refused", address: `${d.ips[0]}:62354` } : {},
+    })),
   ];
 
   return (method, path, params, body) => {

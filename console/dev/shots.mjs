@@ -126,16 +126,14 @@ async function shoot(browser, base, screens, size, scheme) {
     deviceScaleFactor: size === "phone" ? 2 : 1,
   });
   const page = await context.newPage();
-  page.on(
-    "console",
-    (m) =>
-      m.type() === "error" &&
-      !m.text().includes("the server responded with") &&
-      (console.log(`${size} ${scheme}: ${m.text()}`), (findings += 1)),
-  );
-  page.on("pageerror", (e) => {
+  page.on("console", (message) => {
+    if (message.type() !== "error" || message.text().includes("the server responded with")) return;
     findings += 1;
-    console.log(`page error: ${e.message}`);
+    console.log(`${size} ${scheme}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => {
+    findings += 1;
+    console.log(`page error: ${error.message}`);
   });
   for (const [name, path, act] of screens) {
     await page.goto(base.replace(/\/$/, "") + path);

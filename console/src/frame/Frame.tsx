@@ -22,6 +22,7 @@ export function Frame() {
   const phone = useMediaQuery("(max-width: 639px)", false, { getInitialValueInEffect: false });
   const main = useRef<HTMLElement>(null);
   const path = useRouterState({ select: (s) => s.location.pathname });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page starts at its top
   useEffect(() => {
     main.current?.scrollTo(0, 0);
   }, [path]);

@@ -29,9 +29,7 @@ export function CopyLine({ text, label }: { text: string; label?: string }) {
   return (
     <div className="copy-line">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
-      <pre tabIndex={0} aria-label={label}>
-        {text}
-      </pre>
+      <pre tabIndex={0}>{text}</pre>
       <Tooltip label={said}>
         <ActionIcon variant="subtle" color="gray" size={36} onClick={act} aria-label={label ? `${said}: ${label}` : said}>
           {done ? <IconCheck size={15} aria-hidden /> : <IconCopy size={15} aria-hidden />}

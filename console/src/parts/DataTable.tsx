@@ -64,6 +64,7 @@ export function DataTable<R>(props: Props<R>) {
   useEffect(() => {
     if (hasNextPage && !isFetchingNextPage && last >= items.length - 40) fetchNextPage();
   }, [last, items.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another row height makes all measures old
   useEffect(() => rows.measure(), [height, rows]);
   const active = useActive(props, (i) => rows.scrollToIndex(i), box);
 
