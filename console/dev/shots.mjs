@@ -137,7 +137,9 @@ async function shoot(browser, base, screens, size, scheme) {
   });
   for (const [name, path, act] of screens) {
     await page.goto(base.replace(/\/$/, "") + path);
-    await page.waitForTimeout(650);
+    await page.waitForSelector("h1");
+    await page.waitForFunction(() => !document.querySelector("[aria-busy=true], .ghost"), undefined, { timeout: 8000 }).catch(() => {});
+    await page.waitForTimeout(500);
     if (act) {
       try {
         await act(page);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ApiError, call, problemKey, session, setCsrf, setOrg, tasks, whenSignedOut } from "../src/api/client";
+import { ApiError, call, problemKey, session, setCsrf, setOrg, settings, tasks, whenSignedOut } from "../src/api/client";
 
 type Call = { url: string; init: RequestInit };
 let calls: Call[] = [];
@@ -99,6 +99,14 @@ describe("calls", () => {
     const headers = new Headers(calls[0]?.init.headers);
     expect(headers.get("Muster-Org")).toBe("o2");
     expect(headers.get("If-Match")).toBe('"7"');
+  });
+
+  it("send back the tag that the settings were read with", async () => {
+    answer(new Response("{}", { status: 200, headers: { "Content-Type": "application/json", ETag: '"9"' } }));
+    await settings.read();
+    answer(new Response("{}", { status: 200, headers: { "Content-Type": "application/json", ETag: '"10"' } }));
+    await settings.change({ size_guard: 50 });
+    expect(new Headers(calls[0]?.init.headers).get("If-Match")).toBe('"9"');
   });
 
   it("give nothing for an answer without content", async () => {

@@ -50,7 +50,19 @@ export function whenSignedOut(callback: () => void): void {
   onSignedOut = callback;
 }
 
-type Options = { method?: string; body?: unknown; yaml?: string; version?: number; signal?: AbortSignal; quiet?: boolean };
+type Options = {
+  method?: string;
+  body?: unknown;
+  yaml?: string;
+  version?: number;
+  /** The `ETag` that was read, for things without a version in their body. */
+  match?: string | null;
+  /** Takes the answer's `ETag`. */
+  onTag?: (tag: string | null) => void;
+  signal?: AbortSignal;
+  /** A 401 is an answer, not the end of the session. */
+  quiet?: boolean;
+};
 
 function headersOf(method: string, options: Options): Headers {
   const headers = new Headers({ Accept: "application/json" });
@@ -59,6 +71,7 @@ function headersOf(method: string, options: Options): Headers {
   if (method !== "GET") headers.set("X-CSRF-Token", csrf);
   if (method === "POST") headers.set("Idempotency-Key", randomKey());
   if (options.version !== undefined) headers.set("If-Match", `"${options.version}"`);
+  if (options.match) headers.set("If-Match", options.match);
   if (org) headers.set("Muster-Org", org);
   return headers;
 }
@@ -111,6 +124,7 @@ export async function call<R>(path: string, options: Options = {}): Promise<R> {
     if (response.status === 401 && !options.quiet) onSignedOut();
     throw new ApiError(problem);
   }
+  options.onTag?.(response.headers.get("ETag"));
   if (response.status === 204) return undefined as R;
   return (await response.json()) as R;
 }
@@ -188,9 +202,14 @@ export const joinTokens = {
   remove: (token: string) => remove(`/join-tokens/${id(token)}`),
 };
 
+let settingsTag: string | null = null;
+const keepTag = (tag: string | null) => {
+  settingsTag = tag;
+};
 export const settings = {
-  read: () => get<T.Settings>("/settings"),
-  change: (patch: Partial<T.Settings>) => call<T.Settings>(`${V1}/settings`, { method: "PATCH", body: patch }),
+  read: () => call<T.Settings>(`${V1}/settings`, { onTag: keepTag }),
+  change: (patch: Partial<T.Settings>) =>
+    call<T.Settings>(`${V1}/settings`, { method: "PATCH", body: patch, match: settingsTag, onTag: keepTag }),
 };
 
 export const overview = () => get<T.Overview>("/overview");

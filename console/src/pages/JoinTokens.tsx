@@ -62,6 +62,7 @@ export function JoinTokens() {
             ? [
                 {
                   head: t("common.delete"),
+                  quiet: true,
                   right: true,
                   width: 110,
                   cell: (x: JoinToken) => (

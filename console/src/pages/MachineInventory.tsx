@@ -44,7 +44,7 @@ export function InventoryTab({ d }: { d: DeviceDetail }) {
           ))}
         </nav>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
-        <section className="content" tabIndex={0} aria-label={search.q ? t("machine.search_sections") : word(t, "section", now)}>
+        <section className="content" tabIndex={0} aria-label={t("machine.tab_inventory")}>
           {search.q ? <Found id={d.id} text={search.q} /> : <Section key={now} d={d} name={now} />}
         </section>
       </div>

@@ -120,7 +120,7 @@ function Cell({ value, mono }: { value: unknown; mono?: boolean }) {
 function Several({ values, mono }: { values: string[]; mono?: boolean }) {
   if (values.length === 0) return <span className="soft">–</span>;
   return (
-    <span className={mono ? "mono" : undefined} title={values.join("\n")}>
+    <span className={mono ? "mono" : "digits"} title={values.join("\n")}>
       {values[0]}
       {values.length > 1 && <span className="soft"> +{values.length - 1}</span>}
     </span>

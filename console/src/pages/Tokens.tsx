@@ -48,6 +48,7 @@ export function Tokens() {
           { head: t("user.created"), cell: (x) => <Time at={x.created} /> },
           {
             head: t("common.delete"),
+            quiet: true,
             right: true,
             width: 110,
             cell: (x) => (

@@ -53,7 +53,7 @@ export function Users() {
           { head: t("frame.organization"), cell: (u) => u.org ?? t("user.every_org") },
           { head: t("user.last_login"), cell: (u) => <Time at={u.last_login} empty={t("common.never")} /> },
           { head: t("user.created"), cell: (u) => <Time at={u.created} /> },
-          { head: t("common.more"), right: true, width: 60, cell: (u) => <UserMenu user={u} ask={setAsked} /> },
+          { head: t("common.more"), quiet: true, right: true, width: 60, cell: (u) => <UserMenu user={u} ask={setAsked} /> },
         ]}
       />
       {asked?.what === "new" && <NewUser onClose={close} />}

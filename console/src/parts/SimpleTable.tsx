@@ -4,7 +4,8 @@ import type { ListQuery } from "../api/queries";
 import { Fault, Lines } from "./Feedback";
 import { LoadMore } from "./LoadMore";
 
-export type SimpleColumn<R> = { head: string; cell: (row: R) => ReactNode; right?: boolean; width?: number };
+/** `quiet`: the head is only said, not shown, as for a column of buttons. */
+export type SimpleColumn<R> = { head: string; cell: (row: R) => ReactNode; right?: boolean; width?: number; quiet?: boolean };
 
 type Props<R> = { label: string; list: ListQuery<R>; columns: SimpleColumn<R>[]; rowKey: (row: R) => string; empty: ReactNode };
 
@@ -21,7 +22,7 @@ export function SimpleTable<R>({ label, list, columns, rowKey, empty }: Props<R>
             <tr>
               {columns.map((c) => (
                 <th key={c.head} scope="col" className={c.right ? "num" : undefined} style={{ width: c.width }}>
-                  {c.head}
+                  {c.quiet ? <span className="hidden-label">{c.head}</span> : c.head}
                 </th>
               ))}
             </tr>
