@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, Flags};
-use crate::{ctl, logs};
+use crate::{ctl, logs, server};
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -118,12 +118,12 @@ pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
         Command::Server(args) => {
             let config = args.load()?;
             logs::start(&config.log, config.log_json);
-            todo!();
+            runtime()?.block_on(server::run(config))?;
         }
         Command::Admin(admin) => return admin::run(admin),
         Command::Config(args) => print(&args.server.load()?.show())?,
         Command::Ctl(ctl) => return ctl::run(ctl),
-        Command::Openapi => {}
+        Command::Openapi => print(&(muster_api::openapi().to_pretty_json().context("the OpenAPI document")? + "\n"))?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Muster::command(), "muster", &mut script);
