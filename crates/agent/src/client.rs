@@ -1,0 +1,343 @@
+//! Talking to the server: signed requests, verified answers, the clock's offset (`docs/protocols/native.md`).
+//!
+//! Absent on purpose: what to say and when, which is `work`, and files other than the certificate authority's.
+
+use crate::clock::random;
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use muster_core::ids::AgentId;
+use muster_core::time::Clock;
+use muster_wire::native::{self, EnrolAnswer, EnrolRequest, ErrorBody, Nonce};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Certificate, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// How long making a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// An answer of the server, bytes; longer ones are dropped.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Bodies from this size on are compressed, bytes.
+const COMPRESS_FROM: usize = 2 << 10;
+/// The longest pause that an unsigned answer can ask for: not more than silence would bring.
+const UNSIGNED_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// The longest pause that the server can ask for.
+const SIGNED_PAUSE_MAX: Duration = Duration::from_secs(3_600);
+/// The pause after a 503 that names none.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The address is none.
+    #[error("'{address}' is no server address ({why}); an example: https://muster.example.org")]
+    Address {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The certificate authority's file is of no use.
+    #[error("the certificate authority's file {path} cannot be used: {why}", path = path.display())]
+    Authority {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// TLS could not be set up.
+    #[error("TLS could not be set up: {0}. With --ca FILE the server's certificate authority can be given")]
+    Tls(String),
+}
+
+/// Why a call brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No answer.
+    #[error("the server could not be reached: {0}")]
+    Unreachable(String),
+    /// An answer that the pinned key did not sign; it counts as none.
+    #[error("an answer was dropped: {0}")]
+    Unproven(String),
+    /// The server is busy.
+    #[error("the server asks to come back in {} seconds", .0.as_secs())]
+    Busy(Duration),
+    /// The server says no.
+    #[error("the server refused ({status} {key}): {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The stable key of the error.
+        key: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// A request or answer that does not fit the protocol.
+    #[error("the server's answer was not understood: {0}")]
+    Odd(String),
+}
+
+/// Who signs and whose answers count.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// This agent.
+    pub agent: AgentId,
+    /// Its private key.
+    pub key: SigningKey,
+    /// The server's pinned key.
+    pub server_key: VerifyingKey,
+}
+
+/// A connection to one server.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    clock: Arc<dyn Clock>,
+    /// What the server's clock is ahead of ours, milliseconds; 0 until it complains.
+    offset_ms: AtomicI64,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    /// A client for the server at `address` (`http://` or `https://`, no path). With `authority` (PEM) only certificates signed
+    /// by it count, otherwise those that the system trusts.
+    pub fn new(address: &str, authority: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
+        let bad = |why: String| SetupError::Address { address: address.to_owned(), why };
+        let base = Url::parse(address).map_err(|e| bad(e.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() || base.path() != "/" || base.query().is_some() {
+            return Err(bad("a scheme http or https, a host and perhaps a port are expected".to_owned()));
+        }
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Somebody else may have installed one at the same time; either will do.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(crate::collect::client_version())
+            .connect_timeout(CONNECT_LIMIT)
+            .pool_max_idle_per_host(1)
+            .redirect(reqwest::redirect::Policy::none());
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        if let Some(path) = authority {
+            builder = builder.tls_certs_only(read_authority(path)?);
+        } else if base.scheme() == "http" {
+            // Without TLS the system's list would be read for nothing.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|e| SetupError::Tls(sentence(&e)))?;
+        Ok(Self { http, base, clock, offset_ms: AtomicI64::new(0) })
+    }
+
+    /// Whether a stranger on the way can read and change what is said.
+    pub fn is_exposed(&self) -> bool {
+        self.base.scheme() == "http" && !is_loopback(&self.base)
+    }
+
+    /// The server's time as far as it is known, milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now().millis().saturating_add(self.offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// Joins. The answer has to be signed with the key that it brings.
+    pub async fn enrol(&self, request: &EnrolRequest) -> Result<(EnrolAnswer, VerifyingKey), CallError> {
+        let body = serde_json::to_vec(request).map_err(|e| CallError::Odd(e.to_string()))?;
+        let answer = self.exchange(native::ENROL_PATH, None, false, body, Duration::from_secs(60)).await?;
+        if !answer.status.is_success() {
+            return Err(refusal(&answer, false));
+        }
+        let enrolled: EnrolAnswer = serde_json::from_slice(&answer.body).map_err(|e| CallError::Odd(e.to_string()))?;
+        let key = native::public_key(&enrolled.server_key).map_err(|e| CallError::Unproven(e.to_string()))?;
+        verify(&key, &answer, request.nonce)?;
+        Ok((enrolled, key))
+    }
+
+    /// One signed call. When the server says that our clock is off, the offset is corrected and the call made once more.
+    pub async fn call<Q, A>(&self, who: &Credentials, path: &str, request: &Q, limit: Duration) -> Result<A, CallError>
+    where
+        Q: Serialize,
+        A: DeserializeOwned,
+    {
+        let plain = serde_json::to_vec(request).map_err(|e| CallError::Odd(e.to_string()))?;
+        let (body, is_compressed) = compressed(plain);
+        let mut answer = self.signed(who, path, is_compressed, body.clone(), limit).await?;
+        if let Some(server_ms) = clock_complaint(&answer) {
+            self.offset_ms.store(server_ms.saturating_sub(self.clock.now().millis()), Ordering::Relaxed);
+            tracing::warn!(
+                offset_ms = self.offset_ms.load(Ordering::Relaxed),
+                "this machine's clock is off; the server's is used for signatures"
+            );
+            answer = self.signed(who, path, is_compressed, body, limit).await?;
+        }
+        if !answer.status.is_success() {
+            return Err(refusal(&answer, true));
+        }
+        serde_json::from_slice(&answer.body).map_err(|e| CallError::Odd(e.to_string()))
+    }
+
+    /// Sends once and gives an answer only when the pinned key signed it; 503 counts unsigned too, with a short pause.
+    async fn signed(
+        &self,
+        who: &Credentials,
+        path: &str,
+        is_compressed: bool,
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        let nonce = new_nonce()?;
+        let header = native::sign_request(&who.key, who.agent, "POST", path, self.now_ms(), nonce, &body);
+        let answer = self.exchange(path, Some(header), is_compressed, body, limit).await?;
+        match verify(&who.server_key, &answer, nonce) {
+            Ok(()) => Ok(answer),
+            Err(_) if answer.status == StatusCode::SERVICE_UNAVAILABLE => Err(CallError::Busy(pause(&answer).min(UNSIGNED_PAUSE_MAX))),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        signature: Option<String>,
+        is_compressed: bool,
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        let lost = |e: reqwest::Error| CallError::Unreachable(sentence(&e));
+        let url = self.base.join(path).map_err(|e| CallError::Odd(e.to_string()))?;
+        let kind = if is_compressed { native::ZLIB_CONTENT_TYPE } else { "application/json" };
+        let mut request = self.http.post(url).timeout(limit).header(CONTENT_TYPE, HeaderValue::from_static(kind)).body(body);
+        if let Some(signature) = signature {
+            request = request.header(native::REQUEST_HEADER, signature);
+        }
+        let mut response = request.send().await.map_err(lost)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(CallError::Odd(format!("it is longer than {ANSWER_BYTES_MAX} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+    }
+}
+
+/// 16 random bytes for one request.
+pub(crate) fn new_nonce() -> Result<Nonce, CallError> {
+    random().map(Nonce).map_err(|e| CallError::Unreachable(format!("the system has no randomness: {e}")))
+}
+
+fn verify(key: &VerifyingKey, answer: &Answer, nonce: Nonce) -> Result<(), CallError> {
+    let status = answer.status;
+    let header = answer.headers.get(native::ANSWER_HEADER).and_then(|value| value.to_str().ok());
+    let header = header.ok_or_else(|| CallError::Unproven(format!("status {status} without the server's signature")))?;
+    native::verify_answer(key, header, nonce, status.as_u16(), &answer.body)
+        .map_err(|e| CallError::Unproven(format!("status {status}: {e}")))
+}
+
+/// The server's clock, when it says that ours is off.
+fn clock_complaint(answer: &Answer) -> Option<i64> {
+    let body: ErrorBody = (answer.status == StatusCode::UNAUTHORIZED).then(|| serde_json::from_slice(&answer.body).ok()).flatten()?;
+    (body.error == "clock").then_some(body.server_time_ms).flatten()
+}
+
+fn refusal(answer: &Answer, is_signed: bool) -> CallError {
+    if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        return CallError::Busy(pause(answer).min(if is_signed { SIGNED_PAUSE_MAX } else { UNSIGNED_PAUSE_MAX }));
+    }
+    let status = answer.status.as_u16();
+    match serde_json::from_slice::<ErrorBody>(&answer.body) {
+        Ok(body) => CallError::Refused { status, key: body.error, message: body.message },
+        Err(_) => CallError::Refused { status, key: "unknown".to_owned(), message: "no reason was given".to_owned() },
+    }
+}
+
+fn pause(answer: &Answer) -> Duration {
+    let seconds = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    seconds.map_or(PAUSE, Duration::from_secs)
+}
+
+/// The body as it goes over the wire: small ones as they are, others by zlib.
+fn compressed(plain: Vec<u8>) -> (Vec<u8>, bool) {
+    if plain.len() < COMPRESS_FROM {
+        return (plain, false);
+    }
+    let mut encoder = ZlibEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::new(4));
+    match encoder.write_all(&plain).and_then(|()| encoder.finish()) {
+        Ok(bytes) => (bytes, true),
+        Err(_) => (plain, false),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn read_authority(path: &Path) -> Result<Vec<Certificate>, SetupError> {
+    let bad = |why: String| SetupError::Authority { path: path.to_owned(), why };
+    let bytes = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&bytes).map_err(|e| bad(sentence(&e)))?;
+    if certificates.is_empty() { Err(bad("it holds no PEM certificate".to_owned())) } else { Ok(certificates) }
+}
+
+/// An error with its causes in one line: reqwest's own words leave the cause out.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_core::time::HandClock;
+
+    fn client(address: &str) -> Result<Client, SetupError> {
+        Client::new(address, None, Arc::new(HandClock::default()))
+    }
+
+    #[test]
+    fn addresses_with_a_path_or_another_scheme_are_refused_with_an_example() {
+        for bad in ["muster.example.org", "ftp://a", "http://a/b", "http://a/?b", ""] {
+            assert!(client(bad).is_err_and(|e| e.to_string().contains("https://muster.example.org")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_exposed_unless_it_stays_on_the_machine() {
+        let exposed = |address: &str| client(address).expect("client").is_exposed();
+        assert!(exposed("http://192.0.2.1:8080"));
+        assert!(!exposed("http://127.0.0.1:8080") && !exposed("http://[::1]:1") && !exposed("http://localhost"));
+    }
+
+    #[test]
+    fn small_bodies_stay_as_they_are_and_large_ones_shrink() {
+        assert_eq!(compressed(b"{}".to_vec()), (b"{}".to_vec(), false));
+        let (bytes, is_compressed) = compressed(vec![b'a'; 100_000]);
+        assert!(is_compressed && bytes.len() < 1_000);
+    }
+
+    #[test]
+    fn a_missing_authority_is_told_with_its_path() {
+        let error = Client::new("https://a", Some(Path::new("/not/here.pem")), Arc::new(HandClock::default())).err().expect("error");
+        assert!(error.to_string().contains("/not/here.pem"));
+    }
+}
