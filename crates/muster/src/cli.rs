@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, Flags};
-use crate::{ctl, logs, server};
+use crate::{ctl, logs, quickstart, server};
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -25,6 +25,11 @@ enum Command {
     /// line, 'muster listening on URL', on standard output; its log is on standard error. SIGTERM stops it in good order, SIGHUP
     /// reads certificates again.
     Server(ServerArgs),
+    /// Shows Muster with this machine in it: a server, an administrator, and Muster's own agent, in one process
+    ///
+    /// Takes the options of 'server'. At the first start it makes the administrator 'admin' and prints the password, this once,
+    /// on standard error. The address of the console is printed there too.
+    Quickstart(ServerArgs),
     /// Administers a server's database directly, also while the server runs
     #[command(subcommand)]
     Admin(Admin),
@@ -119,6 +124,14 @@ pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
             let config = args.load()?;
             logs::start(&config.log, config.log_json);
             runtime()?.block_on(server::run(config))?;
+        }
+        Command::Quickstart(mut args) => {
+            if std::env::var_os("MUSTER_LOG").is_none() && args.config.is_none() {
+                args.log.get_or_insert_with(|| "warn".to_owned());
+            }
+            let config = args.load()?;
+            logs::start(&config.log, config.log_json);
+            runtime()?.block_on(quickstart::run(config))?;
         }
         Command::Admin(admin) => return admin::run(admin),
         Command::Config(args) => print(&args.server.load()?.show())?,

@@ -48,7 +48,7 @@ pub fn cell(value: &Value) -> String {
 /// A table of items.
 pub fn table(items: &[Value], columns: &[Column]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(columns.iter().map(|(heading, _)| *heading));
     for item in items {
         table.add_row(columns.iter().map(|(_, pointer)| cell(item.pointer(pointer).unwrap_or(&Value::Null)).replace('\n', " ")));
@@ -82,7 +82,7 @@ pub fn record(value: &Value, form: Form) -> anyhow::Result<()> {
         return print(&serialized(value, form)?);
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for (name, member) in members {
         table.add_row([name.clone(), shown(member)]);
     }
