@@ -13,7 +13,7 @@ use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
-    AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Reason, Run, RunState, RunStep, Situation, Task, why,
+    AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Reason, Run, RunState, RunStep, Situation, State, Task, why,
 };
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
@@ -114,7 +114,18 @@ pub struct RunDetail {
 /// A page of runs; the newest first unless asked for otherwise.
 pub fn run_list(rx: &mut Rx, cx: &Cx, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
     cx.may_here(Role::Viewer, "listing runs")?;
-    Ok(rx.runs(cx.org, filter, page)?)
+    Ok(rx.runs(cx.org, filter, page)?.map(shown))
+}
+
+/// Devices of a run's snapshot whose assignments are not made yet count as prepared.
+fn with_unmade(mut counts: Counts, run: &Run) -> Counts {
+    counts.add(State::Prepared, run.targeted - run.made);
+    counts
+}
+
+/// A run as people see it: its totals sum to what it targets at every moment.
+pub(crate) fn shown(run: Run) -> Run {
+    Run { counts: with_unmade(run.counts, &run), ..run }
 }
 
 fn run_found(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<Run, Error> {
@@ -131,10 +142,10 @@ pub fn run_view(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
         .into_iter()
         .map(|s| {
             let own = counts.iter().find(|(step, _)| *step == s.step).map_or(Counts::default(), |(_, c)| *c);
-            (s, own)
+            (s, with_unmade(own, &run))
         })
         .collect();
-    Ok(RunDetail { run, steps })
+    Ok(RunDetail { run: shown(run), steps })
 }
 
 /// The record of a run, the newest first; `before` continues.

@@ -170,6 +170,11 @@ pub fn report(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, reports:
             answers.push(Err(Refused::Stale));
             continue;
         };
+        // An agent that joined anew answers for nothing of its former life.
+        if report.incarnation != agent.incarnation {
+            answers.push(Err(Refused::Stale));
+            continue;
+        }
         let (_, steps) = around.load(tx, record.org, record.run)?;
         let lease = steps.iter().find(|s| s.step == record.step).map_or(settings.inventory_lease.0, |s| lease_of(s, settings));
         let actor = Actor { agent: agent.id, incarnation: report.incarnation };
@@ -224,7 +229,7 @@ pub fn inventory_arrived(tx: &mut Tx, cx: &Cx, agent: &Agent) -> Result<(), Erro
     let mut changes = Vec::new();
     for record in tx.assignments_for_update(&ids)? {
         let (run, steps) = around.load(tx, record.org, record.run)?;
-        let held = run.as_ref().is_none_or(|r| matches!(r.state, RunState::Paused | RunState::Halted));
+        let held = run.as_ref().is_none_or(|r| matches!(r.state, RunState::Paused | RunState::Halted) || r.cancel_requested);
         let inventory = steps.iter().any(|s| s.step == record.step && s.action == "inventory");
         if !inventory || (held && record.state.status.state() == State::Prepared) {
             continue;
@@ -288,7 +293,8 @@ pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), 
     let Some(before) = tx.run(org, id)? else { return Ok(()) };
     let follows = matches!(before.state, RunState::Waiting | RunState::Running)
         || (before.state == RunState::Preparing && before.made >= before.targeted)
-        || (before.counts.open() == 0 && before.made >= before.targeted && before.state != RunState::Finished);
+        || (before.counts.open() == 0 && before.made >= before.targeted && before.state != RunState::Finished)
+        || is_amended(&before);
     if !follows {
         return Ok(());
     }
@@ -301,8 +307,16 @@ pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), 
         run.ended = Some(cx.now);
         tx.run_update(&run)?;
         tx.event_insert(org, id, None, None, cx.now, "finished", &json!({"verdict": run.verdict, "counts": run.counts}))?;
+    } else if is_amended(&run) {
+        run.verdict = run.counts.verdict();
+        tx.run_update(&run)?;
     } else if (run.state, run.started) != old {
         tx.run_update(&run)?;
     }
     Ok(())
+}
+
+/// Whether a late result changed what a finished run came to.
+fn is_amended(run: &Run) -> bool {
+    run.state == RunState::Finished && run.verdict != run.counts.verdict()
 }

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::work;
 use muster_core::fleet::{WAKE_TRIES_MAX, WakeOutcome, WakeTry, next_wake_in};
-use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
 use muster_core::tasks::{Delivery, DueWake, Run, RunState};
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, NewAssignment, Tx};
@@ -47,6 +47,8 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(PIECE).collect();
     let new: Vec<NewAssignment> = devices.iter().map(|d| NewAssignment { id: cx.id(), device: *d }).collect();
     tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
+    let there = tx.devices_there(run.org, &devices)?;
+    let gone: Vec<AssignmentId> = new.iter().filter(|n| there.binary_search(&n.device).is_err()).map(|n| n.id).collect();
     if run.delivery == Delivery::Push {
         wake_agents(tx, cx, run.org, &devices)?;
     }
@@ -58,6 +60,8 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
         tx.event_insert(run.org, run.id, None, None, cx.now, "made", &json!({"assignments": run.targeted}))?;
     }
     tx.run_update(&run)?;
+    // Devices that were removed since the start: nobody will come for them.
+    work::cancel(tx, cx, &gone)?;
     if complete {
         work::settle(tx, cx, run.org, run.id)?;
     }
@@ -164,8 +168,11 @@ fn wake_take(tx: &mut Tx, cx: &Cx, due: &DueWake) -> Result<Option<WakeCall>, Er
     }
 }
 
-/// Records what came of a wake-up and plans the next.
+/// Records what came of a wake-up and plans the next. An agent that was removed meanwhile has no record any more.
 pub fn wake_done(tx: &mut Tx, cx: &Cx, call: &WakeCall, outcome: WakeOutcome, detail: &str) -> Result<(), Error> {
+    if tx.agent(call.agent)?.is_none() {
+        return Ok(());
+    }
     let tries = call.tries + 1;
     let next: Option<Timestamp> = (tries < WAKE_TRIES_MAX).then(|| cx.now.plus(next_wake_in(outcome, tries)));
     let tried = WakeTry { id: cx.id(), at: cx.now, outcome, detail: detail.chars().take(300).collect() };

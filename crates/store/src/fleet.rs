@@ -314,6 +314,19 @@ impl Rx {
         list.all(self, "d.id", usize::MAX >> 1, |r| r.id(0).map(DeviceId))
     }
 
+    /// Which of these devices are there, sorted.
+    pub fn devices_there(&mut self, org: OrgId, ids: &[DeviceId]) -> Result<Vec<DeviceId>, Fault> {
+        let mut there = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(200) {
+            let mut list = List::new("d.id", "device d");
+            list.filter("d.org = {}", org.0);
+            list.any_of("d.id", chunk.iter().map(|id| id.0));
+            there.extend(list.all(self, "d.id", chunk.len(), |r| r.id(0).map(DeviceId))?);
+        }
+        there.sort_unstable();
+        Ok(there)
+    }
+
     /// A page of agents with the names of their devices.
     pub fn agents(&mut self, org: OrgId, filter: &AgentFilter, page: &PageRequest) -> Result<Page<(Agent, String)>, Fault> {
         let columns = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \

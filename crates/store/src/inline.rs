@@ -71,12 +71,7 @@ impl Inline {
     }
 
     pub(crate) fn read(&self, job: ReadJob) {
-        let mut core = self.core();
-        let guard = |core: &mut Core, sql| if let Db::Lite(db) = &mut core.tx.rx.db { db.script(sql).is_ok() } else { false };
-        let closed = guard(&mut core, "PRAGMA query_only=ON");
-        debug_assert!(closed, "a setting of a connection cannot fail");
-        read::run(&mut core.tx.rx, job);
-        guard(&mut core, "PRAGMA query_only=OFF");
+        read::run(&mut self.core().tx.rx, job);
     }
 
     pub(crate) fn with_lite<T>(&self, f: impl FnOnce(&mut Lite) -> T) -> Option<T> {

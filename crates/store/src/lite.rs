@@ -22,6 +22,8 @@ const READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4000;";
 pub(crate) struct Lite {
     conn: Connection,
     watch: Arc<Watch>,
+    /// A read is under way: what would write is refused.
+    reading: bool,
 }
 
 /// The deadline as the progress handler sees it.
@@ -83,7 +85,7 @@ impl Lite {
         let watch = Arc::new(Watch { start: Instant::now(), until: AtomicU64::new(0), looks: AtomicU64::new(u64::MAX) });
         let seen = Arc::clone(&watch);
         conn.progress_handler(STEPS, Some(move || seen.passed()))?;
-        Ok(Self { conn, watch })
+        Ok(Self { conn, watch, reading: false })
     }
 
     /// Sets the deadline: an instant, or when there is none a number of steps that stands for `each`.
@@ -127,6 +129,9 @@ impl Lite {
 
     fn bound(&mut self, sql: &str, p: &[V]) -> Result<CachedStatement<'_>, Broken> {
         let mut statement = self.conn.prepare_cached(sql).map_err(|e| broken(&e, sql))?;
+        if self.reading && !statement.readonly() {
+            return Err(Broken::db(format!("a read may not write: {}", short(sql))));
+        }
         if statement.parameter_count() != p.len() {
             let (wants, has) = (statement.parameter_count(), p.len());
             return Err(Broken::db(format!("the statement wants {wants} parameters and got {has}: {}", short(sql))));
@@ -154,10 +159,13 @@ impl Lite {
 
     /// Begins a read of one consistent state.
     pub(crate) fn begin_read(&mut self) -> Result<(), Broken> {
-        self.control("BEGIN")
+        self.control("BEGIN")?;
+        self.reading = true;
+        Ok(())
     }
 
     pub(crate) fn end_read(&mut self) {
+        self.reading = false;
         if !self.conn.is_autocommit() && self.control("ROLLBACK").is_err() {
             tracing::warn!("a read could not be ended");
         }

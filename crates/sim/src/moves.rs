@@ -1,0 +1,139 @@
+//! What can happen next: the moves of agents, people, workers and time, each switched and weighted by the seed.
+
+use crate::world::World;
+use std::time::Duration;
+
+/// One thing that may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Move {
+    Contact,
+    Inventory,
+    Repeat,
+    Work,
+    OldReport,
+    StrangeReport,
+    Rebirth,
+    Reinstall,
+    Return,
+    NewTask,
+    ChangeTask,
+    DeleteTask,
+    Start,
+    CancelRun,
+    CancelAssignment,
+    CancelQueue,
+    ChangeDevice,
+    DeleteDevice,
+    Settings,
+    Intrude,
+    Prepare,
+    Lapse,
+    Presence,
+    Wake,
+    WakeDone,
+    Forward,
+    Backward,
+    Restart,
+}
+
+impl Move {
+    pub(crate) const ALL: [Move; 28] = [
+        Move::Contact,
+        Move::Inventory,
+        Move::Repeat,
+        Move::Work,
+        Move::OldReport,
+        Move::StrangeReport,
+        Move::Rebirth,
+        Move::Reinstall,
+        Move::Return,
+        Move::NewTask,
+        Move::ChangeTask,
+        Move::DeleteTask,
+        Move::Start,
+        Move::CancelRun,
+        Move::CancelAssignment,
+        Move::CancelQueue,
+        Move::ChangeDevice,
+        Move::DeleteDevice,
+        Move::Settings,
+        Move::Intrude,
+        Move::Prepare,
+        Move::Lapse,
+        Move::Presence,
+        Move::Wake,
+        Move::WakeDone,
+        Move::Forward,
+        Move::Backward,
+        Move::Restart,
+    ];
+
+    /// Without it hardly anything happens: seldom switched off, seldom rare.
+    pub(crate) fn is_needed(self) -> bool {
+        use Move::{Contact, Forward, Inventory, Lapse, NewTask, Prepare, Start, Work};
+        matches!(self, Contact | Inventory | Work | NewTask | Start | Prepare | Lapse | Forward)
+    }
+}
+
+impl World {
+    /// The next move by weight.
+    pub(crate) fn draw(&mut self) -> Option<Move> {
+        let total = self.swarm.weights.iter().map(|(_, w)| w).sum();
+        let mut left = self.dice.below(total);
+        for (it, weight) in &self.swarm.weights {
+            if left < *weight {
+                return Some(*it);
+            }
+            left -= weight;
+        }
+        None
+    }
+
+    /// Does one move.
+    pub(crate) fn act(&mut self, it: Move) {
+        match it {
+            Move::Contact | Move::Inventory | Move::Repeat | Move::Work | Move::OldReport => self.agent_moves(it),
+            Move::StrangeReport | Move::Rebirth | Move::Reinstall | Move::Return => self.agent_moves(it),
+            Move::NewTask => self.task_new(),
+            Move::ChangeTask => self.task_change(),
+            Move::DeleteTask => self.task_remove(),
+            Move::Start => self.run_new(),
+            Move::CancelRun => self.run_end(),
+            Move::CancelAssignment => self.assignment_end(),
+            Move::CancelQueue => self.queue_end(),
+            Move::ChangeDevice => self.device_change(),
+            Move::DeleteDevice => self.device_remove_any(),
+            Move::Settings => self.settings_change(),
+            Move::Intrude => self.intrude(),
+            Move::Prepare => drop(self.work_prepare()),
+            Move::Lapse => drop(self.work_lapse()),
+            Move::Presence => self.work_presence(),
+            Move::Wake => self.work_wakes(),
+            Move::WakeDone => self.work_wake_done(),
+            Move::Forward => self.time_forward(),
+            Move::Backward => self.time_backward(),
+            Move::Restart => {
+                self.note("restart");
+                self.restart();
+            }
+        }
+    }
+
+    fn time_forward(&mut self) {
+        let most = self.dice.pick(&[10, 300, 3_600, 4 * 3_600, 12 * 3_600]).unwrap_or(10);
+        let by = Duration::from_secs(self.dice.within(1, most) as u64);
+        self.clock.advance(by);
+        self.note(format_args!("time: {} s later", by.as_secs()));
+    }
+
+    /// The wall clock is set back, at most two days in one world.
+    fn time_backward(&mut self) {
+        let by = Duration::from_secs(self.dice.within(1, 6 * 3_600) as u64);
+        if !self.swarm.backwards || self.set_back + by > Duration::from_secs(2 * 86_400) {
+            return;
+        }
+        self.set_back += by;
+        self.clock.set(self.now().minus(by));
+        self.note(format_args!("time: set back by {} s", by.as_secs()));
+    }
+}

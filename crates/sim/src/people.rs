@@ -1,0 +1,227 @@
+//! People: they write tasks, start and end runs, change and remove devices, and reach where they may not.
+
+use crate::observe::Intrusion;
+use crate::world::World;
+use muster_core::ids::{DeviceId, OrgId, RunId};
+use muster_core::page::PageRequest;
+use muster_core::tasks::{RunState, State};
+use muster_engine::fleet::{DevicePatch, device_delete, device_list, device_update, device_view};
+use muster_engine::runs::{Start, assignment_cancel, assignment_view, queue_cancel_piece, run_cancel, run_events, run_start, run_view};
+use muster_engine::tasks::{task_create, task_delete, task_preview, task_update};
+use muster_engine::{AssignmentFilter, DeviceFilter};
+use serde_json::{Value, json};
+
+/// Runs that may be open at once in one organization, so that a world stays small.
+const OPEN_RUNS_MAX: usize = 12;
+
+impl World {
+    fn org(&mut self) -> OrgId {
+        self.tenants[self.dice.below(2)].id
+    }
+
+    fn devices(&self, org: OrgId) -> Vec<(DeviceId, String)> {
+        let page = PageRequest { limit: 1_000, ..PageRequest::default() };
+        let found = self.read(org, move |rx, cx| device_list(rx, cx, DeviceFilter::default(), None, &page));
+        found.into_iter().flat_map(|p| p.items).map(|d| (d.device.id, d.device.name)).collect()
+    }
+
+    fn document(&mut self, org: OrgId, name: &str) -> Value {
+        let devices = self.devices(org);
+        let targets = match self.dice.below(5) {
+            0 | 1 => json!({"all": true}),
+            2 => json!({"query": self.dice.pick(&["verified == false", "name.startsWith(\"pc1\")", "protocol == \"ocs\"", "true"])}),
+            3 => json!({"all": true, "exclude": {"devices": self.dice.pick(&devices).map(|d| vec![d.1]).unwrap_or_default()}}),
+            _ => {
+                let ids: Vec<String> = (0..3).filter_map(|_| self.dice.pick(&devices)).map(|d| d.0.to_string()).collect();
+                json!({"devices": ids})
+            }
+        };
+        let on: &[&str] = self.dice.pick(&[&["error", "unknown"][..], &["error"], &["unknown"], &[]]).unwrap_or(&[]);
+        let timeout = self.dice.pick(&["60s", "10m", "2h"]);
+        json!({
+            "name": name, "targets": targets, "delivery": self.dice.pick(&["pull", "push"]), "priority": self.dice.below(10),
+            "retry": {"attempts": self.dice.within(1, 4), "backoff": self.dice.pick(&["0s", "30s", "1h"]), "on": on},
+            "steps": [{"id": "collect", "action": {"type": "inventory"}, "timeout": timeout}],
+        })
+    }
+
+    pub(crate) fn task_new(&mut self) {
+        let org = self.org();
+        let document = self.document(org, &format!("task {}", self.commands));
+        let answer = self.write("task.create", &self.person(org), move |tx, cx| task_create(tx, cx, &document));
+        self.note(format_args!("a person writes a task: {:?}", answer.result.as_ref().map(|t| t.task.id).map_err(|e| e.key)));
+        if let Ok(view) = answer.result {
+            self.model.tasks.insert(view.task.id, (org, view.task.version));
+        }
+    }
+
+    fn any_task(&mut self) -> Option<(muster_core::ids::TaskId, OrgId)> {
+        let all: Vec<_> = self.model.tasks.iter().map(|(id, (org, _))| (*id, *org)).collect();
+        self.dice.pick(&all)
+    }
+
+    pub(crate) fn task_change(&mut self) {
+        let Some((id, org)) = self.any_task() else { return };
+        let document = self.document(org, &format!("task {}", self.commands));
+        let answer = self.write("task.update", &self.person(org), move |tx, cx| task_update(tx, cx, id, &document, None));
+        self.note(format_args!("a person changes task {id}: {:?}", answer.result.as_ref().map(|t| t.task.version).map_err(|e| e.key)));
+        if let Ok(view) = answer.result {
+            self.model.tasks.insert(id, (org, view.task.version));
+        }
+    }
+
+    pub(crate) fn task_remove(&mut self) {
+        let Some((id, org)) = self.any_task() else { return };
+        let answer = self.write("task.delete", &self.person(org), move |tx, cx| task_delete(tx, cx, id));
+        self.note(format_args!("a person deletes task {id}: {:?}", answer.result.as_ref().map_err(|e| e.key)));
+        if answer.result.is_ok() || answer.is_maybe() {
+            self.model.tasks.remove(&id);
+        }
+    }
+
+    fn open_runs(&self, org: OrgId) -> Vec<RunId> {
+        let filter = muster_engine::RunFilter {
+            states: RunState::ALL.into_iter().filter(|s| *s != RunState::Finished).collect(),
+            ..muster_engine::RunFilter::default()
+        };
+        let found = self.read(org, move |rx, cx| muster_engine::runs::run_list(rx, cx, &filter, &PageRequest::default()));
+        found.into_iter().flat_map(|p| p.items).map(|r| r.id).collect()
+    }
+
+    /// Starts a task, sometimes by its preview, sometimes with a number that may be wrong.
+    pub(crate) fn run_new(&mut self) {
+        let Some((id, org)) = self.any_task() else { return };
+        if self.open_runs(org).len() >= OPEN_RUNS_MAX {
+            return;
+        }
+        let mut start = Start::default();
+        match self.dice.below(4) {
+            0 => start.plan = self.read(org, move |rx, cx| task_preview(rx, cx, id)).ok().map(|p| p.plan),
+            1 => start.confirm_count = Some(self.dice.within(1, 10)),
+            _ => {}
+        }
+        let answer = self.write("run.start", &self.person(org), move |tx, cx| run_start(tx, cx, id, &start));
+        self.note(format_args!(
+            "a person starts task {id}: {:?}",
+            answer.result.as_ref().map(|r| (r.run.id, r.run.targeted)).map_err(|e| e.key)
+        ));
+        if let Ok(detail) = answer.result {
+            self.model.runs.insert(detail.run.id, (org, detail.run.targeted));
+        }
+    }
+
+    pub(crate) fn run_end(&mut self) {
+        let org = self.org();
+        let open = self.open_runs(org);
+        let Some(id) = self.dice.pick(&open) else { return };
+        let answer = self.write("run.cancel", &self.person(org), move |tx, cx| run_cancel(tx, cx, id));
+        self.note(format_args!("a person cancels run {id}: {:?}", answer.result.as_ref().map(|_| ()).map_err(|e| e.key)));
+        if answer.result.is_ok() {
+            self.model.cancelled_runs.insert(id);
+        }
+    }
+
+    pub(crate) fn assignment_end(&mut self) {
+        let Some((org, id)) = self.dice.pick(&self.known) else { return };
+        let answer = self.write("assignment.cancel", &self.person(org), move |tx, cx| assignment_cancel(tx, cx, id));
+        self.touched.push((org, id));
+        let state = answer.result.as_ref().map(|d| d.row.record.state.status.state()).map_err(|e| e.key);
+        self.note(format_args!("a person cancels assignment {id}: {state:?}"));
+        if state == Ok(State::Cancelled) {
+            self.model.cancelled.insert(id);
+        }
+    }
+
+    pub(crate) fn queue_end(&mut self) {
+        let org = self.org();
+        let open = self.open_runs(org);
+        let Some(run) = self.dice.pick(&open) else { return };
+        let filter = AssignmentFilter { run: Some(run), ..AssignmentFilter::default() };
+        let answer = self.write("queue.cancel", &self.person(org), move |tx, cx| queue_cancel_piece(tx, cx, &filter, true));
+        self.note(format_args!("a person empties the queue of run {run}: {:?}", answer.result.map_err(|e| e.key)));
+    }
+
+    pub(crate) fn device_change(&mut self) {
+        let org = self.org();
+        let devices = self.devices(org);
+        let Some((id, _)) = self.dice.pick(&devices) else { return };
+        let patch = DevicePatch { verified: Some(self.dice.chance(500)), notes: Some("seen".to_owned()), ..DevicePatch::default() };
+        let answer = self.write("device.update", &self.person(org), move |tx, cx| device_update(tx, cx, id, &patch, None));
+        self.note(format_args!("a person changes device {id}: {:?}", answer.result.as_ref().map(|_| ()).map_err(|e| e.key)));
+    }
+
+    pub(crate) fn device_remove_any(&mut self) {
+        let org = self.org();
+        let devices = self.devices(org);
+        if let Some((id, _)) = self.dice.pick(&devices) {
+            self.device_remove(org, id);
+        }
+    }
+
+    fn device_remove(&mut self, org: OrgId, id: DeviceId) {
+        let answer = self.write("device.delete", &self.person(org), move |tx, cx| device_delete(tx, cx, id));
+        self.note(format_args!("a person removes device {id}: {:?}", answer.result.as_ref().map_err(|e| e.key)));
+        if answer.result.is_ok() || answer.is_maybe() {
+            self.model.forget(id);
+        }
+    }
+
+    /// Removes devices for which no agent will come any more.
+    pub(crate) fn devices_without_agents_go(&mut self) {
+        let alive: Vec<DeviceId> = self.agents.iter().filter_map(|s| s.device).collect();
+        for org in self.orgs() {
+            for (id, _) in self.devices(org) {
+                if !alive.contains(&id) {
+                    self.device_remove(org, id);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn settings_change(&mut self) {
+        let org = self.org();
+        let patch = match self.dice.below(3) {
+            0 => json!({"inventory_lease": self.dice.pick(&["60s", "10m", "2h"])}),
+            1 => json!({"wake_enabled": self.dice.chance(500)}),
+            _ => json!({"verify_new_agents": self.dice.chance(500)}),
+        };
+        let patch = patch.as_object().cloned().unwrap_or_default();
+        let person = self.person(org);
+        let answer = self.write("settings.update", &person, move |tx, cx| muster_engine::access::settings_update(tx, cx, &patch, None));
+        self.note(format_args!("a person changes settings: {:?}", answer.result.map(|o| o.settings_version).map_err(|e| e.key)));
+    }
+
+    /// A person of one organization reaches for things of the other, from both sides of the border.
+    pub(crate) fn intrude(&mut self) {
+        let mine = self.dice.below(2);
+        let (home, other) = (self.tenants[mine].id, self.tenants[1 - mine].id);
+        let (mut abroad, at_home) = (self.person(home), self.person(home));
+        abroad.org = other;
+        let runs: Vec<RunId> = self.model.runs.iter().filter(|(_, (o, _))| *o == other).map(|(id, _)| *id).collect();
+        let known: Vec<_> = self.known.iter().filter(|(o, _)| *o == other).map(|(_, id)| *id).collect();
+        let devices: Vec<DeviceId> = self.model.devices.iter().filter(|(_, o)| **o == other).map(|(id, _)| *id).collect();
+        for cx in [abroad, at_home] {
+            if let Some(id) = self.dice.pick(&runs) {
+                let seen = self.engine.read_now(&cx, move |rx, cx| run_view(rx, cx, id)).is_ok();
+                let events = self.engine.read_now(&cx, move |rx, cx| run_events(rx, cx, id, None, 5)).is_ok();
+                let ended = self.write("run.cancel", &cx, move |tx, cx| run_cancel(tx, cx, id)).result.is_ok();
+                self.intruded("a run of another organization", seen || events || ended);
+            }
+            if let Some(id) = self.dice.pick(&known) {
+                let seen = self.engine.read_now(&cx, move |rx, cx| assignment_view(rx, cx, id)).is_ok();
+                let ended = self.write("assignment.cancel", &cx, move |tx, cx| assignment_cancel(tx, cx, id)).result.is_ok();
+                self.intruded("an assignment of another organization", seen || ended);
+            }
+            if let Some(id) = self.dice.pick(&devices) {
+                let seen = self.engine.read_now(&cx, move |rx, cx| device_view(rx, cx, id)).is_ok();
+                let gone = self.write("device.delete", &cx, move |tx, cx| device_delete(tx, cx, id)).result.is_ok();
+                self.intruded("a device of another organization", seen || gone);
+            }
+        }
+        self.note("a person reaches into the other organization");
+    }
+
+    fn intruded(&mut self, what: &'static str, worked: bool) {
+        self.seen.intrusions.push(Intrusion { what, worked });
+    }
+}

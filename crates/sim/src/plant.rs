@@ -1,0 +1,166 @@
+//! Planted faults: an observation is changed before the checkers see it, so that each checker is seen to catch its fault.
+
+use crate::check::Checkers;
+use crate::model::Model;
+use crate::observe::{Intrusion, Observed};
+use muster_core::tasks::{AttemptState, RunState, State};
+
+/// A fault to be planted into what the checkers see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// Rule 1: the outcome of an attempt changes from ok to error.
+    OutcomeChanges,
+    /// Rule 1: an assignment ends although a try remains.
+    EndsTooEarly,
+    /// Rule 2: the same attempt reaches an agent twice.
+    HandedTwice,
+    /// Rule 2: a report of an older attempt is taken.
+    OldReportTaken,
+    /// Rule 3: more attempts than allowed.
+    TooManyAttempts,
+    /// Rule 4: a reason that names no end.
+    ReasonWithoutEnd,
+    /// Rule 4: a claimable assignment is kept from an agent that comes.
+    KeptBack,
+    /// Rule 8: a total is one too high.
+    TotalOff,
+    /// Rule 9: something is handed out after the end of its run was asked for.
+    HandedAfterCancel,
+    /// Rule 10: an acknowledged inventory is gone.
+    InventoryLost,
+    /// Rule 10: an acknowledged run is gone.
+    RunLost,
+    /// Rule 13: a hand-out crosses organizations.
+    CrossesBorder,
+    /// Rule 13: a person reaches into another organization.
+    IntrusionWorks,
+    /// Rule 14: an event is missing.
+    EventMissing,
+    /// Rule 14: an event is written twice.
+    EventTwice,
+    /// Rule 15: a run does not end.
+    NeverEnds,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Plant; 16] = [
+        Plant::OutcomeChanges,
+        Plant::EndsTooEarly,
+        Plant::HandedTwice,
+        Plant::OldReportTaken,
+        Plant::TooManyAttempts,
+        Plant::ReasonWithoutEnd,
+        Plant::KeptBack,
+        Plant::TotalOff,
+        Plant::HandedAfterCancel,
+        Plant::InventoryLost,
+        Plant::RunLost,
+        Plant::CrossesBorder,
+        Plant::IntrusionWorks,
+        Plant::EventMissing,
+        Plant::EventTwice,
+        Plant::NeverEnds,
+    ];
+
+    /// The rule whose checker must catch it.
+    pub const fn rule(self) -> u8 {
+        match self {
+            Plant::OutcomeChanges | Plant::EndsTooEarly => 1,
+            Plant::HandedTwice | Plant::OldReportTaken => 2,
+            Plant::TooManyAttempts => 3,
+            Plant::ReasonWithoutEnd | Plant::KeptBack => 4,
+            Plant::TotalOff => 8,
+            Plant::HandedAfterCancel => 9,
+            Plant::InventoryLost | Plant::RunLost => 10,
+            Plant::CrossesBorder | Plant::IntrusionWorks => 13,
+            Plant::EventMissing | Plant::EventTwice => 14,
+            Plant::NeverEnds => 15,
+        }
+    }
+
+    /// Plants the fault where it fits; gives whether it did.
+    pub(crate) fn apply(self, seen: &mut Observed, model: &Model, memory: &Checkers) -> bool {
+        match self {
+            Plant::OutcomeChanges | Plant::EndsTooEarly | Plant::TooManyAttempts => self.in_assignment(seen, memory),
+            Plant::ReasonWithoutEnd | Plant::EventMissing | Plant::EventTwice => self.in_assignment(seen, memory),
+            Plant::HandedTwice | Plant::HandedAfterCancel | Plant::CrossesBorder => self.in_hand_out(seen, model),
+            Plant::OldReportTaken => {
+                let old = seen.told.iter_mut().find(|t| t.before.as_ref().is_some_and(|b| b.state.attempt > t.attempt));
+                old.map(|t| t.answer = Ok(())).is_some()
+            }
+            Plant::KeptBack => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.handed -= 1).is_some(),
+            Plant::TotalOff => seen.runs.first_mut().map(|r| r.run.counts.add(State::Ok, 1)).is_some(),
+            Plant::InventoryLost => {
+                let sure =
+                    |d, s: &String| model.marks.get(&(d, s.clone())).is_some_and(|m| m.known.is_some_and(|n| n > 1) && m.maybe.is_empty());
+                let mark = seen.marks.iter_mut().find(|(d, s, _)| sure(*d, s));
+                mark.map(|(_, _, n)| *n = n.map(|n| n - 1)).is_some()
+            }
+            Plant::RunLost => {
+                let place = seen.runs.iter().position(|r| seen.full && model.runs.contains_key(&r.run.id));
+                place.map(|p| seen.runs.remove(p)).is_some()
+            }
+            Plant::IntrusionWorks => {
+                seen.intrusions.push(Intrusion { what: "a planted thing", worked: true });
+                true
+            }
+            Plant::NeverEnds => {
+                let run = seen.runs.first().filter(|_| seen.full).map(|r| r.run.id);
+                seen.unfinished.extend(run.map(|id| (id, RunState::Running.to_string())));
+                run.is_some()
+            }
+        }
+    }
+
+    fn in_assignment(self, seen: &mut Observed, memory: &Checkers) -> bool {
+        for it in &mut seen.assignments {
+            let (id, state) = (it.record.id, &mut it.record.state);
+            let planted = match self {
+                Plant::OutcomeChanges => it
+                    .attempts
+                    .iter_mut()
+                    .find(|a| a.state == AttemptState::Ok && memory.outcome_seen(id, a.no) == Some(AttemptState::Ok))
+                    .map(|a| a.state = AttemptState::Error)
+                    .is_some(),
+                Plant::EndsTooEarly if state.status.state() == State::Unknown && state.rules.on_unknown && !state.cancel_requested => {
+                    state.rules.attempts_max = state.attempt + 1;
+                    true
+                }
+                Plant::TooManyAttempts if state.attempt > 1 => {
+                    state.rules.attempts_max = state.attempt - 1;
+                    true
+                }
+                Plant::ReasonWithoutEnd if state.status.state().is_open() => {
+                    it.reason.ends.text.clear();
+                    true
+                }
+                Plant::EventMissing => it.events.pop().is_some(),
+                Plant::EventTwice => it.events.last().cloned().map(|e| it.events.push(e)).is_some(),
+                _ => false,
+            };
+            if planted {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn in_hand_out(self, seen: &mut Observed, model: &Model) -> bool {
+        let Some(mut it) = seen.handed.first().cloned() else { return false };
+        match self {
+            Plant::HandedTwice => seen.handed.push(it),
+            Plant::CrossesBorder => {
+                let Some(other) = model.agents.iter().find(|(_, org)| **org != it.org).map(|(id, _)| *id) else { return false };
+                seen.handed[0].agent = other;
+            }
+            _ => {
+                let Some(run) = model.cancelled_runs.first() else { return false };
+                it.run = *run;
+                (it.attempt, it.before) = (90, 89);
+                seen.handed.push(it);
+            }
+        }
+        true
+    }
+}

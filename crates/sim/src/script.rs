@@ -1,0 +1,465 @@
+//! Scripted agents of every dialect: what they know, and how they talk, lose answers, repeat and lie.
+
+use crate::dice::Dice;
+use crate::moves::Move;
+use crate::observe::{Handed, Offer, Told};
+use crate::world::World;
+use muster_core::fleet::{Agent, Protocol};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId};
+use muster_core::inventory::{Completeness, Inventory, Row};
+use muster_core::tasks::Outcome;
+use muster_core::tasks::state::Status;
+use muster_engine::contact::{self, Hello};
+use muster_engine::enrol::{Enrol, enrol};
+use muster_engine::intake::{self, Arrival};
+use muster_engine::work::{Claimed, Report, Said};
+use muster_engine::{AssignmentFilter, Kind};
+use serde_json::{Value, json};
+
+/// A scripted agent.
+#[derive(Debug)]
+pub(crate) struct Script {
+    index: usize,
+    /// Which tenant it belongs to.
+    pub tenant: usize,
+    pub protocol: Protocol,
+    /// Counts its installations: each has its own identity.
+    installation: u32,
+    /// Which machine it stands on; two agents may share one.
+    hardware: usize,
+    trusted: usize,
+    /// Its id, as far as it or its door knows.
+    pub agent: Option<AgentId>,
+    /// Its device, as last acknowledged.
+    pub device: Option<DeviceId>,
+    incarnation: u32,
+    away: bool,
+    asked: bool,
+    pub woken: bool,
+    orders: Vec<Report>,
+    sent: Vec<Report>,
+    counter: i64,
+}
+
+impl Script {
+    pub(crate) fn new(dice: &mut Dice, index: usize) -> Self {
+        let protocol = dice.pick(&Protocol::ALL).unwrap_or(Protocol::Muster);
+        let shared = index > 0 && dice.chance(150);
+        Self {
+            index,
+            tenant: dice.below(2),
+            protocol,
+            installation: 1,
+            hardware: if shared { dice.below(index) } else { index },
+            trusted: dice.below(2),
+            agent: None,
+            device: None,
+            incarnation: 0,
+            away: false,
+            asked: false,
+            woken: false,
+            orders: Vec::new(),
+            sent: Vec::new(),
+            counter: 0,
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        self.protocol == Protocol::Muster
+    }
+
+    fn foreign_id(&self) -> String {
+        format!("pc{}-2026-01-02-03-04-{:02}", self.index, self.installation % 60)
+    }
+
+    fn section(&self) -> String {
+        format!("mark_{}_{}", self.index, self.installation)
+    }
+
+    fn uuid(&self) -> String {
+        format!("4c4c4544-0042-{:04}-8052-b4c04f{:06}", self.tenant, self.hardware)
+    }
+
+    fn hello(&self) -> Hello {
+        let address = format!("10.{}.0.{}", self.tenant, self.index + 1);
+        Hello { protocol: self.protocol, foreign_id: self.foreign_id(), version: Some("1.0".to_owned()), address: Some(address) }
+    }
+
+    /// An inventory with a number by which it is known again.
+    fn arrival(&self, dice: &mut Dice, number: i64) -> Arrival {
+        let row = |fields: &[(&str, Value)]| -> Row { fields.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect() };
+        let whole = self.protocol != Protocol::Ocs && dice.chance(800);
+        let mut inventory = Inventory::empty(if whole { Completeness::Full } else { Completeness::Partial });
+        let mut put = |name: String, rows: Vec<Row>| inventory.sections.insert(name, rows);
+        put("hardware".to_owned(), vec![row(&[("name", json!(format!("pc{}", self.hardware))), ("uuid", json!(self.uuid()))])]);
+        put(self.section(), vec![row(&[("n", json!(number))])]);
+        if dice.chance(500) {
+            let programs =
+                (0..dice.below(4)).map(|n| row(&[("name", json!(format!("tool{n}"))), ("version", json!(dice.below(3).to_string()))]));
+            put("softwares".to_owned(), programs.collect());
+        }
+        if dice.chance(60) {
+            inventory.completeness = Completeness::Partial;
+            inventory.find("truncated", "cut short");
+        }
+        Arrival {
+            protocol: self.protocol,
+            own: self.agent.filter(|_| self.is_own()),
+            foreign_id: (!self.is_own()).then(|| self.foreign_id()),
+            old_foreign_id: None,
+            glpi_id: None,
+            version: Some("1.0".to_owned()),
+            source: format!("10.{}.0.{}", self.tenant, self.index + 1).parse().ok(),
+            sections: intake::prepare(&inventory),
+            inventory,
+        }
+    }
+
+    fn take(&mut self, claimed: &[Claimed]) {
+        for it in claimed {
+            let said = Said::Running;
+            let report = Report {
+                assignment: it.assignment,
+                attempt: it.attempt,
+                incarnation: self.incarnation,
+                what: said,
+                exit_code: None,
+                output: None,
+                message: None,
+            };
+            self.orders.push(report);
+        }
+    }
+}
+
+/// What was seen of an agent's device just before a contact.
+struct Before {
+    agent: Agent,
+    attempts: Vec<(AssignmentId, u32)>,
+    claimable: usize,
+}
+
+impl World {
+    /// One move of one agent: a woken one first, one that is away only returns.
+    pub(crate) fn agent_moves(&mut self, it: Move) {
+        let woken = self.agents.iter().position(|s| s.woken && !s.away);
+        let i = woken.unwrap_or_else(|| self.dice.below(self.agents.len()));
+        if it == Move::Return {
+            let back: Vec<usize> = (0..self.agents.len()).filter(|i| self.agents[*i].away).collect();
+            if let Some(i) = self.dice.pick(&back) {
+                self.agents[i].away = false;
+                self.note(format_args!("agent {i} returns"));
+            }
+            return;
+        }
+        if self.agents[i].away {
+            return;
+        }
+        if self.dice.chance(self.swarm.vanish) {
+            self.agents[i].away = true;
+            return self.note(format_args!("agent {i} vanishes"));
+        }
+        match it {
+            Move::Contact => self.contact(i),
+            Move::Inventory => self.inventory(i, false),
+            Move::Repeat => self.inventory(i, true),
+            Move::Work => self.work(i),
+            Move::OldReport => self.old_report(i),
+            Move::StrangeReport => self.strange_report(i),
+            Move::Rebirth if self.agents[i].is_own() => self.join(i),
+            Move::Reinstall => self.reinstall(i),
+            _ => {}
+        }
+    }
+
+    fn is_answer_lost(&mut self) -> bool {
+        self.dice.chance(self.swarm.answer_lost)
+    }
+
+    /// A contact in the agent's dialect.
+    pub(crate) fn contact(&mut self, i: usize) {
+        self.agents[i].woken = false;
+        match (self.agents[i].is_own(), self.agents[i].agent) {
+            (false, _) => self.prolog(i),
+            (true, None) => self.join(i),
+            (true, Some(id)) => self.own_contact(i, id),
+        }
+    }
+
+    /// What could be handed to an agent now.
+    fn before_contact(&self, agent: Agent) -> Before {
+        let filter = AssignmentFilter { open: true, device: Some(agent.device), ..AssignmentFilter::default() };
+        let page = muster_core::page::PageRequest { limit: 1_000, ..Default::default() };
+        let rows = self.read(agent.org, move |rx, cx| muster_engine::runs::assignment_list(rx, cx, &filter, &page));
+        let (now, mut attempts, mut claimable) = (self.now(), Vec::new(), 0);
+        for (row, _) in rows.into_iter().flat_map(|p| p.items) {
+            let record = row.record;
+            let run = record.run;
+            attempts.push((record.id, record.state.attempt));
+            let ended =
+                self.read(agent.org, move |rx, cx| muster_engine::runs::run_view(rx, cx, run)).is_ok_and(|r| r.run.cancel_requested);
+            let due = matches!(record.state.status, Status::Prepared { from } if from <= now);
+            claimable += usize::from(due && !ended && (agent.verified || row.open_to_strangers));
+        }
+        Before { agent, attempts, claimable }
+    }
+
+    /// Notes what was handed out and what could have been.
+    fn handed(&mut self, before: &Before, claimed: &[Claimed], max: usize) {
+        let agent = &before.agent;
+        self.seen.offers.push(Offer { agent: agent.id, claimable: before.claimable, max, handed: claimed.len() });
+        for it in claimed {
+            let highest = before.attempts.iter().find(|(id, _)| *id == it.assignment).map_or(0, |(_, n)| *n);
+            let handed = Handed {
+                org: agent.org,
+                agent: agent.id,
+                protocol: agent.protocol,
+                verified: agent.verified,
+                assignment: it.assignment,
+                run: it.run,
+                attempt: it.attempt,
+                action: it.action.clone(),
+                before: highest,
+            };
+            self.model.was_handed(&handed);
+            self.touched.push((agent.org, it.assignment));
+            self.seen.handed.push(handed);
+        }
+    }
+
+    /// PROLOG of a legacy agent, as its door does it: a look, and a command only when anything may wait.
+    fn prolog(&mut self, i: usize) {
+        let (hello, org) = (self.agents[i].hello(), self.tenants[self.agents[i].tenant].id);
+        let door = self.door(org);
+        let asked = hello.clone();
+        let Ok(look) = self.engine.read_now(&door, move |rx, cx| contact::look(rx, cx, &asked)) else { return };
+        let now = self.now();
+        let greeting = if look.may_have_work {
+            let before = look.agent.clone().map(|a| self.before_contact(a));
+            let asked = hello.clone();
+            let answer = self.write("agent.prolog", &door, move |tx, cx| contact::prolog(tx, cx, &asked));
+            self.touch_all(before.as_ref());
+            let Ok(greeting) = answer.result else { return self.note(format_args!("agent {i} PROLOG: no answer")) };
+            if let Some(before) = &before {
+                self.handed(before, &greeting.claimed, muster_core::limits::ORDERS_PER_CONTACT_MAX);
+            }
+            greeting
+        } else {
+            contact::prolog_idle(&look, &hello, now)
+        };
+        if let Some(agent) = &look.agent {
+            self.engine.heard(contact::presence(agent, now, greeting.next_contact_hours, hello.address.clone(), None));
+        }
+        let lost = self.is_answer_lost();
+        self.note(format_args!("agent {i} PROLOG: inventory {}, {} handed, lost {lost}", greeting.send_inventory, greeting.claimed.len()));
+        if !lost {
+            self.agents[i].asked = greeting.send_inventory;
+        }
+    }
+
+    fn touch_all(&mut self, before: Option<&Before>) {
+        if let Some(before) = before {
+            self.touched.extend(before.attempts.iter().map(|(id, _)| (before.agent.org, *id)));
+        }
+    }
+
+    fn own_contact(&mut self, i: usize, id: AgentId) {
+        let door = self.door(self.tenants[self.agents[i].tenant].id);
+        let Ok(agent) = self.engine.read_now(&door, move |rx, _| contact::own(rx, id)) else { return self.barred(i) };
+        let idle = self.engine.read_now(&door, move |rx, _| contact::own_idle(rx, id));
+        self.engine.heard(contact::presence(&agent, self.now(), 1, None, None));
+        if !matches!(idle, Ok(None)) {
+            return self.note(format_args!("agent {i} contact: idle"));
+        }
+        let before = self.before_contact(agent);
+        let max = self.dice.within(1, 4);
+        let able = self.calm || self.dice.chance(900);
+        let modules = vec![if able { "inventory" } else { "deploy" }.to_owned()];
+        let answer = self.write("agent.contact", &door, move |tx, cx| contact::own_contact(tx, cx, id, &modules, max));
+        self.touch_all(Some(&before));
+        let Ok(tidings) = answer.result else { return self.note(format_args!("agent {i} contact: no answer")) };
+        if able || !tidings.claimed.is_empty() {
+            self.handed(&before, &tidings.claimed, max);
+        }
+        let lost = self.is_answer_lost();
+        self.note(format_args!("agent {i} contact: {} handed of {}, lost {lost}", tidings.claimed.len(), before.claimable));
+        if !lost {
+            self.agents[i].take(&tidings.claimed);
+        }
+    }
+
+    /// The server does not know this agent of ours any more: it joins anew.
+    fn barred(&mut self, i: usize) {
+        self.note(format_args!("agent {i} is not known any more"));
+        self.agents[i].agent = None;
+        self.agents[i].device = None;
+    }
+
+    /// Our own agent joins; the same key again is a new incarnation.
+    fn join(&mut self, i: usize) {
+        let it = &self.agents[i];
+        let tenant = self.tenants[it.tenant].clone();
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&(it.index as u64 + 1).to_le_bytes());
+        key[8..12].copy_from_slice(&it.installation.to_le_bytes());
+        let new = Enrol {
+            token: tenant.tokens[it.trusted].clone(),
+            public_key: key.to_vec(),
+            name: format!("pc{}", it.hardware),
+            uuid: Some(it.uuid()),
+            serial: None,
+            macs: Vec::new(),
+            version: None,
+            source: None,
+        };
+        let answer = self.write("agent.enrol", &self.door(tenant.id), move |tx, cx| enrol(tx, cx, &new));
+        let lost = self.is_answer_lost();
+        self.note(format_args!("agent {i} joins: {:?}, lost {lost}", answer.result.as_ref().map(|e| e.incarnation).ok()));
+        let Ok(enrolled) = answer.result else { return };
+        self.model.agents.insert(enrolled.agent, tenant.id);
+        self.model.devices.insert(enrolled.device, tenant.id);
+        if !lost {
+            let it = &mut self.agents[i];
+            (it.agent, it.device, it.incarnation) = (Some(enrolled.agent), Some(enrolled.device), enrolled.incarnation);
+        }
+    }
+
+    /// Sends an inventory; `again` sends the number of the last one, as after a lost answer.
+    pub(crate) fn inventory(&mut self, i: usize, again: bool) {
+        if self.agents[i].is_own() && self.agents[i].agent.is_none() {
+            return self.join(i);
+        }
+        if !again || self.agents[i].counter == 0 {
+            self.agents[i].counter += 1;
+        }
+        let it = &self.agents[i];
+        let (number, section, tenant) = (it.counter, it.section(), self.tenants[it.tenant].clone());
+        let arrival = it.arrival(&mut self.dice, number);
+        let door = self.door(tenant.id);
+        let before = self.sender(i).map(|a| self.before_contact(a));
+        let answer = self.write("agent.inventory", &door, move |tx, cx| intake::inventory(tx, cx, &arrival));
+        self.touch_all(before.as_ref());
+        if let (true, Some(device)) = (answer.is_maybe(), before.map(|b| b.agent.device)) {
+            self.model.maybe_marked(device, &section, number);
+        }
+        match answer.result {
+            Ok(stored) => {
+                self.model.agents.insert(stored.agent, tenant.id);
+                self.model.devices.insert(stored.device, tenant.id);
+                self.model.marked(stored.device, &section, number);
+                let lost = self.is_answer_lost();
+                self.note(format_args!("agent {i} inventory {number}: {} sections written, lost {lost}", stored.written.len()));
+                let it = &mut self.agents[i];
+                (it.agent, it.device) = (Some(stored.agent), Some(stored.device));
+                it.asked &= lost;
+            }
+            Err(error) if error.kind == Kind::Denied => self.barred(i),
+            Err(error) => self.note(format_args!("agent {i} inventory {number}: {error}")),
+        }
+    }
+
+    /// The agent as the server knows it now.
+    fn sender(&self, i: usize) -> Option<Agent> {
+        let it = &self.agents[i];
+        let door = self.door(self.tenants[it.tenant].id);
+        if let Some(id) = it.agent.filter(|_| it.is_own()) {
+            return self.engine.read_now(&door, move |rx, _| contact::own(rx, id)).ok();
+        }
+        let (protocol, foreign_id) = (it.protocol, it.foreign_id());
+        self.engine.read_now(&door, move |rx, _| contact::known(rx, protocol, &foreign_id)).ok().flatten()
+    }
+
+    /// Goes on with what was handed out: a legacy agent sends what it was asked for, ours reports or sends.
+    pub(crate) fn work(&mut self, i: usize) {
+        if !self.agents[i].is_own() {
+            if self.agents[i].asked {
+                self.inventory(i, false);
+            }
+            return;
+        }
+        let place = self.dice.below(self.agents[i].orders.len());
+        let Some(mut report) = self.agents[i].orders.get(place).cloned() else { return };
+        report.what = match self.dice.below(10) {
+            0..3 => return self.inventory(i, false),
+            _ if self.calm => Said::Ended(Outcome::Ok),
+            3..5 => Said::Running,
+            5..7 => Said::Ended(Outcome::Error),
+            _ => Said::Ended(Outcome::Ok),
+        };
+        if matches!(report.what, Said::Ended(_)) {
+            report.output = Some("done".to_owned());
+            self.agents[i].orders.remove(place);
+            if self.agents[i].sent.len() > 8 {
+                self.agents[i].sent.remove(0);
+            }
+            self.agents[i].sent.push(report.clone());
+        }
+        self.report(i, report);
+    }
+
+    /// Repeats an old report, perhaps with another outcome, attempt or incarnation.
+    fn old_report(&mut self, i: usize) {
+        let Some(mut report) = self.dice.pick(&self.agents[i].sent) else { return };
+        match self.dice.below(5) {
+            0 => report.attempt = report.attempt.saturating_sub(1),
+            1 => report.incarnation = report.incarnation.saturating_sub(1),
+            2 => report.what = Said::Running,
+            3 => report.what = Said::Ended(Outcome::Error),
+            _ => {}
+        }
+        self.report(i, report);
+    }
+
+    /// Reports on somebody else's work.
+    fn strange_report(&mut self, i: usize) {
+        let Some((_, assignment)) = self.dice.pick(&self.known) else { return };
+        let attempt = u32::try_from(self.dice.within(0, 2)).unwrap_or(1);
+        let (incarnation, what) = (self.agents[i].incarnation, Said::Ended(Outcome::Ok));
+        self.report(i, Report { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None });
+    }
+
+    fn report(&mut self, i: usize, report: Report) {
+        let Some(agent) = self.sender(i).filter(|_| self.agents[i].is_own()) else { return };
+        let (id, org, assignment) = (agent.id, agent.org, report.assignment);
+        let home = self.known.iter().find(|(_, a)| *a == assignment).map_or(org, |(o, _)| *o);
+        let before = self.see_assignment(home, assignment).map(|a| a.record);
+        let sent = report.clone();
+        let door = self.door(org);
+        let answer = self.write("agent.report", &door, move |tx, cx| contact::own_report(tx, cx, id, std::slice::from_ref(&sent)));
+        self.touched.push((home, assignment));
+        let told = answer.result.ok().and_then(|mut all| all.pop());
+        self.note(format_args!("agent {i} reports {assignment} {}/{} {:?}: {told:?}", report.attempt, report.incarnation, report.what));
+        let Some(answer) = told else { return };
+        let after = self.see_assignment(home, assignment).map(|a| a.record);
+        let told = Told {
+            agent: id,
+            incarnation_now: agent.incarnation,
+            assignment,
+            attempt: report.attempt,
+            incarnation: report.incarnation,
+            said: report.what,
+            answer,
+            before,
+            after,
+        };
+        if answer.is_ok() {
+            self.model.was_told(&told);
+        }
+        self.seen.told.push(told);
+    }
+
+    /// The machine is set up anew: the old identity comes no more.
+    fn reinstall(&mut self, i: usize) {
+        let it = &mut self.agents[i];
+        it.installation += 1;
+        (it.agent, it.device, it.asked, it.counter) = (None, None, false, 0);
+        it.orders.clear();
+        it.sent.clear();
+        self.note(format_args!("agent {i} is set up anew"));
+    }
+
+    /// Everybody is back.
+    pub(crate) fn all_return(&mut self) {
+        self.agents.iter_mut().for_each(|s| s.away = false);
+    }
+}

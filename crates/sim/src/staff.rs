@@ -1,0 +1,73 @@
+//! The workers, activated at seeded moments, with a scripted outside for wake-ups.
+
+use crate::world::{Answer, World};
+use muster_core::fleet::WakeOutcome;
+use muster_engine::workers::{Done, lapse, prepare, presence, wake_done, wakes_take};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// Wake-ups taken at once.
+const WAKES: i64 = 8;
+
+impl World {
+    /// Makes or cancels assignments, one piece; gives whether more is due.
+    pub(crate) fn work_prepare(&mut self) -> bool {
+        let cx = self.door(self.tenants[0].id);
+        let done = self.write("runs.prepare", &cx, prepare);
+        self.worked("prepare", done)
+    }
+
+    /// Ends leases; gives whether more is due.
+    pub(crate) fn work_lapse(&mut self) -> bool {
+        let cx = self.door(self.tenants[0].id);
+        let done = self.write("runs.lapse", &cx, lapse);
+        self.worked("lapse", done)
+    }
+
+    fn worked(&mut self, name: &str, done: Answer<Done>) -> bool {
+        let done = done.result.unwrap_or_default();
+        self.note(format_args!("worker {name}: {}", done.count));
+        done.more
+    }
+
+    /// Writes presence.
+    pub(crate) fn work_presence(&mut self) {
+        let cx = self.door(self.tenants[0].id);
+        let engine = self.engine.clone();
+        // An inline store answers at once outside of a runtime, so one poll is enough.
+        let answer = match pin!(presence(&engine, &cx)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => return self.seen.broken.push("presence was not written at once".to_owned()),
+        };
+        self.note(format_args!("worker presence: {:?}", answer.map(|d| d.count).ok()));
+    }
+
+    /// Takes wake-ups that are due.
+    pub(crate) fn work_wakes(&mut self) {
+        let cx = self.door(self.tenants[0].id);
+        let calls = self.write("wakes.take", &cx, |tx, cx| wakes_take(tx, cx, WAKES)).result.unwrap_or_default();
+        self.note(format_args!("worker wakes: {}", calls.len()));
+        self.wakes.extend(calls);
+    }
+
+    /// The outside answers a wake-up.
+    pub(crate) fn work_wake_done(&mut self) {
+        if self.wakes.is_empty() {
+            return;
+        }
+        let place = self.dice.below(self.wakes.len());
+        let call = self.wakes.swap_remove(place);
+        let all =
+            [WakeOutcome::Ok, WakeOutcome::Busy, WakeOutcome::Refused, WakeOutcome::Denied, WakeOutcome::Timeout, WakeOutcome::Unreachable];
+        let outcome = if self.calm || self.dice.chance(400) { WakeOutcome::Ok } else { self.dice.pick(&all).unwrap_or(WakeOutcome::Ok) };
+        let cx = self.door(call.org);
+        let woken = call.agent;
+        let done = self.write("wakes.done", &cx, move |tx, cx| wake_done(tx, cx, &call, outcome, "scripted"));
+        self.note(format_args!("wake-up of {woken}: {outcome:?}, noted {}", done.result.is_ok()));
+        if outcome == WakeOutcome::Ok
+            && let Some(script) = self.agents.iter_mut().find(|s| s.agent == Some(woken))
+        {
+            script.woken = true;
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Each checker catches the fault that is planted for it.
+
+use muster_sim::{Options, Plant, run};
+
+/// The rules that the first planted fault of some world breaks.
+fn caught(plant: Plant) -> Vec<u8> {
+    let options = Options { plant: Some(plant), ..Options::default() };
+    for seed in 1..=60 {
+        let report = run(seed, &options);
+        if report.planted {
+            let failure = report.failure.unwrap_or_else(|| panic!("{plant:?}: nobody noticed it in seed {seed}"));
+            return failure.breaches.iter().map(|b| b.rule).collect();
+        }
+        assert!(report.failure.is_none(), "{plant:?}: seed {seed} fails by itself");
+    }
+    panic!("{plant:?} found no place in sixty worlds");
+}
+
+fn is_caught(rule: u8) {
+    let plants: Vec<Plant> = Plant::ALL.into_iter().filter(|p| p.rule() == rule).collect();
+    assert!(!plants.is_empty());
+    for plant in plants {
+        let rules = caught(plant);
+        assert!(rules.contains(&rule), "{plant:?} broke {rules:?} instead of {rule}");
+    }
+}
+
+macro_rules! rules {
+    ($($name:ident $rule:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            is_caught($rule);
+        }
+    )*};
+}
+
+rules! {
+    a_changed_outcome_and_an_early_end_are_caught 1;
+    a_second_hand_out_and_an_old_report_that_counts_are_caught 2;
+    too_many_attempts_are_caught 3;
+    a_reason_without_end_and_kept_back_work_are_caught 4;
+    a_wrong_total_is_caught 8;
+    a_hand_out_after_the_cancel_is_caught 9;
+    a_lost_inventory_and_a_lost_run_are_caught 10;
+    what_crosses_an_organization_is_caught 13;
+    a_missing_and_a_doubled_event_are_caught 14;
+    a_run_that_never_ends_is_caught 15;
+}
