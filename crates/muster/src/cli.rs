@@ -11,7 +11,13 @@ use std::process::ExitCode;
 
 /// Muster: knows every machine of a fleet and runs tasks on them.
 #[derive(Debug, Parser)]
-#[command(name = "muster", version, propagate_version = true, max_term_width = 110, after_help = "Manual: docs/ in the source, or /api/docs on a running server for the API.")]
+#[command(
+    name = "muster",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "Manual: docs/ in the source, or /api/docs on a running server for the API."
+)]
 pub struct Muster {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +43,8 @@ enum Command {
     Config(ConfigArgs),
     /// Works with a running server: devices, tasks, runs, queue (also as 'musterctl')
     Ctl(ctl::Ctl),
+    /// Runs the engine in simulated worlds, each from a seed, and checks its rules; ends with 1 when one is broken
+    Sim(SimArgs),
     /// Prints the OpenAPI document of the REST API
     Openapi,
     /// Prints the completions of a shell; for bash: muster completions bash > /etc/bash_completion.d/muster
@@ -117,6 +125,29 @@ struct ConfigArgs {
     server: ServerArgs,
 }
 
+#[derive(Debug, Args)]
+struct SimArgs {
+    /// How many worlds
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Worlds at once [as many as there are processors]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+fn simulate(args: &SimArgs) -> anyhow::Result<ExitCode> {
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let failures = muster_sim::seeds(args.seed, args.seeds, threads);
+    for failure in &failures {
+        print(&format!("{failure}\n\n"))?;
+    }
+    print(&format!("{} worlds, {} broke a rule\n", args.seeds, failures.len()))?;
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// Runs a command.
 pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
     match muster.command {
@@ -136,6 +167,7 @@ pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
         Command::Admin(admin) => return admin::run(admin),
         Command::Config(args) => print(&args.server.load()?.show())?,
         Command::Ctl(ctl) => return ctl::run(ctl),
+        Command::Sim(args) => return simulate(&args),
         Command::Openapi => print(&(muster_api::openapi().to_pretty_json().context("the OpenAPI document")? + "\n"))?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

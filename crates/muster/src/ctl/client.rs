@@ -47,9 +47,11 @@ impl Client {
     /// A client with an access.
     pub fn new(access: &Access) -> anyhow::Result<Self> {
         let base = Url::parse(&access.server).ok().filter(|u| ["http", "https"].contains(&u.scheme()) && u.has_host());
-        let base = base.with_context(|| format!("'{}' is not a server's address such as https://muster.example.org:8350", access.server))?;
+        let base =
+            base.with_context(|| format!("'{}' is not a server's address such as https://muster.example.org:8350", access.server))?;
         let mut headers = HeaderMap::new();
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", access.token)).map_err(|_| anyhow!("the token has characters no token has"))?;
+        let mut bearer =
+            HeaderValue::from_str(&format!("Bearer {}", access.token)).map_err(|_| anyhow!("the token has characters no token has"))?;
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
         if let Some(org) = &access.org {
@@ -59,7 +61,9 @@ impl Client {
         builder = match &access.ca {
             Some(path) => {
                 let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-                builder.tls_certs_only(Certificate::from_pem_bundle(&pem).with_context(|| format!("{} holds no certificates", path.display()))?)
+                builder.tls_certs_only(
+                    Certificate::from_pem_bundle(&pem).with_context(|| format!("{} holds no certificates", path.display()))?,
+                )
             }
             None if base.scheme() == "http" => builder.tls_certs_only([]),
             None => builder,

@@ -106,7 +106,14 @@ pub const ASSIGNMENTS: &[Column] = &[
 pub const QUEUE: List = List { path: "queue", columns: ASSIGNMENTS };
 pub const USERS: List = List {
     path: "users",
-    columns: &[("NAME", "/name"), ("ROLE", "/role"), ("ORG", "/org"), ("LAST LOGIN", "/last_login"), ("DISABLED", "/disabled"), ("ID", "/id")],
+    columns: &[
+        ("NAME", "/name"),
+        ("ROLE", "/role"),
+        ("ORG", "/org"),
+        ("LAST LOGIN", "/last_login"),
+        ("DISABLED", "/disabled"),
+        ("ID", "/id"),
+    ],
 };
 pub const TOKENS: List = List {
     path: "tokens",
@@ -118,7 +125,14 @@ pub const JOIN_TOKENS: List = List {
 };
 pub const AUDIT: List = List {
     path: "audit",
-    columns: &[("AT", "/at"), ("WHO", "/actor"), ("DID", "/verb"), ("TO", "/object/kind"), ("NAME", "/object/name"), ("REQUEST", "/request_id")],
+    columns: &[
+        ("AT", "/at"),
+        ("WHO", "/actor"),
+        ("DID", "/verb"),
+        ("TO", "/object/kind"),
+        ("NAME", "/object/name"),
+        ("REQUEST", "/request_id"),
+    ],
 };
 
 /// The API's greatest page.

@@ -24,7 +24,9 @@ pub type Column = (&'static str, &'static str);
 pub fn form(flag: Option<Form>) -> anyhow::Result<Form> {
     match (flag, std::env::var("MUSTER_OUTPUT")) {
         (Some(form), _) => Ok(form),
-        (None, Ok(text)) => Form::from_str(&text, true).map_err(|_| anyhow::anyhow!("MUSTER_OUTPUT is '{text}'; it may be table, json or yaml")),
+        (None, Ok(text)) => {
+            Form::from_str(&text, true).map_err(|_| anyhow::anyhow!("MUSTER_OUTPUT is '{text}'; it may be table, json or yaml"))
+        }
         (None, Err(_)) => Ok(Form::Table),
     }
 }

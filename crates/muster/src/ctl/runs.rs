@@ -1,9 +1,9 @@
 //! Runs: looking, watching, ending, asking why.
 
+use super::RUN_FAILED;
 use super::client::{Client, encoded};
 use super::lists::ASSIGNMENTS;
 use super::output::{self, Form};
-use super::RUN_FAILED;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};

@@ -129,8 +129,13 @@ async fn preview(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {
         return output::value(&seen, form);
     }
     let targets = seen["targets"].take();
-    let columns: &[output::Column] =
-        &[("DEVICE", "/device/name"), ("AGENT", "/agent/protocol"), ("ONLINE", "/agent/online"), ("NOW", "/reason/text"), ("ID", "/device/id")];
+    let columns: &[output::Column] = &[
+        ("DEVICE", "/device/name"),
+        ("AGENT", "/agent/protocol"),
+        ("ONLINE", "/agent/online"),
+        ("NOW", "/reason/text"),
+        ("ID", "/device/id"),
+    ];
     let shown = targets.as_array().map_or(&[][..], Vec::as_slice);
     let rest = seen["count"].as_u64().filter(|n| *n > shown.len() as u64).map(|n| format!("the first {} of {n} machines", shown.len()));
     if let Value::Object(members) = &mut seen {

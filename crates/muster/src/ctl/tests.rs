@@ -21,7 +21,8 @@ async fn serve(routes: Router) -> SocketAddr {
 
 fn client(address: SocketAddr) -> Client {
     crate::tls::install_provider();
-    Client::new(&Access { server: format!("http://{address}"), token: "mst_x".into(), org: Some("north".into()), ca: None }).expect("a client")
+    Client::new(&Access { server: format!("http://{address}"), token: "mst_x".into(), org: Some("north".into()), ca: None })
+        .expect("a client")
 }
 
 #[test]
@@ -64,7 +65,8 @@ fn a_stronger_source_covers_a_weaker_key_by_key() {
 
 #[test]
 fn tables_show_values_in_words_and_let_no_device_steer_the_terminal() {
-    let items = [json!({"name": "pc\u{1b}[31m", "agent": {"online": true}, "ips": ["10.0.0.1", "10.0.0.2"]}), json!({"name": "b", "agent": null})];
+    let items =
+        [json!({"name": "pc\u{1b}[31m", "agent": {"online": true}, "ips": ["10.0.0.1", "10.0.0.2"]}), json!({"name": "b", "agent": null})];
     let table = output::table(&items, &[("NAME", "/name"), ("ONLINE", "/agent/online"), ("IPS", "/ips")]);
     let lines: Vec<&str> = table.lines().map(str::trim).collect();
     assert!(lines[0].starts_with("NAME") && lines[0].ends_with("IPS"), "{table}");
@@ -99,7 +101,10 @@ fn texts_are_encoded_for_addresses() {
 #[tokio::test]
 async fn a_name_is_found_over_pages_exactly_and_with_the_callers_credentials() {
     let page = |Query(query): Query<BTreeMap<String, String>>, headers: HeaderMap| async move {
-        assert_eq!((&headers["authorization"], &headers["muster-org"]), (&"Bearer mst_x".parse().expect("value"), &"north".parse().expect("value")));
+        assert_eq!(
+            (&headers["authorization"], &headers["muster-org"]),
+            (&"Bearer mst_x".parse().expect("value"), &"north".parse().expect("value"))
+        );
         assert_eq!(query["q"], "web 1");
         Json(match query.get("cursor") {
             None => json!({"items": [{"id": "1", "name": "web 10"}], "next": "c", "total": 3}),
