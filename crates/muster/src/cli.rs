@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, Flags};
-use crate::{ctl, logs};
+use crate::{ctl, logs, quickstart, server};
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -11,7 +11,13 @@ use std::process::ExitCode;
 
 /// Muster: knows every machine of a fleet and runs tasks on them.
 #[derive(Debug, Parser)]
-#[command(name = "muster", version, propagate_version = true, max_term_width = 110, after_help = "Manual: docs/ in the source, or /api/docs on a running server for the API.")]
+#[command(
+    name = "muster",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "Manual: docs/ in the source, or /api/docs on a running server for the API."
+)]
 pub struct Muster {
     #[command(subcommand)]
     command: Command,
@@ -25,6 +31,11 @@ enum Command {
     /// line, 'muster listening on URL', on standard output; its log is on standard error. SIGTERM stops it in good order, SIGHUP
     /// reads certificates again.
     Server(ServerArgs),
+    /// Shows Muster with this machine in it: a server, an administrator, and Muster's own agent, in one process
+    ///
+    /// Takes the options of 'server'. At the first start it makes the administrator 'admin' and prints the password, this once,
+    /// on standard error. The address of the console is printed there too.
+    Quickstart(ServerArgs),
     /// Administers a server's database directly, also while the server runs
     #[command(subcommand)]
     Admin(Admin),
@@ -32,6 +43,8 @@ enum Command {
     Config(ConfigArgs),
     /// Works with a running server: devices, tasks, runs, queue (also as 'musterctl')
     Ctl(ctl::Ctl),
+    /// Runs the engine in simulated worlds, each from a seed, and checks its rules; ends with 1 when one is broken
+    Sim(SimArgs),
     /// Prints the OpenAPI document of the REST API
     Openapi,
     /// Prints the completions of a shell; for bash: muster completions bash > /etc/bash_completion.d/muster
@@ -112,18 +125,50 @@ struct ConfigArgs {
     server: ServerArgs,
 }
 
+#[derive(Debug, Args)]
+struct SimArgs {
+    /// How many worlds
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Worlds at once [as many as there are processors]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+fn simulate(args: &SimArgs) -> anyhow::Result<ExitCode> {
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let failures = muster_sim::seeds(args.seed, args.seeds, threads);
+    for failure in &failures {
+        print(&format!("{failure}\n\n"))?;
+    }
+    print(&format!("{} worlds, {} broke a rule\n", args.seeds, failures.len()))?;
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// Runs a command.
 pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
     match muster.command {
         Command::Server(args) => {
             let config = args.load()?;
             logs::start(&config.log, config.log_json);
-            todo!();
+            runtime()?.block_on(server::run(config))?;
+        }
+        Command::Quickstart(mut args) => {
+            if std::env::var_os("MUSTER_LOG").is_none() && args.config.is_none() {
+                args.log.get_or_insert_with(|| "warn".to_owned());
+            }
+            let config = args.load()?;
+            logs::start(&config.log, config.log_json);
+            runtime()?.block_on(quickstart::run(config))?;
         }
         Command::Admin(admin) => return admin::run(admin),
         Command::Config(args) => print(&args.server.load()?.show())?,
         Command::Ctl(ctl) => return ctl::run(ctl),
-        Command::Openapi => {}
+        Command::Sim(args) => return simulate(&args),
+        Command::Openapi => print(&(muster_api::openapi().to_pretty_json().context("the OpenAPI document")? + "\n"))?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Muster::command(), "muster", &mut script);

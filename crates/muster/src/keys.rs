@@ -17,7 +17,8 @@ pub fn server_key(directory: &Path) -> anyhow::Result<SigningKey> {
     if !path.exists() {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|e| anyhow!("the system gives no randomness: {e}"))?;
-        let pem = SigningKey::from_bytes(&secret).to_pkcs8_pem(LineEnding::LF).map_err(|e| anyhow!("the server's key cannot be written: {e}"))?;
+        let pem =
+            SigningKey::from_bytes(&secret).to_pkcs8_pem(LineEnding::LF).map_err(|e| anyhow!("the server's key cannot be written: {e}"))?;
         write_new_private(&path, pem.as_bytes())?;
     }
     let pem = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

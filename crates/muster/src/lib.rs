@@ -12,6 +12,7 @@ mod doors;
 mod keys;
 mod logs;
 mod open;
+mod quickstart;
 
 mod server;
 mod tls;

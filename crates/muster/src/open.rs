@@ -23,7 +23,9 @@ pub struct Opened {
 pub fn open(config: &Config) -> anyhow::Result<Opened> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = match &config.database {
-        Some(url) => Store::open_postgres(url, clock.clone()).with_context(|| format!("cannot open the database {}", without_password(url)))?,
+        Some(url) => {
+            Store::open_postgres(url, clock.clone()).with_context(|| format!("cannot open the database {}", without_password(url)))?
+        }
         None => {
             directory_of_secrets(&config.data)?;
             let file = config.database_file();
@@ -47,7 +49,8 @@ pub fn take_data(config: &Config) -> anyhow::Result<Option<DataLock>> {
     }
     directory_of_secrets(&config.data)?;
     let path = config.data.join("muster.lock");
-    let file = File::options().write(true).create(true).truncate(false).open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let file =
+        File::options().write(true).create(true).truncate(false).open(&path).with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(DataLock(file))),
         Err(TryLockError::WouldBlock) => {

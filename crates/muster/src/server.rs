@@ -48,6 +48,7 @@ pub struct Server {
     end_workers: watch::Sender<bool>,
     certificates: Option<watch::Sender<Arc<ServerConfig>>>,
     accepting: JoinHandle<usize>,
+    driver: Driver,
     driving: JoinHandle<()>,
     _lock: Option<DataLock>,
 }
@@ -77,9 +78,23 @@ impl Server {
         let limits = Limits { connections, header: config.header_timeout, handshake: HANDSHAKE, drain: config.shutdown_timeout };
         let tls = certificates.as_ref().map(watch::Sender::subscribe);
         let accepting = tokio::spawn(accept::serve(listener, tls, doors, limits, stopping));
-        let driving = tokio::spawn(driver.run(workers_end));
+        let driving = tokio::spawn(driver.clone().run(workers_end));
         let tls = certificates.is_some();
-        Ok(Server { engine, org, address, tls, authority, config, stop, end_workers, certificates, accepting, driving, _lock: lock })
+        Ok(Server {
+            engine,
+            org,
+            address,
+            tls,
+            authority,
+            config,
+            stop,
+            end_workers,
+            certificates,
+            accepting,
+            driver,
+            driving,
+            _lock: lock,
+        })
     }
 
     /// The address for people and agents.
@@ -148,6 +163,9 @@ impl Server {
         }
         self.end_workers.send_replace(true);
         self.driving.await.context("the workers' driver panicked")?;
+        for (worker, last) in self.driver.last() {
+            tracing::debug!(worker = worker.name(), activations = last.activations, at = %last.at, took = ?last.took, result = ?last.result, "last");
+        }
         self.engine.store().clone().close().await;
         tracing::info!("stopped");
         Ok(())

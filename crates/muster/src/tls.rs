@@ -85,7 +85,8 @@ fn own(names: &[String], keys: &Path, listen: IpAddr, now: Timestamp) -> anyhow:
     }
     let ca = chain(&cert_file)?.swap_remove(0);
     let key = KeyPair::generate().context("no key for the certificate")?;
-    let leaf = leaf_params(names, listen, now)?.signed_by(&key, &Issuer::new(params, authority)).context("the certificate cannot be made")?;
+    let leaf =
+        leaf_params(names, listen, now)?.signed_by(&key, &Issuer::new(params, authority)).context("the certificate cannot be made")?;
     let secret = PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| anyhow!("the certificate's key: {e}"))?;
     let fingerprint = fingerprint(&ca);
     Ok(Ready { config: config(vec![leaf.der().clone(), ca], secret)?, fingerprint, authority: Some(cert_file) })

@@ -27,8 +27,7 @@ pub struct Surroundings {
 /// The doors of an engine.
 pub fn doors(engine: &Engine, around: Surroundings) -> Doors {
     let gateway = Gateway::new(engine.clone(), muster_gateway::Options::new(around.server_key, around.stop.clone()));
-    let options =
-        muster_api::Options { secure_cookies: around.tls, version: VERSION, shutdown: around.stop, scheduler_beat: around.beat };
+    let options = muster_api::Options { secure_cookies: around.tls, version: VERSION, shutdown: around.stop, scheduler_beat: around.beat };
     let people = muster_api::router(Api { engine: engine.clone(), options });
     Doors::new(muster_gateway::wants, muster_gateway::router(gateway), people)
 }

@@ -112,6 +112,7 @@ impl Script {
             source: format!("10.{}.0.{}", self.tenant, self.index + 1).parse().ok(),
             sections: intake::prepare(&inventory),
             inventory,
+            unchanged: std::collections::BTreeMap::new(),
         }
     }
 

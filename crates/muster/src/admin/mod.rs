@@ -234,13 +234,8 @@ fn add_user(config: &Config, name: &str, role: Role, org: Option<&str>, password
     let made_up = if password.is_none() { Some(made_up_password()?) } else { None };
     let password = password.or_else(|| made_up.clone()).unwrap_or_default();
     access::password_check("/password", &password)?;
-    let new = access::NewPerson {
-        name: name.to_owned(),
-        password: access::password_hash(&password)?,
-        role,
-        org,
-        must_change: made_up.is_some(),
-    };
+    let new =
+        access::NewPerson { name: name.to_owned(), password: access::password_hash(&password)?, role, org, must_change: made_up.is_some() };
     opened.engine.write_now("user.create", &here(&opened), move |tx, cx| access::user_create(tx, cx, &new))?;
     Ok(made_up)
 }

@@ -31,13 +31,24 @@ pub(crate) const KEYS: &[Key] = &[
     key("tls_names", Kind::Words, "this host's name and addresses", "more host names and addresses for the certificate that Muster makes"),
     key("log", Kind::Log, "info", "what is logged: error, warn, info, debug, trace, or per module as in muster_store=debug,info"),
     key("log_format", Kind::LogFormat, "text on a terminal, else json", "text or json"),
-    key("max_connections", Kind::Count, "20000, or what the system's limit of open files allows", "connections at once; more wait to be accepted"),
-    key("header_timeout", Kind::Duration, "30s", "longest time until a request's header is complete, and longest rest of a kept connection"),
+    key(
+        "max_connections",
+        Kind::Count,
+        "20000, or what the system's limit of open files allows",
+        "connections at once; more wait to be accepted",
+    ),
+    key(
+        "header_timeout",
+        Kind::Duration,
+        "30s",
+        "longest time until a request's header is complete, and longest rest of a kept connection",
+    ),
     key("shutdown_timeout", Kind::Duration, "20s", "longest wait for requests under way when the server stops"),
 ];
 
 /// Variables of the environment that belong to other commands and programs.
-pub(crate) const OTHER_VARIABLES: &[&str] = &["MUSTER_CONFIG", "MUSTER_SERVER", "MUSTER_TOKEN", "MUSTER_ORG", "MUSTER_CA", "MUSTER_OUTPUT", "MUSTER_CTL_CONFIG"];
+pub(crate) const OTHER_VARIABLES: &[&str] =
+    &["MUSTER_CONFIG", "MUSTER_SERVER", "MUSTER_TOKEN", "MUSTER_ORG", "MUSTER_CA", "MUSTER_OUTPUT", "MUSTER_CTL_CONFIG"];
 /// Variables that begin so are those of Muster's own agent.
 pub(crate) const AGENT_PREFIX: &str = "MUSTER_AGENT_";
 

@@ -83,7 +83,8 @@ fn loopback_is_plain_and_the_rest_is_encrypted_unless_asked_otherwise() {
 
 #[test]
 fn the_shown_configuration_hides_passwords_and_reads_back_as_itself() {
-    let file = "database = \"postgres://muster:secret@db/muster?sslmode=disable&password=secret\"\ndata = \"/tmp/d\"\nheader_timeout = \"5s\"";
+    let file =
+        "database = \"postgres://muster:secret@db/muster?sslmode=disable&password=secret\"\ndata = \"/tmp/d\"\nheader_timeout = \"5s\"";
     let shown = resolve(file, &[], &[]).expect("valid").show();
     assert!(!shown.contains("secret") && shown.contains("postgres://muster:***@db/muster?sslmode=disable&password=***"), "{shown}");
     let again = resolve(&shown, &[], &[]).expect("reads back");

@@ -35,7 +35,9 @@ pub(crate) enum Value {
 pub(crate) fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
     let wrong = |wanted: &str| format!("'{text}' is not {wanted}");
     match kind {
-        Kind::Address => address(text).map(Value::Address).ok_or_else(|| wrong("an address with a port such as 127.0.0.1:8350 or [::]:8350")),
+        Kind::Address => {
+            address(text).map(Value::Address).ok_or_else(|| wrong("an address with a port such as 127.0.0.1:8350 or [::]:8350"))
+        }
         Kind::Path if text.is_empty() => Err("the path is empty".to_owned()),
         Kind::Path => Ok(Value::Path(PathBuf::from(text))),
         Kind::DatabaseUrl if text.starts_with("postgres://") || text.starts_with("postgresql://") => Ok(Value::Text(text.to_owned())),

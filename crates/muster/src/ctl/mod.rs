@@ -1,5 +1,205 @@
-pub use stub::*;
-mod stub { use std::process::ExitCode; use clap::Parser;
-/// x
-#[derive(Debug, Parser)] pub struct Ctl {} 
-pub fn run(_: Ctl)->anyhow::Result<ExitCode>{Ok(ExitCode::SUCCESS)} }
+//! `muster ctl`, also `musterctl`: the command line of a running server, over its REST API and nothing else.
+
+mod client;
+mod lists;
+mod login;
+mod output;
+mod runs;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use client::Client;
+use lists::ListArgs;
+use output::Form;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Ends a command whose watched run did not end well.
+pub const RUN_FAILED: u8 = 3;
+
+/// Works with a running Muster server.
+#[derive(Debug, Parser)]
+#[command(name = "musterctl", version, max_term_width = 110)]
+pub struct Ctl {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which server, as whom, and how answers are shown.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The server, such as https://muster.example.org:8350 (also MUSTER_SERVER; else from 'login')
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// Bearer token (better as MUSTER_TOKEN or from 'login': other people of a machine see command lines)
+    #[arg(long, global = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// The organization to act in, name or id (also MUSTER_ORG)
+    #[arg(long, global = true, value_name = "ORG")]
+    org: Option<String>,
+    /// The authority that signed the server's certificate, PEM (also MUSTER_CA)
+    #[arg(long, global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Table for people, json or yaml for scripts (also MUSTER_OUTPUT)
+    #[arg(short, long, global = true, value_enum, value_name = "FORM")]
+    output: Option<Form>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks a server and a token and keeps them for later commands; the token is read from standard input unless given
+    Login,
+    /// Lists devices
+    Devices(ListArgs),
+    /// One device
+    #[command(subcommand)]
+    Device(Device),
+    /// Lists agents
+    Agents(ListArgs),
+    /// Tasks: apply, list, show, preview, run, delete
+    #[command(subcommand)]
+    Task(tasks::TaskCommand),
+    /// Lists runs, the latest first
+    Runs(ListArgs),
+    /// One run: show, watch, cancel, why
+    #[command(subcommand)]
+    Run(runs::RunCommand),
+    /// Lists what is not finished, of all tasks and machines; 'queue cancel' ends it
+    #[command(args_conflicts_with_subcommands = true)]
+    Queue {
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(subcommand)]
+        command: Option<QueueCommand>,
+    },
+    /// Lists people
+    Users(ListArgs),
+    /// Lists bearer tokens
+    Tokens(ListArgs),
+    /// Lists the tokens by which agents join
+    JoinTokens(ListArgs),
+    /// Shows or changes the organization's settings
+    #[command(subcommand)]
+    Settings(SettingsCommand),
+    /// Lists who did what
+    Audit(ListArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum Device {
+    /// Shows a device
+    Show {
+        /// Its id or name
+        device: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum QueueCommand {
+    /// Ends waiting work by ids or by filter
+    Cancel {
+        /// Ids of assignments
+        ids: Vec<String>,
+        /// Cancel what a filter selects: state, task, run, device or q, as KEY=VALUE
+        #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = lists::pair)]
+        filters: Vec<(String, String)>,
+        /// How many will be cancelled; the server asks for it when there are many
+        #[arg(long, value_name = "N")]
+        confirm_count: Option<u64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SettingsCommand {
+    /// Shows all settings, or one
+    Get {
+        /// Its key
+        key: Option<String>,
+    },
+    /// Changes settings, such as: set contact_every=15m size_guard=200
+    Set {
+        /// KEY=VALUE; a value is JSON, or else text
+        #[arg(required = true, value_parser = lists::pair, value_name = "KEY=VALUE")]
+        values: Vec<(String, String)>,
+    },
+}
+
+/// Runs a command.
+pub fn run(ctl: Ctl) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(command(ctl))
+}
+
+async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
+    let form = output::form(ctl.target.output)?;
+    if let Command::Login = ctl.command {
+        login::login(&ctl.target).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let client = Client::new(&login::effective(&ctl.target)?)?;
+    match ctl.command {
+        Command::Login => {}
+        Command::Devices(args) => lists::list(&client, &lists::DEVICES, &args, form).await?,
+        Command::Device(Device::Show { device }) => {
+            let id = client.id_of("devices", "device", &device).await?;
+            output::record(&client.get(&format!("devices/{id}"), &[]).await?, form)?;
+        }
+        Command::Agents(args) => lists::list(&client, &lists::AGENTS, &args, form).await?,
+        Command::Task(command) => return tasks::run(&client, command, form).await,
+        Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
+        Command::Run(command) => return runs::run(&client, command, form).await,
+        Command::Queue { list, command: None } => lists::list(&client, &lists::QUEUE, &list, form).await?,
+        Command::Queue { command: Some(QueueCommand::Cancel { ids, filters, confirm_count }), .. } => {
+            queue_cancel(&client, ids, filters, confirm_count, form).await?;
+        }
+        Command::Users(args) => lists::list(&client, &lists::USERS, &args, form).await?,
+        Command::Tokens(args) => lists::list(&client, &lists::TOKENS, &args, form).await?,
+        Command::JoinTokens(args) => lists::list(&client, &lists::JOIN_TOKENS, &args, form).await?,
+        Command::Settings(command) => settings(&client, command, form).await?,
+        Command::Audit(args) => lists::list(&client, &lists::AUDIT, &args, form).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn queue_cancel(
+    client: &Client,
+    ids: Vec<String>,
+    filters: Vec<(String, String)>,
+    confirm_count: Option<u64>,
+    form: Form,
+) -> anyhow::Result<()> {
+    if ids.is_empty() == filters.is_empty() {
+        anyhow::bail!("name either ids of assignments or --filter KEY=VALUE; 'queue' lists what there is");
+    }
+    let mut body = Map::new();
+    if ids.is_empty() {
+        let filter = filters.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+        body.insert("filter".to_owned(), Value::Object(filter));
+    } else {
+        body.insert("ids".to_owned(), json!(ids));
+    }
+    body.extend(confirm_count.map(|n| ("confirm_count".to_owned(), json!(n))));
+    output::record(&client.post("queue/cancel", &Value::Object(body)).await?, form)
+}
+
+async fn settings(client: &Client, command: SettingsCommand, form: Form) -> anyhow::Result<()> {
+    match command {
+        SettingsCommand::Get { key: None } => output::record(&client.get("settings", &[]).await?, form),
+        SettingsCommand::Get { key: Some(key) } => {
+            let all = client.get("settings", &[]).await?;
+            let value = all.get(&key).with_context(|| format!("there is no setting '{key}'; 'settings get' shows them all"))?;
+            output::value(value, form)
+        }
+        SettingsCommand::Set { values } => {
+            let read = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+            let patch = values.into_iter().map(|(key, text)| (key, read(text))).collect();
+            output::record(&client.patch("settings", &Value::Object(patch)).await?, form)
+        }
+    }
+}

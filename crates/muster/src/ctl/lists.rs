@@ -1,0 +1,167 @@
+//! The lists: where each comes from and its columns.
+
+use super::client::Client;
+use super::output::{self, Column, Form};
+use clap::Args;
+use serde_json::Value;
+
+/// What every list takes.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Text to look for
+    text: Option<String>,
+    /// Only what fits, by the API's field filters; several values by comma: --filter state=running,started
+    #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = pair)]
+    filters: Vec<(String, String)>,
+    /// Field to sort by, downwards with a minus: --sort=-last_inventory
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    sort: Option<String>,
+    /// Rows at most
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: usize,
+    /// All rows
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+}
+
+/// Reads `KEY=VALUE`.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// A list of the API.
+pub struct List {
+    path: &'static str,
+    columns: &'static [Column],
+}
+
+pub const DEVICES: List = List {
+    path: "devices",
+    columns: &[
+        ("NAME", "/name"),
+        ("OS", "/os"),
+        ("MODEL", "/model"),
+        ("SERIAL", "/serial"),
+        ("AGENT", "/agent/protocol"),
+        ("ONLINE", "/agent/online"),
+        ("LAST INVENTORY", "/last_inventory"),
+        ("VERIFIED", "/verified"),
+        ("ID", "/id"),
+    ],
+};
+pub const AGENTS: List = List {
+    path: "agents",
+    columns: &[
+        ("DEVICE", "/device/name"),
+        ("PROTOCOL", "/protocol"),
+        ("VERSION", "/version"),
+        ("ADDRESS", "/address"),
+        ("ONLINE", "/online"),
+        ("LAST CONTACT", "/last_contact"),
+        ("VERIFIED", "/verified"),
+        ("LAST WAKE", "/wake/last/outcome"),
+        ("ID", "/id"),
+    ],
+};
+pub const TASKS: List = List {
+    path: "tasks",
+    columns: &[
+        ("NAME", "/doc/name"),
+        ("VERSION", "/version"),
+        ("RUNS", "/runs"),
+        ("LAST RUN", "/last_run/number"),
+        ("STATE", "/last_run/state"),
+        ("VERDICT", "/last_run/verdict"),
+        ("UPDATED", "/updated"),
+        ("ID", "/id"),
+    ],
+};
+pub const RUNS: List = List {
+    path: "runs",
+    columns: &[
+        ("RUN", "/number"),
+        ("TASK", "/task/name"),
+        ("STATE", "/state"),
+        ("VERDICT", "/verdict"),
+        ("TARGETS", "/targeted"),
+        ("OK", "/counts/ok"),
+        ("ERROR", "/counts/error"),
+        ("UNKNOWN", "/counts/unknown"),
+        ("CREATED", "/created"),
+        ("BY", "/started_by"),
+        ("ID", "/id"),
+    ],
+};
+pub const ASSIGNMENTS: &[Column] = &[
+    ("TASK", "/task/name"),
+    ("STEP", "/step"),
+    ("DEVICE", "/device/name"),
+    ("STATE", "/state"),
+    ("ATTEMPT", "/attempt"),
+    ("REASON", "/reason/text"),
+    ("CREATED", "/created"),
+    ("ID", "/id"),
+];
+pub const QUEUE: List = List { path: "queue", columns: ASSIGNMENTS };
+pub const USERS: List = List {
+    path: "users",
+    columns: &[
+        ("NAME", "/name"),
+        ("ROLE", "/role"),
+        ("ORG", "/org"),
+        ("LAST LOGIN", "/last_login"),
+        ("DISABLED", "/disabled"),
+        ("ID", "/id"),
+    ],
+};
+pub const TOKENS: List = List {
+    path: "tokens",
+    columns: &[("NAME", "/name"), ("ROLE", "/role"), ("ORG", "/org"), ("LAST USED", "/last_used"), ("EXPIRES", "/expires"), ("ID", "/id")],
+};
+pub const JOIN_TOKENS: List = List {
+    path: "join-tokens",
+    columns: &[("NAME", "/name"), ("ORG", "/org"), ("USES LEFT", "/uses_left"), ("USED", "/used"), ("EXPIRES", "/expires"), ("ID", "/id")],
+};
+pub const AUDIT: List = List {
+    path: "audit",
+    columns: &[
+        ("AT", "/at"),
+        ("WHO", "/actor"),
+        ("DID", "/verb"),
+        ("TO", "/object/kind"),
+        ("NAME", "/object/name"),
+        ("REQUEST", "/request_id"),
+    ],
+};
+
+/// The API's greatest page.
+const PAGE: usize = 1_000;
+
+/// Shows a list.
+pub async fn list(client: &Client, list: &List, args: &ListArgs, form: Form) -> anyhow::Result<()> {
+    let wanted = if args.all { usize::MAX } else { args.limit.max(1) };
+    let mut items: Vec<Value> = Vec::new();
+    let mut cursor: Option<String> = None;
+    let mut total = Value::Null;
+    loop {
+        let limit = (wanted - items.len()).min(PAGE).to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(args.filters.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        query.extend(args.text.as_deref().map(|q| ("q", q)));
+        query.extend(args.sort.as_deref().map(|s| ("sort", s)));
+        query.extend(cursor.as_deref().map(|c| ("cursor", c)));
+        let mut page = client.get(list.path, &query).await?;
+        total = if total.is_null() { page["total"].take() } else { total };
+        if let Value::Array(new) = page["items"].take() {
+            items.extend(new);
+        }
+        cursor = page["next"].as_str().map(str::to_owned);
+        if cursor.is_none() || items.len() >= wanted {
+            break;
+        }
+    }
+    let of = total.as_i64().map_or_else(String::new, |n| format!(" of {n}"));
+    let rest = cursor.is_some().then(|| format!("{}{of} shown; --all shows everything, --limit N more", items.len()));
+    output::items(&items, list.columns, rest.as_deref(), form)
+}

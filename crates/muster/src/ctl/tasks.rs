@@ -1,0 +1,147 @@
+//! Tasks: files become tasks, tasks become runs.
+
+use super::client::{Client, encoded};
+use super::lists::{self, ListArgs};
+use super::output::{self, Form};
+use super::runs;
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum TaskCommand {
+    /// Makes the task of a file, or a new version of the task of that name
+    Apply {
+        /// YAML or JSON; - reads standard input
+        #[arg(short, long)]
+        file: PathBuf,
+    },
+    /// Lists tasks
+    List(ListArgs),
+    /// Shows a task; -o yaml gives its file
+    Show {
+        /// Its name or id
+        task: String,
+    },
+    /// Shows what a run would do now: how many machines, which, and why each would wait
+    Preview {
+        /// Its name or id
+        task: String,
+    },
+    /// Starts a task
+    Run {
+        /// Its name or id
+        task: String,
+        /// Watch the run until it ends; the exit code is 3 when it did not end well
+        #[arg(long)]
+        watch: bool,
+        /// How many machines it will run on; the server asks for it above its size guard
+        #[arg(long, value_name = "N")]
+        confirm_count: Option<u64>,
+        /// The token of a preview: run on exactly that set
+        #[arg(long, value_name = "TOKEN")]
+        plan: Option<String>,
+    },
+    /// Deletes a task; its runs stay
+    Delete {
+        /// Its name or id
+        task: String,
+    },
+}
+
+/// Runs a command.
+pub async fn run(client: &Client, command: TaskCommand, form: Form) -> anyhow::Result<ExitCode> {
+    match command {
+        TaskCommand::Apply { file } => apply(client, &file, form).await?,
+        TaskCommand::List(args) => lists::list(client, &lists::TASKS, &args, form).await?,
+        TaskCommand::Show { task } => {
+            let task = client.get(&format!("tasks/{}", id(client, &task).await?), &[]).await?;
+            match form {
+                Form::Json => output::value(&task, form)?,
+                _ => crate::cli::print(task["yaml"].as_str().unwrap_or_default())?,
+            }
+        }
+        TaskCommand::Preview { task } => preview(client, &id(client, &task).await?, form).await?,
+        TaskCommand::Run { task, watch, confirm_count, plan } => {
+            let mut body = Map::new();
+            body.extend(confirm_count.map(|n| ("confirm_count".to_owned(), json!(n))));
+            body.extend(plan.map(|p| ("plan".to_owned(), json!(p))));
+            let run = client.post(&format!("tasks/{}/runs", id(client, &task).await?), &Value::Object(body)).await?;
+            let number = run["id"].as_str().context("the server started a run without an id")?;
+            if watch {
+                return runs::watch(client, number, form).await;
+            }
+            output::record(&run, form)?;
+        }
+        TaskCommand::Delete { task } => drop(client.delete(&format!("tasks/{}", id(client, &task).await?)).await?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn id(client: &Client, task: &str) -> anyhow::Result<String> {
+    Ok(encoded(&client.id_of("tasks", "task", task).await?))
+}
+
+/// Reads a task's file.
+pub fn document(name: &str, text: &str) -> anyhow::Result<Value> {
+    let document: Value = serde_yaml_ng::from_str(text).with_context(|| format!("{name} is neither YAML nor JSON"))?;
+    if !document["name"].is_string() {
+        bail!("{name}: a task has a name; write 'name: …'");
+    }
+    Ok(document)
+}
+
+async fn apply(client: &Client, file: &Path, form: Form) -> anyhow::Result<()> {
+    let name = file.display().to_string();
+    let text = if name == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?
+    };
+    let document = document(&name, &text)?;
+    let task = document["name"].as_str().unwrap_or_default();
+    let found = client.get("tasks", &[("q", task), ("limit", "1000")]).await?;
+    let same = found["items"].as_array().into_iter().flatten().find(|t| t["doc"]["name"] == task);
+    let (kept, before) = match same.and_then(|t| Some((t["id"].as_str()?, t["version"].clone()))) {
+        Some((id, version)) => (client.put(&format!("tasks/{}", encoded(id)), &document).await?, Some(version)),
+        None => (client.post("tasks", &document).await?, None),
+    };
+    if form != Form::Table {
+        return output::value(&kept, form);
+    }
+    let said = match before {
+        None => "made".to_owned(),
+        Some(version) if version == kept["version"] => format!("unchanged, version {version}"),
+        Some(_) => format!("changed, now version {}", kept["version"]),
+    };
+    crate::cli::print(&format!("task '{}' {said} ({})\n", output::cell(&kept["doc"]["name"]), output::cell(&kept["id"])))
+}
+
+async fn preview(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {
+    let mut seen = client.post(&format!("tasks/{id}/preview"), &json!({})).await?;
+    if form != Form::Table {
+        return output::value(&seen, form);
+    }
+    let targets = seen["targets"].take();
+    let columns: &[output::Column] = &[
+        ("DEVICE", "/device/name"),
+        ("AGENT", "/agent/protocol"),
+        ("ONLINE", "/agent/online"),
+        ("NOW", "/reason/text"),
+        ("ID", "/device/id"),
+    ];
+    let shown = targets.as_array().map_or(&[][..], Vec::as_slice);
+    let rest = seen["count"].as_u64().filter(|n| *n > shown.len() as u64).map(|n| format!("the first {} of {n} machines", shown.len()));
+    if let Value::Object(members) = &mut seen {
+        members.remove("targets");
+    }
+    output::record(&seen, form)?;
+    crate::cli::print("\n")?;
+    output::items(shown, columns, rest.as_deref(), form)
+}

@@ -1,0 +1,135 @@
+use super::client::{Access, Client, encoded, refusal};
+use super::login::Kept;
+use super::{lists, output, runs, tasks};
+use crate::ctl::Ctl;
+use axum::extract::Query;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use axum::{Json, Router};
+use clap::{CommandFactory, Parser};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// A server of these routes.
+async fn serve(routes: Router) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    address
+}
+
+fn client(address: SocketAddr) -> Client {
+    crate::tls::install_provider();
+    Client::new(&Access { server: format!("http://{address}"), token: "mst_x".into(), org: Some("north".into()), ca: None })
+        .expect("a client")
+}
+
+#[test]
+fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
+    Ctl::command().debug_assert();
+    for line in [
+        "musterctl devices web --filter protocol=ocs,glpi --sort=-last_inventory -o json",
+        "musterctl task run nightly --watch --confirm-count 200",
+        "musterctl task apply -f -",
+        "musterctl queue",
+        "musterctl queue cancel --filter state=prepared --confirm-count 5",
+        "musterctl settings set contact_every=15m size_guard=200",
+        "musterctl run why 0192",
+    ] {
+        assert!(Ctl::try_parse_from(line.split(' ')).is_ok(), "{line}");
+    }
+    assert!(Ctl::try_parse_from(["musterctl", "devices", "--filter", "nonsense"]).is_err());
+}
+
+#[test]
+fn a_refusal_is_a_sentence_with_the_fields_at_fault_and_what_to_do() {
+    let problem = json!({"type": "https://muster.dev/problems/task/invalid", "detail": "the task has 2 faults",
+        "errors": [{"pointer": "/steps/0", "detail": "no action"}, {"pointer": "/name", "detail": "too long"}]});
+    let text = refusal(StatusCode::UNPROCESSABLE_ENTITY, Some(&problem));
+    assert_eq!(text, "the task has 2 faults\n  /steps/0: no action\n  /name: too long");
+    let guard = json!({"type": "https://muster.dev/problems/run/size-guard", "detail": "this starts on 312 machines", "count": 312});
+    assert!(refusal(StatusCode::CONFLICT, Some(&guard)).contains("--confirm-count 312"));
+    assert!(refusal(StatusCode::UNAUTHORIZED, Some(&json!({"title": "who?"}))).contains("musterctl login"));
+    assert_eq!(refusal(StatusCode::BAD_GATEWAY, None), "the server answered 502 Bad Gateway");
+}
+
+#[test]
+fn a_stronger_source_covers_a_weaker_key_by_key() {
+    let strong = Kept { server: Some("a".into()), ..Kept::default() };
+    let weak = Kept { server: Some("b".into()), token: Some("t".into()), ..Kept::default() };
+    let both = strong.over(weak);
+    assert_eq!((both.server.as_deref(), both.token.as_deref(), both.org), (Some("a"), Some("t"), None));
+    assert!(toml::from_str::<Kept>("tokn = \"x\"").is_err());
+}
+
+#[test]
+fn tables_show_values_in_words_and_let_no_device_steer_the_terminal() {
+    let items =
+        [json!({"name": "pc\u{1b}[31m", "agent": {"online": true}, "ips": ["10.0.0.1", "10.0.0.2"]}), json!({"name": "b", "agent": null})];
+    let table = output::table(&items, &[("NAME", "/name"), ("ONLINE", "/agent/online"), ("IPS", "/ips")]);
+    let lines: Vec<&str> = table.lines().map(str::trim).collect();
+    assert!(lines[0].starts_with("NAME") && lines[0].ends_with("IPS"), "{table}");
+    assert!(lines[1].contains("yes") && lines[1].ends_with("10.0.0.1, 10.0.0.2") && !table.contains('\u{1b}'), "{table}");
+    assert!(lines[2].starts_with('b') && lines[2].ends_with('-'), "{table}");
+}
+
+#[test]
+fn progress_counts_what_is_over_and_the_exit_code_tells_failure() {
+    let run = json!({"state": "running", "targeted": 10, "verdict": null, "counts": {"prepared": 3, "started": 1, "running": 1, "ok": 4, "error": 1}});
+    assert_eq!(runs::progress(&run), (5, 10, "running running 1, started 1, ok 4, error 1".to_owned()));
+    let code = |verdict: &str| format!("{:?}", runs::ending(&json!({"verdict": verdict})));
+    assert_eq!(code("ok"), format!("{:?}", std::process::ExitCode::SUCCESS));
+    for bad in ["error", "partial", "cancelled"] {
+        assert_eq!(code(bad), format!("{:?}", std::process::ExitCode::from(super::RUN_FAILED)));
+    }
+}
+
+#[test]
+fn a_task_file_is_yaml_or_json_with_a_name() {
+    assert_eq!(tasks::document("f", "name: a\nsteps: []").expect("YAML")["name"], "a");
+    assert_eq!(tasks::document("f", "{\"name\": \"a\"}").expect("JSON")["name"], "a");
+    assert!(tasks::document("f.yaml", "steps: []").expect_err("refused").to_string().starts_with("f.yaml: a task has a name"));
+}
+
+#[test]
+fn texts_are_encoded_for_addresses() {
+    assert_eq!(encoded("a b/ü&c"), "a%20b%2F%C3%BC%26c");
+    assert_eq!(lists::pair("k=v=w"), Ok(("k".to_owned(), "v=w".to_owned())));
+}
+
+#[tokio::test]
+async fn a_name_is_found_over_pages_exactly_and_with_the_callers_credentials() {
+    let page = |Query(query): Query<BTreeMap<String, String>>, headers: HeaderMap| async move {
+        assert_eq!(
+            (&headers["authorization"], &headers["muster-org"]),
+            (&"Bearer mst_x".parse().expect("value"), &"north".parse().expect("value"))
+        );
+        assert_eq!(query["q"], "web 1");
+        Json(match query.get("cursor") {
+            None => json!({"items": [{"id": "1", "name": "web 10"}], "next": "c", "total": 3}),
+            Some(_) => json!({"items": [{"id": "2", "name": "web 1"}, {"id": "3", "name": "my web 1"}], "next": null, "total": 3}),
+        })
+    };
+    let client = client(serve(Router::new().route("/api/v1/devices", get(page))).await);
+    assert_eq!(client.id_of("devices", "device", "web 1").await.expect("found"), "2");
+    let id = "01920000-0000-7000-8000-000000000000";
+    assert_eq!(client.id_of("devices", "device", id).await.expect("as it is"), id);
+}
+
+#[tokio::test]
+async fn a_run_is_found_by_its_number_and_one_that_is_not_there_is_said() {
+    let runs = || async { Json(json!({"items": [{"id": "a", "number": 7}, {"id": "b", "number": 6}], "next": null})) };
+    let client = client(serve(Router::new().route("/api/v1/runs", get(runs))).await);
+    assert_eq!(client.id_of("runs", "run", "6").await.expect("found"), "b");
+    assert_eq!(client.id_of("runs", "run", "8").await.expect_err("none").to_string(), "there is no run '8'");
+}
+
+#[tokio::test]
+async fn what_is_no_muster_and_what_is_not_there_are_told_apart() {
+    let client_of_page = client(serve(Router::new().fallback(|| async { "<html>" })).await);
+    assert!(format!("{:#}", client_of_page.get("x", &[]).await.expect_err("no JSON")).contains("is it a Muster server?"));
+    let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address");
+    let nobody: Result<Value, _> = client(free).get("x", &[]).await;
+    assert!(nobody.expect_err("nobody").to_string().contains("cannot be reached"));
+}
