@@ -82,6 +82,7 @@ impl World {
             glpi_id: None,
             version: Some("2.6".to_owned()),
             source: "10.0.0.7".parse().ok(),
+            unchanged: Default::default(),
             sections: prepare(&inventory),
             inventory,
         }
