@@ -140,9 +140,8 @@ async fn a_push_task_wakes_a_fusioninventory_daemon() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_push_task_says_that_nobody_listens() -> Result<()> {
+async fn a_push_task_for_an_agent_that_cannot_be_woken_waits_for_it() -> Result<()> {
     let server = Server::start(Database::Sqlite)?;
-    // Another address of this machine, on which no daemon of another test listens.
     let agents = Agents::new()?;
     agents.ocs(&format!("{}/ocsinventory", server.url), &[])?.good()?;
     let client = server.client("operator")?;

@@ -32,6 +32,7 @@ const TEST: &[Need] = &[
     Need { sign: Sign::Program("fusioninventory-agent"), packages: &["fusioninventory-agent"], what_for: "tests run the real agent" },
     Need { sign: Sign::Program("ocsinventory-agent"), packages: &["ocsinventory-agent"], what_for: "tests run the real agent" },
     Need { sign: Sign::Perl("LWP::Protocol::https"), packages: &["liblwp-protocol-https-perl"], what_for: "the real agents over TLS" },
+    Need { sign: Sign::Perl("Net::SNMP"), packages: &["libnet-snmp-perl"], what_for: "the real agents start without a complaint" },
     Need { sign: Sign::Perl("Net::IP"), packages: &["libnet-ip-perl"], what_for: "the real agents read networks with it" },
     Need { sign: Sign::Program("dmidecode"), packages: &["dmidecode"], what_for: "the real agents read the firmware with it" },
     Need { sign: Sign::Program("lspci"), packages: &["pciutils"], what_for: "the real agents read controllers with it" },
