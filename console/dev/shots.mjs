@@ -69,6 +69,7 @@ const SCREENS = [
     "/machines",
     async (page) => {
       await page.keyboard.press("/");
+      await page.getByRole("combobox").last().waitFor({ timeout: 3000 });
       await page.keyboard.type("srv");
       await page.waitForTimeout(600);
     },

@@ -1,5 +1,5 @@
 // Colours and sizes. The only colour on a screen is a state: everything else is ink on paper.
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import { type CSSVariablesResolver, createTheme, defaultVariantColorsResolver, type MantineColorsTuple } from "@mantine/core";
 
 const ink: MantineColorsTuple = [
   "#f4f5f6",
@@ -29,8 +29,12 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: "ink",
   primaryShade: { light: 9, dark: 1 },
-  autoContrast: true,
-  luminanceThreshold: 0.35,
+  // Ink is dark on light and light on dark; what stands on it turns round with it.
+  variantColorResolver: (input) => {
+    const colors = defaultVariantColorsResolver(input);
+    const isInk = !input.color || input.color === "ink";
+    return input.variant === "filled" && isInk ? { ...colors, color: "var(--on-ink)" } : colors;
+  },
   colors: { ink, dark },
   fontFamily: '"Inter Variable", system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", "Liberation Mono", "DejaVu Sans Mono", monospace',

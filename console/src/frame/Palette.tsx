@@ -94,7 +94,10 @@ function Finder({ onClose }: { onClose: () => void }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new text starts at the top again
   useEffect(() => setAt(0), [text]);
   const now = Math.min(at, entries.length - 1);
-  useEffect(() => document.getElementById(`${id}-${now}`)?.scrollIntoView({ block: "nearest" }), [id, now]);
+  useEffect(() => {
+    // In braces: newer browsers give a promise here, which React would take for the effect's clean-up.
+    document.getElementById(`${id}-${now}`)?.scrollIntoView({ block: "nearest" });
+  }, [id, now]);
   const onKeyDown = (e: React.KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
     if (step && entries.length > 0) {

@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import { session, setOrg } from "../api/client";
 import { useLink } from "../api/live";
 import { leave, useMe } from "../api/queries";
+import type { Org } from "../api/types";
 import { LANGUAGES, type Language, setLanguage } from "../i18n";
 import { relative } from "../lib/format";
 import { PasswordDialog } from "../pages/NewPassword";
@@ -18,10 +19,20 @@ import { Mark } from "./Brand";
 export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => void }) {
   const { t } = useTranslation();
   const phone = useMediaQuery("(max-width: 639px)", false, { getInitialValueInEffect: false });
+  const org = useOrgChoice();
   return (
     <section className="top" aria-label={t("frame.bar")}>
       {phone && <Mark />}
-      <OrgChoice />
+      {org && !phone && (
+        <Select
+          aria-label={t("frame.organization")}
+          size="xs"
+          w={150}
+          data={org.orgs.map((o) => ({ value: o.id, label: o.name }))}
+          value={org.now}
+          onChange={org.choose}
+        />
+      )}
       <button type="button" className="find" onClick={onFind} aria-keyshortcuts="/ Control+K">
         <IconSearch size={15} aria-hidden />
         <span className="grow cut">{t("frame.find")}</span>
@@ -38,32 +49,26 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
           </ActionIcon>
         </Tooltip>
       )}
-      <Profile />
+      <Profile org={phone ? org : null} />
     </section>
   );
 }
 
+type OrgChoice = { orgs: Org[]; now: string | null; choose: (org: string | null) => void };
+
 /** For those who see more than one organization: the one they act in. */
-function OrgChoice() {
-  const { t } = useTranslation();
+function useOrgChoice(): OrgChoice | null {
   const me = useMe().data;
   const client = useQueryClient();
   const [chosen, setChosen] = useState<string | null>(null);
   if (!me || me.user.org !== null || me.orgs.length < 2) return null;
-  return (
-    <Select
-      aria-label={t("frame.organization")}
-      size="xs"
-      w={150}
-      data={me.orgs.map((o) => ({ value: o.id, label: o.name }))}
-      value={chosen ?? me.orgs.find((o) => o.name === "default")?.id ?? me.orgs[0]?.id ?? null}
-      onChange={(org) => {
-        setChosen(org);
-        setOrg(org);
-        client.resetQueries({ predicate: (q) => q.queryKey[0] !== "me" });
-      }}
-    />
-  );
+  const now = chosen ?? me.orgs.find((o) => o.name === "default")?.id ?? me.orgs[0]?.id ?? null;
+  const choose = (org: string | null) => {
+    setChosen(org);
+    setOrg(org);
+    client.resetQueries({ predicate: (q) => q.queryKey[0] !== "me" });
+  };
+  return { orgs: me.orgs, now, choose };
 }
 
 function LiveDot() {
@@ -83,7 +88,7 @@ function LiveDot() {
   );
 }
 
-function Profile() {
+function Profile({ org }: { org: OrgChoice | null }) {
   const { t, i18n } = useTranslation();
   const me = useMe().data;
   const client = useQueryClient();
@@ -108,6 +113,19 @@ function Profile() {
             {name} · {me && t(`role.${me.user.role}`)}
           </Menu.Label>
           <Menu.Divider />
+          {org && (
+            <>
+              <Menu.RadioGroup value={org.now ?? ""} onChange={org.choose} aria-label={t("frame.organization")}>
+                <Menu.Label>{t("frame.organization")}</Menu.Label>
+                {org.orgs.map((o) => (
+                  <Menu.RadioItem key={o.id} value={o.id}>
+                    {o.name}
+                  </Menu.RadioItem>
+                ))}
+              </Menu.RadioGroup>
+              <Menu.Divider />
+            </>
+          )}
           <Menu.RadioGroup value={colorScheme} onChange={(v) => setColorScheme(v as MantineColorScheme)} aria-label={t("profile.theme")}>
             <Menu.Label>{t("profile.theme")}</Menu.Label>
             {(["light", "dark", "auto"] as const).map((scheme) => (

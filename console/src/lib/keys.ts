@@ -15,10 +15,16 @@ function typing(target: EventTarget | null): boolean {
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 
+/** Whether a dialog, menu or list of choices is open; closed ones may stay in the document without being drawn. */
+function isCovered(): boolean {
+  const layers = document.querySelectorAll("[role=dialog], [role=menu], [role=listbox]");
+  return [...layers].some((layer) => layer.getClientRects().length > 0);
+}
+
 function onKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (typing(event.target) && !(event.target as HTMLElement).matches("input[type=checkbox]")) return;
-  if (document.querySelector("[role=dialog], [role=menu], [role=listbox]")) return;
+  if (isCovered()) return;
   const sequence = event.timeStamp - before.at < SEQUENCE_MS ? `${before.key} ${event.key}` : "";
   const all = layers.flatMap((layer) => layer());
   const found = all.find((b) => b.keys === sequence) ?? all.find((b) => b.keys === event.key);

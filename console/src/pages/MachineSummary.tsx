@@ -133,7 +133,8 @@ export function Network({ d }: { d: DeviceDetail }) {
           {t("field.dns")}: <strong>{text(hardware, "dns").replaceAll("/", ", ") || "–"}</strong>
         </span>
       </div>
-      <section className="card" style={{ overflowX: "auto" }} tabIndex={-1}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
+      <section className="card" style={{ overflowX: "auto" }} tabIndex={0} aria-label={t("section.networks")}>
         <table className="data auto" style={{ minWidth: 820 }}>
           <thead>
             <tr>

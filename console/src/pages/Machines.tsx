@@ -155,7 +155,9 @@ export function Machines() {
     <div className="page fill">
       <PageHead
         title={t("nav.machines")}
-        facts={count === null ? t("common.loading") : t(filtered ? "machines.match" : "machines.count", { count })}
+        facts={
+          list.query.isError ? null : count === null ? t("common.loading") : t(filtered ? "machines.match" : "machines.count", { count })
+        }
         actions={<Actions filter={filter} count={count} />}
       />
       <FilterBar search={search} change={change}>

@@ -83,12 +83,12 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
               {t("preview.online", { count: online })} · {t(`delivery.${task.doc.delivery ?? "pull"}`)} ·{" "}
               {targetsInWords(t, task.doc.targets)}
             </p>
+            {needs_count && <p className="soft hint">{t("preview.guard", { count: guard })}</p>}
           </div>
-          <div className="row" style={{ alignItems: "flex-end" }}>
+          <div className="row start" style={{ alignItems: "flex-end" }}>
             {needs_count && (
               <TextInput
                 label={t("preview.type", { text: number(count, i18n.language) })}
-                description={t("preview.guard", { count: guard })}
                 inputMode="numeric"
                 autoComplete="off"
                 value={typed}
@@ -124,7 +124,9 @@ function Names({ preview }: { preview: Preview }) {
           <thead>
             <tr>
               <th scope="col">{t("device.name")}</th>
-              <th scope="col">{t("device.agent")}</th>
+              <th scope="col" className="wide-only">
+                {t("device.agent")}
+              </th>
               <th scope="col">{t("preview.would")}</th>
             </tr>
           </thead>
@@ -137,7 +139,7 @@ function Names({ preview }: { preview: Preview }) {
                     <MachineLink device={target.device} />
                   </span>
                 </td>
-                <td className="soft">{target.agent ? protocolName(target.agent.protocol) : "–"}</td>
+                <td className="soft wide-only">{target.agent ? protocolName(target.agent.protocol) : "–"}</td>
                 <td>{say(t, i18n.language, "reason", target.reason)}</td>
               </tr>
             ))}
