@@ -357,8 +357,9 @@ fn write_sqlite(tx: &mut Tx, shared: &Shared, options: &Options) {
     }
 }
 
+/// A connection beside the others. Not a reader's: one that may only query must not write a copy either.
 fn side(file: &Path) -> Result<Lite, Fault> {
-    Lite::reader(file).map_err(|e| Fault::Db(e.to_string()))
+    Lite::checkpointer(file).map_err(|e| Fault::Db(e.to_string()))
 }
 
 fn worker(name: String, work: impl FnOnce() + Send + 'static) -> Result<Worker, OpenError> {
