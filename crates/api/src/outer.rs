@@ -65,3 +65,38 @@ pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     let detail = format!("{method} is not possible at {}; see /api/docs", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "request/method-not-allowed", detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Api, Options};
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use muster_core::time::{HandClock, Timestamp};
+    use muster_engine::{Engine, SeededRandom, Store};
+    use std::sync::Arc;
+    use tower::ServiceExt;
+
+    async fn broken() -> &'static str {
+        panic!("a bug with a secret in it")
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_a_refusal_that_tells_nothing_of_it() {
+        let clock = Arc::new(HandClock::at(Timestamp(1_795_000_000_000)));
+        let engine = Engine::new(Store::inline(7, clock.clone()), clock, Arc::new(SeededRandom::new(7)));
+        let shutdown = tokio::sync::watch::channel(false).1;
+        let options = Options { secure_cookies: true, version: "0", shutdown, scheduler_beat: Arc::default() };
+        let app = App::new(Api { engine, options });
+        let router = Router::new().route("/broken", get(broken)).layer(from_fn_with_state(app.clone(), outer)).with_state(app);
+        let request = axum::http::Request::get("/broken").header(REQUEST_ID, "r1").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("the router never fails");
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[REQUEST_ID], "r1");
+        let body = http_body_util::BodyExt::collect(response.into_body()).await.expect("a body").to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains("server/internal") && text.contains("r1") && !text.contains("secret"), "{text}");
+    }
+}

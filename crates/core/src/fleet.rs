@@ -261,7 +261,7 @@ pub fn summary(inventory: &Inventory) -> Summary {
     };
     for row in inventory.rows("networks") {
         let addresses = [text(row, "ipaddress"), text(row, "ipaddress6")];
-        summary.ips.extend(addresses.into_iter().flatten().filter(|a| !is_loopback(a)).map(str::to_owned));
+        summary.ips.extend(addresses.into_iter().flatten().filter(|a| !is_loopback(a)).map(str::to_lowercase));
         summary.macs.extend(text(row, "mac").filter(|m| *m != "00:00:00:00:00:00").map(str::to_lowercase));
     }
     for list in [&mut summary.ips, &mut summary.macs] {
@@ -471,7 +471,7 @@ mod tests {
         inventory.sections.insert(
             "networks".into(),
             section(json!([
-                {"mac": "00:1B:21:AA:BB:CC", "ipaddress": "10.0.0.7"}, {"mac": "00:1b:21:aa:bb:cc", "ipaddress6": "fe80::1"},
+                {"mac": "00:1B:21:AA:BB:CC", "ipaddress": "10.0.0.7"}, {"mac": "00:1b:21:aa:bb:cc", "ipaddress6": "FE80::1"},
                 {"mac": "00:1b:21:00:00:01", "virtualdev": true}, {"ipaddress": "127.0.0.1"}
             ])),
         );

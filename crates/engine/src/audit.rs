@@ -44,9 +44,8 @@ pub fn record(
     Ok(tx.audit_insert(org, &entry)?)
 }
 
-/// The log, the newest first. Administrators only.
+/// The log, the newest first. Administrators only; what concerns no single organization is for those of the whole house.
 pub fn audit_list(rx: &mut Rx, cx: &Cx, actor: Option<&str>, verb: Option<&str>, page: &PageRequest) -> Result<Page<AuditEntry>, Error> {
     cx.may_here(Role::Admin, "reading the audit log")?;
-    let newest_first = PageRequest { descending: true, ..page.clone() };
-    Ok(rx.audit(cx.org, actor, verb, &newest_first)?)
+    Ok(rx.audit(cx.org, cx.caller.scope.is_none(), actor, verb, page)?)
 }

@@ -118,7 +118,13 @@ pub fn presence(agent: &Agent, at: Timestamp, next_contact_hours: u64, address: 
 }
 
 /// The note of presence of our own agent.
-pub fn own_presence(agent: &Agent, at: Timestamp, contact_in: std::time::Duration, address: Option<String>, version: Option<String>) -> Heard {
+pub fn own_presence(
+    agent: &Agent,
+    at: Timestamp,
+    contact_in: std::time::Duration,
+    address: Option<String>,
+    version: Option<String>,
+) -> Heard {
     Heard { agent: agent.id, device: agent.device, at, next: Some(at.plus(contact_in)), address, version }
 }
 

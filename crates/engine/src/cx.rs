@@ -64,11 +64,16 @@ pub struct Cx {
 }
 
 impl Cx {
-    /// A context; `now` and the ids are set when the command runs.
-    pub fn new(caller: Caller, name: impl Into<String>, org: OrgId, request: impl Into<String>, random: &dyn Random) -> Self {
+    /// A context; `now` and the ids are set when a command runs with it.
+    pub fn new(caller: Caller, name: impl Into<String>, org: OrgId, request: impl Into<String>) -> Self {
+        Self { caller, name: name.into(), org, request: request.into(), now: Timestamp(0), seed: [0; 32], made: Cell::new(0) }
+    }
+
+    /// The same context for one more command: ids of its own, the same in each run of that command.
+    pub(crate) fn seeded(&self, random: &dyn Random) -> Self {
         let mut seed = [0; 32];
         random.fill(&mut seed);
-        Self { caller, name: name.into(), org, request: request.into(), now: Timestamp(0), seed, made: Cell::new(0) }
+        Self { seed, ..self.clone() }
     }
 
     /// The same context at the beginning of a run of the command.

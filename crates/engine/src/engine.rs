@@ -48,12 +48,12 @@ impl Engine {
 
     /// A context of Muster itself in an organization.
     pub fn system(&self, org: OrgId, request: &str) -> Cx {
-        Cx::new(Caller::SYSTEM, "muster", org, request, self.random())
+        Cx::new(Caller::SYSTEM, "muster", org, request)
     }
 
     /// A context of a caller.
     pub fn cx(&self, caller: Caller, name: &str, org: OrgId, request: &str) -> Cx {
-        Cx::new(caller, name, org, request, self.random())
+        Cx::new(caller, name, org, request)
     }
 
     /// Runs a command: one transaction, answered after the commit. It may run more than once.
@@ -62,7 +62,7 @@ impl Engine {
         F: Fn(&mut Tx, &Cx) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let cx = Shared::new(cx);
+        let cx = Shared::new(cx, self.random());
         self.inner.store.write(name, move |tx| f(tx, &cx.at(tx.now()))).await
     }
 
@@ -72,7 +72,7 @@ impl Engine {
         F: Fn(&mut Tx, &Cx) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let cx = Shared::new(cx);
+        let cx = Shared::new(cx, self.random());
         self.inner.store.try_write(name, move |tx| f(tx, &cx.at(tx.now()))).await
     }
 
@@ -82,7 +82,7 @@ impl Engine {
         F: Fn(&mut Tx, &Cx) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let cx = Shared::new(cx);
+        let cx = Shared::new(cx, self.random());
         self.inner.store.write_now(name, move |tx| f(tx, &cx.at(tx.now())))
     }
 
@@ -92,7 +92,7 @@ impl Engine {
         F: FnOnce(&mut Rx, &Cx) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let cx = Shared::new(cx);
+        let cx = Shared::new(cx, self.random());
         self.inner.store.read(move |rx| f(rx, &cx.at(rx.now()))).await
     }
 
@@ -102,7 +102,7 @@ impl Engine {
         F: FnOnce(&mut Rx, &Cx) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let cx = Shared::new(cx);
+        let cx = Shared::new(cx, self.random());
         self.inner.store.read_now(move |rx| f(rx, &cx.at(rx.now())))
     }
 
@@ -148,8 +148,8 @@ impl Engine {
 struct Shared(Mutex<Cx>);
 
 impl Shared {
-    fn new(cx: &Cx) -> Self {
-        Self(Mutex::new(cx.clone()))
+    fn new(cx: &Cx, random: &dyn Random) -> Self {
+        Self(Mutex::new(cx.seeded(random)))
     }
 
     fn at(&self, now: Timestamp) -> Cx {

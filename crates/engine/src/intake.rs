@@ -108,7 +108,7 @@ fn stored_readings(rx: &mut Rx, agent: AgentId) -> Result<BTreeMap<String, Vec<R
 /// Stores an inventory; an agent that reports for the first time is made known by it.
 pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Error> {
     let (agent, new_agent) = sender(tx, cx, arrival)?;
-    if !wanted(tx, agent.id, &arrival.unchanged)?.is_empty() {
+    if !arrival.unchanged.is_empty() && !wanted(tx, agent.id, &arrival.unchanged)?.is_empty() {
         return Err(Error::new(Kind::Conflict, NOT_HELD, "the inventory builds on sections that are not held any more; send them again"));
     }
     let stored: BTreeMap<String, StoredSection> = tx.sections(&[agent.id])?.into_iter().map(|s| (s.section.clone(), s)).collect();

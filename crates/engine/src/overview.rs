@@ -45,7 +45,7 @@ pub fn overview(rx: &mut Rx, cx: &Cx) -> Result<Overview, Error> {
     let org = rx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
     let list = |states: Vec<RunState>, limit: usize, rx: &mut Rx| -> Result<Vec<Run>, Error> {
         let page = PageRequest { limit, descending: true, ..PageRequest::default() };
-        Ok(rx.runs(cx.org, &RunFilter { states, ..RunFilter::default() }, &page)?.map(crate::runs::shown).items)
+        Ok(rx.runs(cx.org, &RunFilter { states, ..RunFilter::default() }, &page)?.items)
     };
     let open_states = RunState::ALL.into_iter().filter(|s| *s != RunState::Finished).collect();
     Ok(Overview {

@@ -114,18 +114,7 @@ pub struct RunDetail {
 /// A page of runs; the newest first unless asked for otherwise.
 pub fn run_list(rx: &mut Rx, cx: &Cx, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
     cx.may_here(Role::Viewer, "listing runs")?;
-    Ok(rx.runs(cx.org, filter, page)?.map(shown))
-}
-
-/// Devices of a run's snapshot whose assignments are not made yet count as prepared.
-fn with_unmade(mut counts: Counts, run: &Run) -> Counts {
-    counts.add(State::Prepared, run.targeted - run.made);
-    counts
-}
-
-/// A run as people see it: its totals sum to what it targets at every moment.
-pub(crate) fn shown(run: Run) -> Run {
-    Run { counts: with_unmade(run.counts, &run), ..run }
+    Ok(rx.runs(cx.org, filter, page)?)
 }
 
 fn run_found(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<Run, Error> {
@@ -137,15 +126,13 @@ fn run_found(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<Run, Error> {
 pub fn run_view(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
     let run = run_found(rx, cx, id)?;
     let counts = rx.run_counts(id)?;
-    let steps = rx.run_steps(id)?;
-    let steps = steps
-        .into_iter()
-        .map(|s| {
-            let own = counts.iter().find(|(step, _)| *step == s.step).map_or(Counts::default(), |(_, c)| *c);
-            (s, with_unmade(own, &run))
-        })
-        .collect();
-    Ok(RunDetail { run: shown(run), steps })
+    let mut steps = Vec::new();
+    for step in rx.run_steps(id)? {
+        let mut own = counts.iter().find(|(index, _)| *index == step.step).map_or(Counts::default(), |(_, c)| *c);
+        own.add(State::Prepared, run.targeted - run.made);
+        steps.push((step, own));
+    }
+    Ok(RunDetail { run, steps })
 }
 
 /// The record of a run, the newest first; `before` continues.

@@ -52,7 +52,7 @@ pub fn task_list(rx: &mut Rx, cx: &Cx, q: Option<&str>, label: Option<&str>, pag
 
 fn view(rx: &mut Rx, task: Task) -> Result<TaskView, Error> {
     let (runs, last_run) = rx.task_runs(task.id)?;
-    Ok(TaskView { task, runs, last_run: last_run.map(crate::runs::shown) })
+    Ok(TaskView { task, runs, last_run })
 }
 
 pub(crate) fn found(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Task, Error> {

@@ -12,6 +12,7 @@ use muster_core::time::Timestamp;
 use muster_store::Tx;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Open assignments of one device looked at in one contact.
 const LOOKED_AT: i64 = 64;
@@ -71,11 +72,10 @@ pub(crate) struct Around {
 
 impl Around {
     fn load(&mut self, tx: &mut Tx, org: OrgId, run: RunId) -> Result<&(Option<Run>, Vec<RunStep>), Error> {
-        if !self.runs.contains_key(&run) {
-            let loaded = (tx.run(org, run)?, tx.run_steps(run)?);
-            self.runs.insert(run, loaded);
+        match self.runs.entry(run) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert((tx.run(org, run)?, tx.run_steps(run)?))),
         }
-        Ok(&self.runs[&run])
     }
 }
 

@@ -49,7 +49,7 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
     let there = tx.devices_there(run.org, &devices)?;
     let gone: Vec<AssignmentId> = new.iter().filter(|n| there.binary_search(&n.device).is_err()).map(|n| n.id).collect();
-    if run.delivery == Delivery::Push {
+    if run.delivery == Delivery::Push && !run.cancel_requested {
         wake_agents(tx, cx, run.org, &devices)?;
     }
     run.made += i64::try_from(devices.len()).unwrap_or(0);

@@ -4,6 +4,8 @@
 //! its own form. Absent on purpose: sockets and TLS, formats (`muster_wire`), and the rules about work, inventories and trust
 //! (`muster_engine`).
 
+#![allow(clippy::result_large_err, reason = "closures answer with the error of the engine")]
+
 mod bodies;
 mod doors;
 mod gateway;

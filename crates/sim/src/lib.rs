@@ -6,6 +6,8 @@
 //!
 //! The same seed gives the same history. `docs/simulation.md` says what is simulated and what is not yet.
 
+#![allow(clippy::result_large_err, reason = "closures answer with the error of the engine")]
+
 mod check;
 mod dice;
 mod model;

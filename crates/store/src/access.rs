@@ -8,6 +8,7 @@ use muster_core::access::{AuditEntry, JoinToken, Org, Person, Role, Token};
 use muster_core::ids::{JoinTokenId, OrgId, TokenId, UserId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::time::Timestamp;
+use std::time::Duration;
 
 /// A signed-in person.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,9 @@ pub struct KeptAnswer {
     /// Body.
     pub body: String,
 }
+
+/// How long an answer is kept for a repeated request.
+const ANSWER_KEPT: Duration = Duration::from_secs(86_400);
 
 const ORG: &str = "id, name, settings, settings_version, created";
 const PERSON: &str = "p.id, p.org, p.name, p.role, p.password, p.must_change, p.created, p.last_login, p.disabled, p.version";
@@ -208,38 +212,38 @@ impl Rx {
         list.page(self, page, &Order { column: "name", id: "id" }, join_token)
     }
 
-    /// The audit log of an organization, the newest first.
-    pub fn audit(&mut self, org: OrgId, actor: Option<&str>, verb: Option<&str>, page: &PageRequest) -> Result<Page<AuditEntry>, Fault> {
+    /// The audit log of an organization, the newest first; `house`: with what concerns no single organization.
+    pub fn audit(
+        &mut self,
+        org: OrgId,
+        house: bool,
+        actor: Option<&str>,
+        verb: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEntry>, Fault> {
         let mut list = List::new(AUDIT, "audit");
-        list.filter("(org = {} OR org IS NULL)", org.0);
+        list.filter(if house { "org = {} OR org IS NULL" } else { "org = {}" }, org.0);
         if let Some(actor) = actor {
             list.filter("actor = {}", actor);
         }
         if let Some(verb) = verb {
             list.filter("verb = {}", verb);
         }
-        list.page(self, page, &Order { column: "id", id: "id" }, audit)
+        list.newest_first(self, page, "id", audit)
     }
 
-    /// The kept answer of an idempotency key.
+    /// The kept answer of an idempotency key, for 24 h.
     pub fn kept_answer(&mut self, caller: &str, key: &str) -> Result<Option<KeptAnswer>, Fault> {
-        let row = self.one("SELECT request, status, body FROM idempotency WHERE caller = ?1 AND key = ?2", &[caller.into(), key.into()])?;
+        let oldest = self.now().minus(ANSWER_KEPT);
+        let row = self.one(
+            "SELECT request, status, body FROM idempotency WHERE caller = ?1 AND key = ?2 AND at >= ?3",
+            &[caller.into(), key.into(), oldest.0.into()],
+        )?;
         row.map(|r| Ok(KeptAnswer { request: r.bytes(0)?.to_vec(), status: r.int(1)?, body: r.text(2)?.to_owned() })).transpose()
-    }
-
-    /// A value of the database's own notebook (`meta`).
-    pub fn meta(&mut self, key: &str) -> Result<Option<String>, Fault> {
-        self.one("SELECT value FROM meta WHERE key = ?1", &[key.into()])?.map(|r| Ok(r.text(0)?.to_owned())).transpose()
     }
 }
 
 impl Tx {
-    /// Sets a value of the database's own notebook unless it is there; gives what is there afterwards.
-    pub fn meta_or_insert(&mut self, key: &str, value: &str) -> Result<String, Fault> {
-        self.exec("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING", &[key.into(), value.into()])?;
-        Ok(self.meta(key)?.unwrap_or_else(|| value.to_owned()))
-    }
-
     /// Adds an organization; false when the name is taken.
     pub fn org_insert(&mut self, org: &Org) -> Result<bool, Fault> {
         let settings = serde_json::to_string(&org.settings).map_err(|e| Fault::Db(e.to_string()))?;
@@ -410,7 +414,7 @@ impl Tx {
 
     /// Keeps the answer of an idempotency key for 24 h; old ones are dropped.
     pub fn answer_keep(&mut self, caller: &str, key: &str, answer: &KeptAnswer, now: Timestamp) -> Result<(), Fault> {
-        self.send("DELETE FROM idempotency WHERE at < ?1", &[(now.0 - 86_400_000).into()])?;
+        self.send("DELETE FROM idempotency WHERE at < ?1", &[now.minus(ANSWER_KEPT).0.into()])?;
         self.exec(
             "INSERT INTO idempotency (caller, key, request, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             &[caller.into(), key.into(), answer.request.clone().into(), answer.status.into(), (&answer.body).into(), now.0.into()],

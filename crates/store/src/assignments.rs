@@ -37,7 +37,7 @@ pub struct AssignmentFilter {
     pub task: Option<TaskId>,
     /// Of this device.
     pub device: Option<DeviceId>,
-    /// Text in the device's or task's name.
+    /// Text in the device's or task's name; the case of ASCII letters does not matter.
     pub q: Option<String>,
 }
 
@@ -148,9 +148,7 @@ fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, postgres: bool
         }
     }
     if let Some(q) = &filter.q {
-        let find = if postgres { "strpos" } else { "instr" };
-        let name = list.param(q.to_lowercase());
-        list.condition(format!("{find}(lower(coalesce(d.name, '')), {name}) > 0 OR {find}(lower(r.task_name), {name}) > 0"));
+        list.contains(&["coalesce(d.name, '')", "r.task_name"], q, postgres);
     }
 }
 
@@ -235,10 +233,14 @@ impl Rx {
         self.rows(sql, &[now.0.into(), limit.into()])?.iter().map(read).collect()
     }
 
-    /// Starts and verdicts per hour since an instant: hour (ms), kind, count.
+    /// Starts and verdicts per hour since an instant, of the runs that have not ended before it: hour (ms), kind, count.
     pub fn events_by_hour(&mut self, org: OrgId, since: Timestamp) -> Result<Vec<(i64, String, i64)>, Fault> {
-        let sql = "SELECT h, kind, count(*) FROM (SELECT a.ended / 3600000 AS h, a.state AS kind FROM assignment a WHERE a.org = ?1 AND a.ended >= ?2 \
-             UNION ALL SELECT a.started / 3600000, 'started' FROM assignment a WHERE a.org = ?1 AND a.started >= ?2) x GROUP BY h, kind ORDER BY h, kind";
+        // By run: an organization may have millions of old assignments, and no index says when they ended.
+        let sql = "SELECT h, kind, count(*) FROM (SELECT a.ended / 3600000 AS h, a.state AS kind FROM assignment a \
+             WHERE a.run IN (SELECT r.id FROM run r WHERE r.org = ?1 AND (r.ended IS NULL OR r.ended >= ?2)) AND a.ended >= ?2 \
+             UNION ALL SELECT a.started / 3600000, 'started' FROM assignment a \
+             WHERE a.run IN (SELECT r.id FROM run r WHERE r.org = ?1 AND (r.ended IS NULL OR r.ended >= ?2)) AND a.started >= ?2) x \
+             GROUP BY h, kind ORDER BY h, kind";
         let rows = self.rows(sql, &[V::U(org.0), since.0.into()])?;
         rows.iter().map(|r| Ok((r.int(0)? * 3_600_000, r.text(1)?.to_owned(), r.int(2)?))).collect()
     }
@@ -435,7 +437,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a due wake-up for `lease` milliseconds; false when another node was faster.
+    /// Takes a due wake-up, which is due again at `until`; false when another node was faster.
     pub fn wake_take(&mut self, wake: &DueWake, now: Timestamp, until: Timestamp) -> Result<bool, Fault> {
         let done = self.exec(
             "UPDATE wake SET due = ?3, tries = tries + 1 WHERE agent = ?1 AND due <= ?2 AND tries = ?4",
@@ -450,7 +452,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Records what came of a wake-up and when the next is due; `None` ends the tries.
+    /// Records what came of a wake-up and when the next is due; `None` ends the tries. An agent that is gone changes nothing.
     pub fn wake_record(
         &mut self,
         org: OrgId,
@@ -458,13 +460,16 @@ impl Tx {
         tried: &muster_core::fleet::WakeTry,
         next: Option<Timestamp>,
     ) -> Result<(), Fault> {
+        let known = self.exec(
+            "UPDATE agent SET wake_at = ?2, wake_outcome = ?3, wake_detail = ?4 WHERE id = ?1",
+            &[V::U(agent.0), tried.at.0.into(), tried.outcome.as_str().into(), (&tried.detail).into()],
+        )?;
+        if known == 0 {
+            return Ok(());
+        }
         self.exec(
             "INSERT INTO wake_log (id, org, agent, at, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             &[V::U(tried.id), V::U(org.0), V::U(agent.0), tried.at.0.into(), tried.outcome.as_str().into(), (&tried.detail).into()],
-        )?;
-        self.exec(
-            "UPDATE agent SET wake_at = ?2, wake_outcome = ?3, wake_detail = ?4 WHERE id = ?1",
-            &[V::U(agent.0), tried.at.0.into(), tried.outcome.as_str().into(), (&tried.detail).into()],
         )?;
         match next {
             Some(due) => self.exec("UPDATE wake SET due = ?2 WHERE agent = ?1", &[V::U(agent.0), due.0.into()])?,

@@ -200,7 +200,7 @@ fn restart(tx: &mut Tx, out: &Out<'_>, slots: &mut [Slot], losses: u32) -> Resul
 /// Runs one command in its savepoint, again when it was overtaken. Afterwards the transaction may be lost.
 fn run(tx: &mut Tx, out: &Out<'_>, slot: &mut Slot) {
     let start = Instant::now();
-    slot.failed = None;
+    (slot.failed, slot.after) = (None, Vec::new());
     for attempt in 1..=TRIES {
         let ran = match lite(tx).control("SAVEPOINT c") {
             Ok(()) => slot.job.run(tx),
@@ -210,13 +210,14 @@ fn run(tx: &mut Tx, out: &Out<'_>, slot: &mut Slot) {
             }
         };
         tx.unwatch();
-        slot.after = tx.effects();
+        let effects = tx.effects();
         if lite(tx).is_autocommit() {
             slot.failed = Some(lost(ran));
             break;
         }
         match settle(tx, ran) {
-            Settled::Kept | Settled::Refused => {}
+            Settled::Kept => slot.after = effects,
+            Settled::Refused => {}
             Settled::Again if attempt < TRIES => {
                 out.counters.repeated.fetch_add(1, Relaxed);
                 continue;
@@ -225,9 +226,6 @@ fn run(tx: &mut Tx, out: &Out<'_>, slot: &mut Slot) {
             Settled::Failed(fault) => slot.failed = Some(fault),
         }
         break;
-    }
-    if slot.failed.is_some() {
-        slot.after.clear();
     }
     out.counters.took(slot.job.name(), start.elapsed());
 }
@@ -244,10 +242,7 @@ fn settle(tx: &mut Tx, ran: Ran) -> Settled {
     let undone = |tx: &mut Tx| lite(tx).control("ROLLBACK TO c").and_then(|()| lite(tx).control("RELEASE c"));
     let (closed, settled) = match ran {
         Ran::Kept => (lite(tx).control("RELEASE c"), Settled::Kept),
-        Ran::Refused => {
-            tx.effects();
-            (undone(tx), Settled::Refused)
-        }
+        Ran::Refused => (undone(tx), Settled::Refused),
         Ran::Broke(Broken { again: true, .. }) => (undone(tx), Settled::Again),
         Ran::Broke(_) => (undone(tx), Settled::Failed(None)),
     };

@@ -48,7 +48,7 @@ pub struct AgentFilter {
     pub verified: Option<bool>,
     /// Heard since (`Ok`) or silent since (`Err`) an instant.
     pub heard_since: Option<Result<Timestamp, Timestamp>>,
-    /// Text in the foreign id or version.
+    /// Text in the foreign id, version or device's name; the case of ASCII letters does not matter.
     pub q: Option<String>,
 }
 
@@ -344,11 +344,8 @@ impl Rx {
             list.filter("a.verified = {}", verified);
         }
         if let Some(q) = &filter.q {
-            let find = if self.is_postgres() { "strpos" } else { "instr" };
-            let name = list.param(q.to_lowercase());
-            list.condition(format!(
-                "{find}(lower(coalesce(a.foreign_id, '')), {name}) > 0 OR {find}(lower(coalesce(a.version, '')), {name}) > 0 OR {find}(lower(d.name), {name}) > 0"
-            ));
+            let columns = ["coalesce(a.foreign_id, '')", "coalesce(a.version, '')", "d.name"];
+            list.contains(&columns, q, self.is_postgres());
         }
         heard(&mut list, "a.last_contact", filter.heard_since);
         let column = match page.sort.as_deref() {
@@ -431,8 +428,7 @@ impl Rx {
     pub fn wakes(&mut self, agent: AgentId, page: &PageRequest) -> Result<Page<WakeTry>, Fault> {
         let mut list = List::new("id, at, outcome, detail", "wake_log");
         list.filter("agent = {}", agent.0);
-        let newest_first = PageRequest { descending: true, ..page.clone() };
-        list.page(self, &newest_first, &Order { column: "id", id: "id" }, |r| {
+        list.newest_first(self, page, "id", |r| {
             Ok(WakeTry {
                 id: r.id(0)?,
                 at: Timestamp(r.int(1)?),
@@ -485,9 +481,12 @@ impl Tx {
                 format!("{} {}", d.name, d.tag.as_deref().unwrap_or("")).to_lowercase().into(),
             ],
         )?;
+        if done == 0 {
+            return Ok(false);
+        }
         self.exec("UPDATE agent SET verified = ?2 WHERE device = ?1", &[V::U(d.id.0), d.verified.into()])?;
         self.after(Hint { topic: Topic::Device, id: Some(d.id.0), org: Some(d.org.0) });
-        Ok(done == 1)
+        Ok(true)
     }
 
     /// Removes a device with its agents, sections and history. Its assignments stay as history.
@@ -527,9 +526,12 @@ impl Tx {
             "UPDATE agent SET verified = ?3, modules = ?4, version_no = version_no + 1 WHERE id = ?1 AND version_no = ?2",
             &[V::U(a.id.0), a.version_no.into(), a.verified.into(), modules.into()],
         )?;
+        if done == 0 {
+            return Ok(false);
+        }
         self.exec("UPDATE device SET verified = (SELECT min(verified) FROM agent WHERE device = ?1) WHERE id = ?1", &[V::U(a.device.0)])?;
         self.after(Hint { topic: Topic::Agent, id: Some(a.id.0), org: Some(a.org.0) });
-        Ok(done == 1)
+        Ok(true)
     }
 
     /// Notes how an agent speaks now, and its GLPI id when it tells one.
@@ -538,12 +540,6 @@ impl Tx {
             "UPDATE agent SET protocol = ?2, glpi_id = coalesce(?3, glpi_id) WHERE id = ?1",
             &[V::U(agent.0), protocol.as_str().into(), glpi_id.into()],
         )
-    }
-
-    /// Moves an agent to another device.
-    pub fn agent_move(&mut self, agent: AgentId, device: DeviceId) -> Result<(), Fault> {
-        self.exec("UPDATE agent SET device = ?2 WHERE id = ?1", &[V::U(agent.0), V::U(device.0)])?;
-        Ok(())
     }
 
     /// Gives an agent a new life: a key made anew, the next incarnation.

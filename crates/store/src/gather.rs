@@ -14,6 +14,9 @@ const SET: usize = 256;
 /// The most items that wait.
 const ROOM: usize = 1024;
 
+/// What the caller of one item learns.
+pub type Answer<H> = Result<<H as Hot>::Done, <H as Hot>::Error>;
+
 /// An item of a hot command.
 pub trait Hot: Clone + Send + Sync + 'static {
     /// What a caller learns.
@@ -22,11 +25,11 @@ pub trait Hot: Clone + Send + Sync + 'static {
     type Error: From<Fault> + Send + 'static;
     /// Runs a set: loads all rows, decides item by item in order, saves once. One answer per item, in order. A `Fault` undoes
     /// the whole set; each item then runs alone, so that one bad item harms only itself.
-    fn run(tx: &mut Tx, items: &[Self]) -> Result<Vec<Result<Self::Done, Self::Error>>, Fault>;
+    fn run(tx: &mut Tx, items: &[Self]) -> Result<Vec<Answer<Self>>, Fault>;
 }
 
-type Answers<H> = Result<Vec<Result<<H as Hot>::Done, <H as Hot>::Error>>, Fault>;
-type Asked<H> = (H, oneshot::Sender<Result<<H as Hot>::Done, <H as Hot>::Error>>);
+type Answers<H> = Result<Vec<Answer<H>>, Fault>;
+type Asked<H> = (H, oneshot::Sender<Answer<H>>);
 
 /// One lane of a hot command. One per kind and server is enough.
 pub struct Gather<H: Hot> {
@@ -113,7 +116,7 @@ impl<H: Hot> Lane<H> {
         }
     }
 
-    async fn alone(&self, item: H, caller: oneshot::Sender<Result<H::Done, H::Error>>) {
+    async fn alone(&self, item: H, caller: oneshot::Sender<Answer<H>>) {
         let answer = self.store.write(self.name, move |tx| only(H::run(tx, std::slice::from_ref(&item))?)).await;
         let _ = caller.send(answer);
     }

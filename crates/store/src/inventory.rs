@@ -1,7 +1,7 @@
 //! Inventories: sections as compressed documents, the searched tables, packed history.
 
 use crate::fault::Fault;
-use crate::list::{List, Order};
+use crate::list::List;
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::fleet::{HistoryEntry, SectionHistory, StoredSection, Summary};
@@ -155,8 +155,7 @@ impl Rx {
             let find = if self.is_postgres() { "strpos(sections, {}) > 0" } else { "instr(sections, {}) > 0" };
             list.filter(find, format!(" {section} "));
         }
-        let newest_first = PageRequest { descending: true, ..page.clone() };
-        list.page(self, &newest_first, &Order { column: "id", id: "id" }, |row| {
+        list.newest_first(self, page, "id", |row| {
             let document = unpack(row.bytes(3)?, "history", "doc")?;
             let sections =
                 serde_json::from_slice(&document).map_err(|e| Fault::Corrupt { table: "history", column: "doc", row: e.to_string() })?;
@@ -228,11 +227,13 @@ impl Tx {
         let s = &d.summary;
         let list = |l: &[String]| serde_json::to_string(l).map_err(|e| Fault::Db(e.to_string()));
         let texts = [&s.name, &s.os, &s.manufacturer, &s.model, &s.serial, &s.uuid, &s.tag];
-        let search = texts.into_iter().flatten().chain(&s.ips).chain(&s.macs).chain(&d.logins).fold(String::new(), |all, t| all + t + " ");
+        let (given_name, given_tag) = self.given(w.device)?;
+        let texts = texts.into_iter().chain([&given_name, &given_tag]).flatten();
+        let search = texts.chain(&s.ips).chain(&s.macs).chain(&d.logins).fold(String::new(), |all, t| all + t + " ");
         self.send(
             "UPDATE device SET name = coalesce(given_name, ?2, name), os = ?3, os_family = ?4, manufacturer = ?5, model = ?6, serial = ?7, uuid = ?8, \
              cpu = ?9, memory_mb = ?10, tag = nullif(coalesce(given_tag, ?11), ''), ips = ?12, macs = ?13, software_count = coalesce(?14, software_count), \
-             search = ?15 || ' ' || coalesce(lower(given_name), '') || ' ' || coalesce(lower(given_tag), '') WHERE id = ?1",
+             search = ?15 WHERE id = ?1",
             &[
                 V::U(w.device.0),
                 s.name.as_deref().into(),
@@ -257,6 +258,18 @@ impl Tx {
             self.send("INSERT INTO device_login (device, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING", &[V::U(w.device.0), name.into()])?;
         }
         self.software_change(w.device, d)
+    }
+
+    /// What a person named a device and its tag. Read, and not folded in SQL, because SQLite folds ASCII letters only; locked
+    /// on PostgreSQL, so that a name given meanwhile is not lost from the searched text.
+    fn given(&mut self, device: DeviceId) -> Result<(Option<String>, Option<String>), Fault> {
+        let row = if self.is_postgres() {
+            self.one("SELECT given_name, given_tag FROM device WHERE id = ?1 FOR NO KEY UPDATE", &[V::U(device.0)])?
+        } else {
+            self.one("SELECT given_name, given_tag FROM device WHERE id = ?1", &[V::U(device.0)])?
+        };
+        let Some(row) = row else { return Ok((None, None)) };
+        Ok((row.opt_text(0)?.map(str::to_owned), row.opt_text(1)?.map(str::to_owned)))
     }
 
     fn addresses_replace(&mut self, device: DeviceId, s: &Summary) -> Result<(), Fault> {

@@ -38,7 +38,7 @@ pub use access::{KeptAnswer, SessionRow};
 pub use assignments::{AssignmentFilter, NewAssignment};
 pub use fault::{Fault, OpenError};
 pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};
-pub use gather::{Gather, Hot};
+pub use gather::{Answer, Gather, Hot};
 pub use inline::{FaultPlan, Strike};
 pub use inventory::{DeviceWrite, InventoryWrite, SectionWrite, Software};
 pub use stats::StoreStats;

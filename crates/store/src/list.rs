@@ -51,6 +51,15 @@ impl List {
         self.conditions.push(if names.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", names.join(", ")) });
     }
 
+    /// Adds 'one of these columns has the text in it'. Only ASCII letters are folded: SQLite knows no others, and PostgreSQL
+    /// is kept to the same.
+    pub fn contains(&mut self, columns: &[&str], text: &str, postgres: bool) {
+        let text = self.param(text.to_ascii_lowercase());
+        let (find, fold) = if postgres { ("strpos", " COLLATE \"C\"") } else { ("instr", "") };
+        let parts: Vec<String> = columns.iter().map(|c| format!("{find}(lower({c}{fold}), {text}) > 0")).collect();
+        self.conditions.push(parts.join(" OR "));
+    }
+
     /// The parameters taken so far, for a text made by hand.
     pub fn into_params(self) -> Vec<V> {
         self.params
@@ -67,9 +76,33 @@ impl List {
 
     /// One page.
     pub fn page<T>(
+        self,
+        rx: &mut Rx,
+        request: &PageRequest,
+        order: &Order,
+        read: impl Fn(&Row) -> Result<T, Fault>,
+    ) -> Result<Page<T>, Fault> {
+        self.cut(rx, request, &request.order(), order, read)
+    }
+
+    /// One page of a record that is only read downwards, whatever way was asked for. The cursor keeps the asked order's name,
+    /// so that it fits the request for the next page.
+    pub fn newest_first<T>(
+        self,
+        rx: &mut Rx,
+        request: &PageRequest,
+        id: &'static str,
+        read: impl Fn(&Row) -> Result<T, Fault>,
+    ) -> Result<Page<T>, Fault> {
+        let downwards = PageRequest { descending: true, ..request.clone() };
+        self.cut(rx, &downwards, &request.order(), &Order { column: id, id }, read)
+    }
+
+    fn cut<T>(
         mut self,
         rx: &mut Rx,
         request: &PageRequest,
+        sort: &str,
         order: &Order,
         read: impl Fn(&Row) -> Result<T, Fault>,
     ) -> Result<Page<T>, Fault> {
@@ -79,7 +112,7 @@ impl List {
         let more = rows.len() > request.limit;
         rows.truncate(request.limit);
         let next = match rows.last() {
-            Some(last) if more => Some(cursor(last, request)?.encode()),
+            Some(last) if more => Some(cursor(last, sort)?.encode()),
             _ => None,
         };
         Ok(Page { items: rows.iter().map(read).collect::<Result<_, _>>()?, next, total })
@@ -129,7 +162,7 @@ impl List {
     }
 }
 
-fn cursor(last: &Row, request: &PageRequest) -> Result<Cursor, Fault> {
+fn cursor(last: &Row, sort: &str) -> Result<Cursor, Fault> {
     let n = last.cells.len();
     let value = match last.cells.get(n - 2) {
         Some(V::I(i)) => SortValue::Number(*i),
@@ -137,7 +170,7 @@ fn cursor(last: &Row, request: &PageRequest) -> Result<Cursor, Fault> {
         // A list in the order of its ids needs no other value.
         _ => SortValue::Number(0),
     };
-    Ok(Cursor { sort: request.order(), value, id: last.id(n - 1)? })
+    Ok(Cursor { sort: sort.to_owned(), value, id: last.id(n - 1)? })
 }
 
 /// A word of the database as one of ours.

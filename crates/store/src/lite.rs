@@ -19,6 +19,12 @@ const COMMON: &str = "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA m
 const WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=20000;";
 const READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4000;";
 
+#[cfg(test)]
+thread_local! {
+    /// What this thread asked of SQLite, for the tests that look at plans.
+    pub(crate) static ASKED: std::cell::RefCell<Vec<(String, Vec<V>)>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
 pub(crate) struct Lite {
     conn: Connection,
     watch: Arc<Watch>,
@@ -60,8 +66,8 @@ impl Lite {
         Self::open(path, READER)
     }
 
-    /// The connection of the checkpoint thread.
-    pub(crate) fn checkpointer(path: &Path) -> Result<Self, OpenError> {
+    /// A connection for checkpoints and backups, beside the writer.
+    pub(crate) fn side(path: &Path) -> Result<Self, OpenError> {
         Self::open(path, "PRAGMA synchronous=FULL;")
     }
 
@@ -108,6 +114,8 @@ impl Lite {
     }
 
     pub(crate) fn rows(&mut self, sql: &str, name: &'static str, p: &[V]) -> Result<Vec<Row>, Broken> {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.push((sql.to_owned(), p.to_vec())));
         let mut statement = self.bound(sql, p)?;
         let width = statement.column_count();
         let mut rows = statement.raw_query();
@@ -216,12 +224,12 @@ struct Bound<'a>(&'a V);
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self.0 {
-            V::Null => ToSqlOutput::Owned(Value::Null),
+            V::Null | V::No(_) => ToSqlOutput::Owned(Value::Null),
             V::I(i) => ToSqlOutput::Owned(Value::Integer(*i)),
             V::T(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
             V::B(b) => ToSqlOutput::Borrowed(ValueRef::Blob(b)),
             V::U(u) => ToSqlOutput::Borrowed(ValueRef::Blob(u.as_bytes())),
-            V::Is(_) | V::Ts(_) | V::Us(_) | V::Bs(_) => {
+            V::Is(_) | V::Ts(_) | V::Us(_) => {
                 return Err(rusqlite::Error::ToSqlConversionFailure("SQLite has no list parameters; loop over the items".into()));
             }
         })

@@ -5,7 +5,7 @@
 
 use crate::fault::{Broken, Fault, OpenError};
 use crate::lite::short;
-use crate::value::{Row, V};
+use crate::value::{Of, Row, V};
 use futures_util::future::{Either, join, ready};
 use std::collections::{HashMap, VecDeque};
 use std::error::Error as _;
@@ -207,20 +207,21 @@ impl Pg {
             *last = uses;
             return Ok(statement.clone());
         }
-        let (client, text) = (Arc::clone(&link.client), numbered(sql));
-        let types: Vec<Type> = p.iter().map(kind).collect();
-        let statement = self.settle(async { client.prepare_typed(&text, &types).await }, sql)?;
-        if statement.params().len() != p.len() {
-            let (wants, has) = (statement.params().len(), p.len());
+        let client = Arc::clone(&link.client);
+        let (text, wants) = numbered(sql);
+        if wants != p.len() {
+            let has = p.len();
             return Err(Broken::db(format!("the statement wants {wants} parameters and got {has}: {}", short(sql))));
         }
+        let types: Vec<Type> = p.iter().map(kind).collect();
+        let statement = self.settle(async { client.prepare_typed(&text, &types).await }, sql)?;
         self.inside()?.keep(sql, statement.clone(), uses);
         Ok(statement)
     }
 
     /// Waits for everything postponed and for `last`, which leave together. Forgets the link when it is lost or silent.
     fn settle<T>(&mut self, last: impl Future<Output = Result<T, Error>>, sql: &str) -> Result<T, Broken> {
-        let hold = if self.limit.is_zero() { CONNECT } else { self.limit + GRACE };
+        let hold = self.limit + GRACE;
         let link = self.link.as_mut().ok_or(Broken { fault: Fault::Gone, again: true })?;
         link.used = Instant::now();
         let postponed = std::mem::take(&mut link.postponed);
@@ -273,34 +274,38 @@ impl Link {
     }
 }
 
-/// `?1` becomes `$1`, outside of quotes.
-pub(crate) fn numbered(sql: &str) -> String {
-    let mut quote = None;
+/// `?1` becomes `$1`, outside of quotes; and the highest number.
+pub(crate) fn numbered(sql: &str) -> (String, usize) {
+    let (mut quote, mut highest) = (None, 0);
     let mut text = String::with_capacity(sql.len());
-    let mut rest = sql.chars().peekable();
-    while let Some(c) = rest.next() {
+    for (at, c) in sql.char_indices() {
         match quote {
             Some(q) if q == c => quote = None,
             None if c == '\'' || c == '"' => quote = Some(c),
             _ => {}
         }
-        let parameter = c == '?' && quote.is_none() && rest.peek().is_some_and(char::is_ascii_digit);
-        text.push(if parameter { '$' } else { c });
+        let digits = sql[at + c.len_utf8()..].split(|d: char| !d.is_ascii_digit()).next().unwrap_or("");
+        match digits.parse::<usize>() {
+            Ok(number) if c == '?' && quote.is_none() => {
+                highest = highest.max(number);
+                text.push('$');
+            }
+            _ => text.push(c),
+        }
     }
-    text
+    (text, highest)
 }
 
 fn kind(value: &V) -> Type {
     match value {
         V::Null => Type::UNKNOWN,
-        V::I(_) => Type::INT8,
-        V::T(_) => Type::TEXT,
-        V::B(_) => Type::BYTEA,
-        V::U(_) => Type::UUID,
+        V::I(_) | V::No(Of::I) => Type::INT8,
+        V::T(_) | V::No(Of::T) => Type::TEXT,
+        V::B(_) | V::No(Of::B) => Type::BYTEA,
+        V::U(_) | V::No(Of::U) => Type::UUID,
         V::Is(_) => Type::INT8_ARRAY,
         V::Ts(_) => Type::TEXT_ARRAY,
         V::Us(_) => Type::UUID_ARRAY,
-        V::Bs(_) => Type::BYTEA_ARRAY,
     }
 }
 
@@ -312,7 +317,7 @@ fn fits(statement: &Statement, p: &[V]) -> bool {
 impl ToSql for V {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
-            V::Null => Ok(IsNull::Yes),
+            V::Null | V::No(_) => Ok(IsNull::Yes),
             V::I(v) => v.to_sql(ty, out),
             V::T(v) => v.to_sql(ty, out),
             V::B(v) => v.to_sql(ty, out),
@@ -320,7 +325,6 @@ impl ToSql for V {
             V::Is(v) => v.to_sql(ty, out),
             V::Ts(v) => v.to_sql(ty, out),
             V::Us(v) => v.to_sql(ty, out),
-            V::Bs(v) => v.to_sql(ty, out),
         }
     }
 

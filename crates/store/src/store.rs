@@ -118,22 +118,18 @@ impl Store {
     pub fn open_sqlite_with(path: &Path, clock: Arc<dyn Clock>, options: &Options) -> Result<Store, OpenError> {
         let mut db = Lite::writer(path)?;
         migrate::sqlite(&mut db)?;
-        let shared = Shared::new(options);
-        let mut threads = Vec::new();
+        let (stopper, stop) = mpsc::channel();
+        let store = Self::threaded(options, Some(path.into()), Some(stopper));
         for n in 1..=options.readers {
-            let db = Db::Lite(Lite::reader(path)?);
-            let mut rx = Rx::new(db, Arc::clone(&clock), Limit::clocked(options.read));
-            let shared = Arc::clone(&shared);
-            threads.push(worker(format!("read-{n}"), move || read::work(&mut rx, &shared.reads, &shared.counters))?);
+            let mut rx = Rx::new(Db::Lite(Lite::reader(path)?), Arc::clone(&clock), Limit::clocked(options.read));
+            store.start(format!("read-{n}"), move |shared| read::work(&mut rx, &shared.reads, &shared.counters))?;
         }
-        let (checkpoint, stop) = mpsc::channel();
-        let (mut pages, seen) = (Lite::checkpointer(path)?, Arc::clone(&shared));
-        threads.push(worker("checkpoint".into(), move || checkpoint::work(&mut pages, &seen.counters, &stop))?);
+        let mut pages = Lite::side(path)?;
+        store.start("checkpoint".into(), move |shared| checkpoint::work(&mut pages, &shared.counters, &stop))?;
         let mut tx = Tx::new(Rx::new(Db::Lite(db), clock, Limit::clocked(options.command)));
-        let (queue, options) = (Arc::clone(&shared), options.clone());
-        threads.push(worker("write".into(), move || write_sqlite(&mut tx, &queue, &options))?);
-        let kind = Kind::Threads { threads: Mutex::new(threads), file: Some(path.into()), checkpoint: Mutex::new(Some(checkpoint)) };
-        Ok(Self { inner: Arc::new(Inner { shared, kind }) })
+        let options = options.clone();
+        store.start("write".into(), move |shared| write_sqlite(&mut tx, shared, &options))?;
+        Ok(store)
     }
 
     /// Connects to PostgreSQL (`postgres://user:password@host/name`), applies missing migrations, starts eight writing and
@@ -146,29 +142,46 @@ impl Store {
     pub fn open_postgres_with(url: &str, clock: Arc<dyn Clock>, options: &Options) -> Result<Store, OpenError> {
         let config = pg::config(url)?;
         migrate_postgres(config.clone())?;
-        let shared = Shared::new(options);
-        let mut threads = Vec::new();
+        let store = Self::threaded(options, None, None);
         for n in 1..=options.readers {
-            let (shared, clock, config, limit) = (Arc::clone(&shared), Arc::clone(&clock), config.clone(), options.read);
-            threads.push(worker(format!("read-{n}"), move || {
+            let (clock, config, limit) = (Arc::clone(&clock), config.clone(), options.read);
+            store.start(format!("read-{n}"), move |shared| {
                 let Some(db) = connection(config, limit) else { return };
                 read::work(&mut Rx::new(db, clock, Limit::clocked(limit)), &shared.reads, &shared.counters);
-            })?);
+            })?;
         }
         for n in 1..=options.writers {
-            let (shared, clock, config, limit) = (Arc::clone(&shared), Arc::clone(&clock), config.clone(), options.command);
-            threads.push(worker(format!("write-{n}"), move || {
+            let (clock, config, limit) = (Arc::clone(&clock), config.clone(), options.command);
+            store.start(format!("write-{n}"), move |shared| {
                 let Some(db) = connection(config, limit) else { return };
                 let mut tx = Tx::new(Rx::new(db, clock, Limit::clocked(limit)));
                 pgwriter::work(&mut tx, &shared.writes, &shared.out(), limit);
-            })?);
+            })?;
         }
-        let kind = Kind::Threads { threads: Mutex::new(threads), file: None, checkpoint: Mutex::new(None) };
-        Ok(Self { inner: Arc::new(Inner { shared, kind }) })
+        Ok(store)
+    }
+
+    /// A store whose threads are still to be started; when that fails, dropping it ends those that were.
+    fn threaded(options: &Options, file: Option<PathBuf>, checkpoint: Option<mpsc::Sender<()>>) -> Store {
+        let kind = Kind::Threads { threads: Mutex::default(), file, checkpoint: Mutex::new(checkpoint) };
+        Self { inner: Arc::new(Inner { shared: Shared::new(options), kind }) }
+    }
+
+    fn start(&self, name: String, work: impl FnOnce(&Shared) + Send + 'static) -> Result<(), OpenError> {
+        let Kind::Threads { threads, .. } = &self.inner.kind else { return Ok(()) };
+        let shared = Arc::clone(&self.inner.shared);
+        let (alive, ended) = oneshot::channel();
+        let run = move || {
+            let _alive: oneshot::Sender<()> = alive;
+            work(&shared);
+        };
+        let thread = Builder::new().name(name).spawn(run).map_err(no_thread)?;
+        threads.lock().unwrap_or_else(PoisonError::into_inner).push(Worker { thread, ended });
+        Ok(())
     }
 
     /// A store in memory whose order of commands and whose faults come from `seed` (simulator, fast tests). Inside a tokio
-    /// runtime `write` waits a seeded (virtual) delay and shuffles what is queued; outside it runs at once.
+    /// runtime (with time enabled) `write` waits a seeded (virtual) delay and shuffles what is queued; outside it runs at once.
     pub fn inline(seed: u64, clock: Arc<dyn Clock>) -> Store {
         Self::inline_with(seed, clock, &Options::default())
     }
@@ -278,7 +291,7 @@ impl Store {
     pub fn backup(&self, to: &Path) -> Result<(), Fault> {
         match &self.inner.kind {
             Kind::Inline(inline) => inline.with_lite(|db| lite::copy(db, to)).unwrap_or(Err(Fault::Gone)),
-            Kind::Threads { file: Some(file), .. } => lite::copy(&mut side(file)?, to),
+            Kind::Threads { file: Some(file), .. } => lite::copy(&mut opened(Lite::side(file))?, to),
             Kind::Threads { file: None, .. } => Err(Fault::Db(
                 "a PostgreSQL database is backed up with its own tools: pg_dump --format=custom, or continuous archiving".into(),
             )),
@@ -289,7 +302,7 @@ impl Store {
     pub fn integrity(&self) -> Result<Vec<String>, Fault> {
         match &self.inner.kind {
             Kind::Inline(inline) => inline.with_lite(lite::integrity).unwrap_or(Err(Fault::Gone)),
-            Kind::Threads { file: Some(file), .. } => lite::integrity(&mut side(file)?),
+            Kind::Threads { file: Some(file), .. } => lite::integrity(&mut opened(Lite::reader(file))?),
             Kind::Threads { file: None, .. } => self.read_now(pg::integrity),
         }
     }
@@ -357,19 +370,12 @@ fn write_sqlite(tx: &mut Tx, shared: &Shared, options: &Options) {
     }
 }
 
-/// A connection beside the others. Not a reader's: one that may only query must not write a copy either.
-fn side(file: &Path) -> Result<Lite, Fault> {
-    Lite::checkpointer(file).map_err(|e| Fault::Db(e.to_string()))
+fn opened(db: Result<Lite, OpenError>) -> Result<Lite, Fault> {
+    db.map_err(|e| Fault::Db(e.to_string()))
 }
 
-fn worker(name: String, work: impl FnOnce() + Send + 'static) -> Result<Worker, OpenError> {
-    let (alive, ended) = oneshot::channel();
-    let run = move || {
-        let _alive: oneshot::Sender<()> = alive;
-        work();
-    };
-    let thread = Builder::new().name(name).spawn(run).map_err(|e| OpenError::Database(format!("cannot start a thread: {e}")))?;
-    Ok(Worker { thread, ended })
+fn no_thread(e: std::io::Error) -> OpenError {
+    OpenError::Database(format!("cannot start a thread: {e}"))
 }
 
 /// Connects and migrates on a thread of its own: the caller may be inside a runtime.
@@ -379,14 +385,13 @@ fn migrate_postgres(config: tokio_postgres::Config) -> Result<(), OpenError> {
         db.connect()?;
         migrate::postgres(&mut db)
     };
-    let thread =
-        Builder::new().name("migrate".into()).spawn(work).map_err(|e| OpenError::Database(format!("cannot start a thread: {e}")))?;
+    let thread = Builder::new().name("migrate".into()).spawn(work).map_err(no_thread)?;
     thread.join().unwrap_or_else(|_| Err(OpenError::Database("the migration panicked; the log of the server says where".into())))
 }
 
 fn connection(config: tokio_postgres::Config, limit: Duration) -> Option<Db> {
     match Pg::new(config, limit) {
-        Ok(db) => Some(Db::Pg(db)),
+        Ok(db) => Some(Db::Pg(Box::new(db))),
         Err(e) => {
             tracing::error!(error = %e, "a connection thread cannot start");
             None
@@ -403,7 +408,7 @@ impl Wake for Unpark {
 }
 
 /// Blocks this thread until the future is done; also inside a runtime, whose own `block_on` would panic there.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     loop {

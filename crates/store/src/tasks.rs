@@ -6,7 +6,7 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::ids::{DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
-use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, Task, Verdict};
+use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, State, Task, Verdict};
 use muster_core::time::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -57,6 +57,9 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
+    let mut totals = counts(row, 17)?;
+    // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
+    totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
         id: row.id(0)?.into(),
         org: row.id(1)?.into(),
@@ -75,7 +78,7 @@ fn run(row: &Row) -> Result<Run, Fault> {
         started: row.opt_int(14)?.map(Timestamp),
         ended: row.opt_int(15)?.map(Timestamp),
         started_by: row.text(16)?.to_owned(),
-        counts: counts(row, 17)?,
+        counts: totals,
     })
 }
 
@@ -123,11 +126,11 @@ impl Rx {
         let mut list = List::new(TASK, TASK_FROM);
         list.filter("t.org = {}", org.0);
         list.condition("t.deleted = 0");
-        let find = if self.is_postgres() { "strpos" } else { "instr" };
         if let Some(q) = q {
-            list.filter(&format!("{find}(lower(t.name), {{}}) > 0"), q.to_lowercase());
+            list.contains(&["t.name"], q, self.is_postgres());
         }
         if let Some(label) = label {
+            let find = if self.is_postgres() { "strpos" } else { "instr" };
             list.filter(&format!("{find}(v.doc, {{}}) > 0"), serde_json::json!(label).to_string());
         }
         let column = if page.sort.as_deref() == Some("updated") { "t.updated" } else { "t.name" };
@@ -223,12 +226,6 @@ impl Rx {
             list.filter("id < {}", before);
         }
         list.all(self, "id DESC", limit, event)
-    }
-
-    /// Runs that are not finished: by state.
-    pub fn runs_open(&mut self, org: OrgId) -> Result<Vec<(RunState, i64)>, Fault> {
-        let sql = "SELECT state, count(*) FROM run WHERE org = ?1 AND state <> 'finished' GROUP BY state ORDER BY state";
-        self.rows(sql, &[V::U(org.0)])?.iter().map(|r| Ok((word(r, 0, "run", "state")?, r.int(1)?))).collect()
     }
 }
 
@@ -350,7 +347,8 @@ impl Tx {
 
     /// Saves where a run stands.
     pub fn run_update(&mut self, r: &Run) -> Result<(), Fault> {
-        self.exec(
+        self.fenced(
+            1,
             "UPDATE run SET state = ?2, verdict = ?3, made = ?4, cancel_requested = ?5, started = ?6, ended = ?7 WHERE id = ?1",
             &[
                 V::U(r.id.0),

@@ -45,7 +45,7 @@ pub type Effect = Hint;
 
 pub(crate) enum Db {
     Lite(Lite),
-    Pg(Pg),
+    Pg(Box<Pg>),
 }
 
 /// Reads. Sees one consistent state of committed data as long as the closure of `read` runs.
@@ -129,10 +129,6 @@ impl Rx {
 
     pub(crate) fn broken(&mut self) -> Option<Broken> {
         self.broken.take()
-    }
-
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken.is_some()
     }
 
     fn ask<T>(&mut self, f: impl FnOnce(&mut Db) -> Result<T, Broken>) -> Result<T, Fault> {

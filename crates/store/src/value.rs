@@ -6,7 +6,10 @@ use uuid::Uuid;
 /// A parameter or a cell. Arrays exist on PostgreSQL only, as parameters for `unnest` and `ANY`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum V {
+    /// NULL whose type PostgreSQL must guess from the text; it cannot in `?1 IS NULL`. An `Option` knows its type.
     Null,
+    /// NULL of a known type, made from `None`.
+    No(Of),
     I(i64),
     T(String),
     B(Vec<u8>),
@@ -14,7 +17,31 @@ pub(crate) enum V {
     Is(Vec<Option<i64>>),
     Ts(Vec<Option<String>>),
     Us(Vec<Option<Uuid>>),
-    Bs(Vec<Option<Vec<u8>>>),
+}
+
+/// The type of an empty value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    I,
+    T,
+    B,
+    U,
+}
+
+/// What may stand in an `Option`.
+pub(crate) trait Single: Into<V> {
+    const OF: Of;
+}
+
+macro_rules! singles {
+    ($($of:ident: $($ty:ty)*;)*) => {$($(impl Single for $ty { const OF: Of = Of::$of; })*)*};
+}
+
+singles! {
+    I: i64 bool;
+    T: &str String &String;
+    B: Vec<u8> &[u8];
+    U: Uuid;
 }
 
 impl From<i64> for V {
@@ -57,21 +84,21 @@ impl From<&[u8]> for V {
         V::B(v.to_vec())
     }
 }
-impl<T: Into<V>> From<Option<T>> for V {
+impl<T: Single> From<Option<T>> for V {
     fn from(v: Option<T>) -> Self {
-        v.map_or(V::Null, Into::into)
+        v.map_or(V::No(T::OF), Into::into)
     }
 }
 
 impl V {
     fn kind(&self) -> String {
         match self {
-            V::Null => "nothing".into(),
+            V::Null | V::No(_) => "nothing".into(),
             V::I(i) => format!("the number {i}"),
             V::T(t) => format!("the text '{}'", t.chars().take(60).collect::<String>()),
             V::B(b) => format!("{} bytes", b.len()),
             V::U(u) => format!("the id {u}"),
-            V::Is(_) | V::Ts(_) | V::Us(_) | V::Bs(_) => "a list".into(),
+            V::Is(_) | V::Ts(_) | V::Us(_) => "a list".into(),
         }
     }
 }

@@ -15,7 +15,7 @@ pub async fn settings_view(ctx: Ctx) -> Result<Tagged<view::Settings>, Problem> 
 }
 
 /// Changes the settings that the body names.
-#[utoipa::path(patch, path = "/api/v1/settings", tag = "settings", operation_id = "settings_update", request_body = view::Settings,
+#[utoipa::path(patch, path = "/api/v1/settings", tag = "settings", operation_id = "settings_update", request_body = view::SettingsPatch,
     responses((status = 200, description = "The settings as they are now.", body = view::Settings)))]
 pub async fn settings_update(ctx: Ctx, body: Body) -> Result<Tagged<view::Settings>, Problem> {
     let (patch, version) = (body.map()?, ctx.if_match);

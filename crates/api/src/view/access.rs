@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 #[serde(default)]
 pub struct SignIn {
     /// The name to sign in with.
+    #[schema(required)]
     pub name: String,
     /// The password.
+    #[schema(required)]
     pub password: String,
 }
 
@@ -22,8 +24,10 @@ pub struct SignIn {
 #[serde(default)]
 pub struct PasswordChange {
     /// The password so far.
+    #[schema(required)]
     pub old: String,
     /// The new one, at least 10 characters.
+    #[schema(required)]
     pub new: String,
 }
 
@@ -88,11 +92,13 @@ impl User {
 #[serde(default)]
 pub struct NewUser {
     /// The name to sign in with.
+    #[schema(required)]
     pub name: String,
     /// The first password, at least 10 characters; it must be changed at the first sign-in.
+    #[schema(required)]
     pub password: String,
     /// What the person may do.
-    #[schema(required)]
+    #[schema(value_type = Role, required)]
     pub role: Option<Role>,
     /// Id or name of the only organization; absent is all that the caller has.
     pub org: Option<String>,
@@ -141,9 +147,10 @@ impl Token {
 #[serde(default)]
 pub struct NewToken {
     /// What it is for.
+    #[schema(required)]
     pub name: String,
     /// What it may do.
-    #[schema(required)]
+    #[schema(value_type = Role, required)]
     pub role: Option<Role>,
     /// Id or name of the only organization; absent is all that the caller has.
     pub org: Option<String>,
@@ -203,6 +210,7 @@ impl JoinToken {
 #[serde(default)]
 pub struct NewJoinToken {
     /// What it is for.
+    #[schema(required)]
     pub name: String,
     /// How often it can be used; absent is without end.
     pub uses: Option<i64>,
@@ -245,6 +253,7 @@ impl From<core::Org> for Org {
 #[serde(default)]
 pub struct NewOrg {
     /// Its name.
+    #[schema(required)]
     pub name: String,
 }
 
@@ -285,6 +294,30 @@ impl From<core_settings::Settings> for Settings {
             inventory_lease: s.inventory_lease.to_string(),
         }
     }
+}
+
+/// Settings to be changed; what is absent stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SettingsPatch {
+    /// How often each device is inventoried without a task.
+    pub inventory_every: Option<String>,
+    /// How often agents that poll are asked to come.
+    pub contact_every: Option<String>,
+    /// A start on more targets needs their number to be said.
+    pub size_guard: Option<u32>,
+    /// Grace beyond one and a half contact periods until an agent is shown offline.
+    pub offline_after: Option<String>,
+    /// Whether push delivery may call agents' own HTTP servers.
+    pub wake_enabled: Option<bool>,
+    /// Whether new agents are verified as they come.
+    pub verify_new_agents: Option<bool>,
+    /// Networks whose new agents are verified as they come.
+    pub verify_networks: Option<Vec<String>>,
+    /// Unverified agents accepted from one address within 24 hours.
+    pub new_agents_per_source_max: Option<u32>,
+    /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
+    pub inventory_lease: Option<String>,
 }
 
 /// To what a write was done.

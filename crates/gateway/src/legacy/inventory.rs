@@ -1,8 +1,8 @@
 //! Inventories of agents that speak XML: one at a time per device, answered after the commit.
 
+use super::Message;
 use super::reply::{Form, Reply};
 use super::speaker::Speaker;
-use super::Message;
 use crate::gateway::{Gateway, address};
 use crate::turns::Turn;
 use axum::http::StatusCode;

@@ -190,7 +190,9 @@ async fn verify<'a>(
     let id = auth.agent;
     let agent = engine.read(&cx, move |rx, _| engine_contact::own(rx, id)).await?;
     let key = agent.public_key.as_deref().and_then(|k| <[u8; 32]>::try_from(k).ok());
-    let key = key.and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(&k).ok()).ok_or_else(|| bad("signature", "the agent's key is not usable"))?;
+    let key = key
+        .and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(&k).ok())
+        .ok_or_else(|| bad("signature", "the agent's key is not usable"))?;
     let path = parts.uri.path_and_query().map_or(parts.uri.path(), |p| p.as_str());
     auth.verify(&key, parts.method.as_str(), path, &body).map_err(|error| bad("signature", &error.to_string()))?;
     let now = engine.now().millis();

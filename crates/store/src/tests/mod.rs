@@ -1,1 +1,17 @@
-//! Tests of the machinery, the same bodies on both databases.
+//! Tests of the machinery and of the operations, the same bodies on both databases and on the inline store.
+
+mod access;
+mod assignments;
+mod contract;
+mod fleet;
+mod gathering;
+mod house;
+mod inline;
+mod inventory;
+mod links;
+mod paging;
+mod plans;
+mod queries;
+mod schema;
+mod tasks;
+mod world;

@@ -1,0 +1,608 @@
+// What the fake server answers.
+import { agentOf, ago, device, id, random, STATES, sections, zero } from "./fake-data.mjs";
+
+const OPEN = ["running", "started", "prepared"];
+
+const REASONS = {
+  waiting: (d) => ({
+    key: "waiting_for_contact",
+    params: { last_contact: d.agent.last_contact, next_contact: ago(-900) },
+    text: "It waits for the machine's next contact.",
+    ends: { key: "next_contact", params: { next_contact: ago(-900) }, text: "The next contact." },
+  }),
+  silent: (d) => ({
+    key: "agent_silent",
+    params: { last_contact: d.agent.last_contact },
+    text: "The agent has been silent.",
+    ends: { key: "agent_contact", params: {}, text: "A contact of the agent." },
+  }),
+  refused: (d) => ({
+    key: "wake_refused",
+    params: { address: `${d.ips[0]}:62354`, detail: "connection refused" },
+    text: "The agent's port refused the connection.",
+    ends: { key: "next_contact", params: { next_contact: ago(-900) }, text: "The next contact." },
+  }),
+  leased: (d) => ({
+    key: "leased",
+    params: { agent: d.name, until: ago(-240) },
+    text: "An agent holds it.",
+    ends: { key: "report", params: {}, text: "The agent's report." },
+  }),
+  retry: () => ({
+    key: "retry",
+    params: { attempt: 2, of: 3, at: ago(-30) },
+    text: "It will be tried again.",
+    ends: { key: "time", params: { at: ago(-30) }, text: "The time of the next attempt." },
+  }),
+  done: (state) => ({
+    key: "done",
+    params: { state },
+    text: "It is over.",
+    ends: { key: "nothing", params: {}, text: "Nothing: it is over." },
+  }),
+};
+
+function reasonOf(state, d, n) {
+  if (state === "prepared") return REASONS[["waiting", "silent", "refused", "retry"][n % 4]](d);
+  if (state === "started" || state === "running") return REASONS.leased(d);
+  return REASONS.done(state);
+}
+
+function spread(total, shares) {
+  const counts = zero();
+  let left = total;
+  for (const [state, share] of shares) {
+    counts[state] = Math.min(left, Math.round(total * share));
+    left -= counts[state];
+  }
+  counts[shares[0][0]] += left;
+  return counts;
+}
+
+const TASKS = [
+  ["Inventory of the whole fleet", { all: true }, "push", ["nightly"], "Every machine reports once more before the weekly report."],
+  ["Inventory of servers", { query: 'name.startsWith("srv-")' }, "pull", ["servers"], ""],
+  ["Kiosks in Lyon", { query: 'tag == "lyo" && name.startsWith("kiosk-")', exclude: { tags: ["spare"] } }, "push", ["kiosk", "lyo"], ""],
+  ["Machines short of memory", { query: "memory_mb < 8000" }, "pull", [], "Which of them still need a second module?"],
+  ["Audit sample of November", { devices: [id("d001", 1), id("d001", 4), id("d001", 9)] }, "pull", ["audit"], ""],
+];
+
+const yamlOf = (doc) =>
+  `name: ${doc.name}\n${doc.description ? `description: ${doc.description}\n` : ""}targets: ${JSON.stringify(doc.targets)}\ndelivery: ${doc.delivery}\nsteps:\n  - id: inventory\n    action: { type: inventory }\n    timeout: 10m\n`;
+
+function makeRuns(count) {
+  const shares = [
+    [
+      "running",
+      null,
+      [
+        ["prepared", 0.34],
+        ["ok", 0.55],
+        ["running", 0.05],
+        ["started", 0.03],
+        ["error", 0.02],
+        ["unknown", 0.01],
+      ],
+      count,
+    ],
+    [
+      "running",
+      null,
+      [
+        ["ok", 0.9],
+        ["running", 0.07],
+        ["error", 0.03],
+      ],
+      412,
+    ],
+    ["waiting", null, [["prepared", 1]], 38],
+    ["finished", "ok", [["ok", 1]], 3],
+    [
+      "finished",
+      "partial",
+      [
+        ["ok", 0.94],
+        ["error", 0.04],
+        ["unknown", 0.02],
+      ],
+      1204,
+    ],
+    ["finished", "ok", [["ok", 1]], 412],
+    [
+      "finished",
+      "error",
+      [
+        ["error", 0.7],
+        ["ok", 0.3],
+      ],
+      20,
+    ],
+    [
+      "finished",
+      "cancelled",
+      [
+        ["cancelled", 0.6],
+        ["ok", 0.4],
+      ],
+      count,
+    ],
+    [
+      "finished",
+      "ok",
+      [
+        ["ok", 0.97],
+        ["expired", 0.02],
+        ["skipped", 0.01],
+      ],
+      880,
+    ],
+  ];
+  return shares.map(([state, verdict, parts, targeted], n) => {
+    const task = n % TASKS.length;
+    const counts = spread(targeted, parts);
+    const ended = state === "finished" ? ago(3600 * n) : null;
+    return {
+      id: id("c001", n),
+      number: 418 - n,
+      task: { id: id("b001", task), name: TASKS[task][0], version: 2 },
+      state,
+      verdict,
+      counts,
+      targeted,
+      created: ago(3600 * (n + 0.3)),
+      started: state === "waiting" ? null : ago(3600 * (n + 0.2)),
+      ended,
+      started_by: n % 3 ? "admin" : null,
+      steps: [{ id: "inventory", action: "inventory", counts }],
+      progress: state === "finished" ? 1 : 0.6,
+      delivery: TASKS[task][2],
+      cancel_requested: false,
+    };
+  });
+}
+
+function makeTask(n, runs) {
+  const [name, targets, delivery, labels, description] = TASKS[n];
+  const doc = {
+    name,
+    ...(description ? { description } : {}),
+    labels,
+    targets,
+    delivery,
+    priority: 5,
+    retry: { attempts: 3, backoff: "30s", on: ["unknown"] },
+    steps: [{ id: "inventory", action: { type: "inventory" }, timeout: "10m" }],
+  };
+  const own = runs.filter((r) => r.task.id === id("b001", n));
+  return {
+    id: id("b001", n),
+    org: "default",
+    version: 2,
+    doc,
+    yaml: yamlOf(doc),
+    created: ago(86400 * 40),
+    updated: ago(86400 * (n + 1)),
+    author: "admin",
+    last_run: own[0] ?? null,
+    runs: own.length,
+  };
+}
+
+function assignmentOf(run, d, n, state) {
+  const started = state === "prepared" ? null : ago(1200 - (n % 900));
+  const final = !OPEN.includes(state);
+  return {
+    id: `${run.id}.${n}`,
+    run: run.id,
+    task: { id: run.task.id, name: run.task.name },
+    step: "inventory",
+    device: { id: d.id, name: d.name },
+    actor: started ? { agent: d.agent.id, protocol: d.agent.protocol } : null,
+    state,
+    attempt: started ? 1 + (n % 2) : 0,
+    attempts_max: 3,
+    slice: null,
+    created: run.created,
+    started,
+    ended: final ? ago(600 - (n % 500)) : null,
+    updated: ago(n % 700),
+    reason: reasonOf(state, d, n),
+    exit_code: final ? (state === "ok" ? 0 : state === "error" ? 2 : null) : null,
+    output: final
+      ? state === "error"
+        ? "inventory: cannot read /sys/class/dmi/id: permission denied"
+        : `inventory taken, ${d.software_count} programs, 0.4 s`
+      : null,
+    output_truncated: false,
+    cancel_requested: false,
+  };
+}
+
+function* assignmentsOf(run, devices, states) {
+  let n = 0;
+  for (const state of STATES) {
+    for (let i = 0; i < run.counts[state]; i++, n++) {
+      if (states.length === 0 || states.includes(state)) yield assignmentOf(run, devices[n % devices.length], n, state);
+    }
+  }
+}
+
+function page(all, params) {
+  const from = Number(params.get("cursor") ?? 0);
+  const limit = Number(params.get("limit") ?? 50);
+  const items = all.slice(from, from + limit);
+  return { body: { items, next: from + limit < all.length ? String(from + limit) : null, total: all.length } };
+}
+
+const many = (params, key) => (params.get(key) ?? "").split(",").filter(Boolean);
+
+function filterDevices(devices, params) {
+  const q = (params.get("q") ?? "").toLowerCase();
+  const protocol = many(params, "protocol");
+  const family = many(params, "os_family");
+  const found = devices.filter((d) => {
+    if (q && ![d.name, d.serial, d.model, d.ips[0]].some((v) => v.toLowerCase().includes(q))) return false;
+    if (protocol.length && !protocol.includes(d.agent.protocol)) return false;
+    if (family.length && !family.includes(d.os_family)) return false;
+    if (params.get("online") && String(d.agent.online) !== params.get("online")) return false;
+    if (params.get("verified") && String(d.verified) !== params.get("verified")) return false;
+    if (params.get("tag") && d.tag !== params.get("tag")) return false;
+    return true;
+  });
+  const sort = params.get("sort");
+  if (!sort) return found;
+  const by = sort.replace("-", "");
+  const value = (d) => (by === "last_contact" ? d.agent.last_contact : d[by]) ?? "";
+  const sign = sort.startsWith("-") ? -1 : 1;
+  return found.toSorted((a, b) => sign * String(value(a)).localeCompare(String(value(b))));
+}
+
+function history() {
+  return [
+    {
+      id: "h1",
+      at: ago(7200),
+      section: "softwares",
+      agent: "a",
+      kind: "changed",
+      added: [
+        { name: "firefox", version: "145.0-1" },
+        { name: "libnss3", version: "3.118-1" },
+      ],
+      removed: [{ name: "firefox", version: "144.0.2-1" }],
+      added_count: 2,
+      removed_count: 1,
+    },
+    {
+      id: "h2",
+      at: ago(93000),
+      section: "memories",
+      agent: "a",
+      kind: "changed",
+      added: [{ caption: "DIMM 1", capacity: 16384, type: "DDR5", serialnumber: "018842" }],
+      removed: [],
+      added_count: 1,
+      removed_count: 0,
+    },
+    {
+      id: "h3",
+      at: ago(193000),
+      section: "printers",
+      agent: "a",
+      kind: "removed",
+      added: [],
+      removed: [{ name: "Floor 1", driver: "HP LaserJet M402", port: "ipp://10.20.0.8" }],
+      added_count: 0,
+      removed_count: 1,
+    },
+    {
+      id: "h4",
+      at: ago(2.2e6),
+      section: "softwares",
+      agent: "a",
+      kind: "first",
+      added: [],
+      removed: [],
+      added_count: 412,
+      removed_count: 0,
+    },
+  ];
+}
+
+function detail(d, n) {
+  const all = sections(d);
+  return {
+    ...d,
+    agents: [agentOf(d, n)],
+    sections: Object.entries(all).map(([name, v], i) => ({
+      name,
+      count: Array.isArray(v) ? v.length : 1,
+      changed_at: ago(86400 * (i + 1)),
+      source: d.agent.id,
+    })),
+    open_assignments: 1,
+    evidence: [
+      { kind: "uuid", value: d.uuid },
+      { kind: "serial", value: d.serial },
+      { kind: "mac", value: d.macs[0] },
+      { kind: "deviceid", value: `${d.name}-2026-03-14-09-12-55` },
+    ],
+    finding_list: [{ kind: "bad_value", detail: "cpus[0].speed: 'unknown' is not a number", at: ago(86000) }],
+  };
+}
+
+function overview(devices, runs) {
+  const r = random(7);
+  const hours = Array.from({ length: 24 }, (_, i) => {
+    const ok = Math.round(200 + 900 * Math.abs(Math.sin(i / 4)) * r());
+    return { at: ago((24 - i) * 3600), started: ok + 40, ok, error: Math.round(ok * 0.04 * r()), unknown: Math.round(ok * 0.03 * r()) };
+  });
+  return {
+    running: 2,
+    waiting: runs[0].counts.prepared + 38,
+    late: 2,
+    failing: 1,
+    devices: devices.length,
+    online: devices.filter((d) => d.agent.online).length,
+    unverified: devices.filter((d) => !d.verified).length,
+    scheduler_lag_ms: 312,
+    intake_per_second: 27.4,
+    runs: runs.filter((x) => x.state !== "finished"),
+    recent: runs.filter((x) => x.state === "finished"),
+    needs: [
+      { key: "unverified_devices", params: { count: 14 }, text: "14 machines are not verified.", link: "/machines?verified=false" },
+      { key: "silent_devices", params: { count: 231 }, text: "231 machines have been silent.", link: "/machines?online=false" },
+      {
+        key: "failing_task",
+        params: { task: "Audit sample of November" },
+        text: "The last run of 'Audit sample of November' failed.",
+        link: "/runs",
+      },
+    ],
+    hours,
+  };
+}
+
+export function world(size) {
+  const devices = Array.from({ length: size }, (_, n) => device(n));
+  const index = new Map(devices.map((d, n) => [d.id, n]));
+  const runs = makeRuns(Math.max(20, size));
+  const tasks = TASKS.map((_, n) => makeTask(n, runs));
+  const preview = () => {
+    const by = (f) => {
+      const counts = {};
+      for (const d of devices) counts[f(d)] = (counts[f(d)] ?? 0) + 1;
+      return counts;
+    };
+    const few = devices.slice(0, 100);
+    return {
+      count: size,
+      plan: "plan_1",
+      guard: 100,
+      needs_count: size > 100,
+      by_protocol: by((d) => d.agent.protocol),
+      by_os: by((d) => d.os_family),
+      online: devices.filter((d) => d.agent.online).length,
+      targets: few.map((d, n) => ({ device: { id: d.id, name: d.name }, agent: d.agent, reason: reasonOf("prepared", d, n) })),
+      excluded: [
+        {
+          reason: { key: "not_verified", params: {}, text: "not verified", ends: { key: "verify", params: {}, text: "verify" } },
+          count: 14,
+        },
+        { reason: { key: "no_agent", params: {}, text: "no agent", ends: { key: "x", params: {}, text: "x" } }, count: 3 },
+      ],
+    };
+  };
+  const assignment = (full) => {
+    const [runId, n] = full.split(".");
+    const run = runs.find((x) => x.id === runId) ?? runs[0];
+    return [...assignmentsOf(run, devices, [])][Number(n)] ?? [...assignmentsOf(run, devices, [])][0];
+  };
+  const me = {
+    user: { id: "u1", name: "admin", role: "admin", org: null },
+    orgs: [
+      { id: "o1", name: "default" },
+      { id: "o2", name: "Clinique du Rhône" },
+    ],
+    csrf: "c",
+    version: "0.1.0",
+    server_time: ago(0),
+    must_change_password: false,
+  };
+  const people = [
+    { id: "u1", name: "admin", role: "admin", org: null, created: ago(9e6), last_login: ago(60), disabled: false },
+    { id: "u2", name: "marta.keller", role: "operator", org: "default", created: ago(5e6), last_login: ago(86400), disabled: false },
+    { id: "u3", name: "night.shift", role: "viewer", org: "default", created: ago(4e6), last_login: null, disabled: true },
+  ];
+  const tokens = [
+    { id: "k1", name: "nightly report", role: "viewer", org: "default", created: ago(3e6), last_used: ago(7200), expires: null },
+    { id: "k2", name: "provisioning", role: "operator", org: null, created: ago(2e6), last_used: null, expires: ago(-9e6) },
+  ];
+  const joins = [{ id: "j1", name: "new laptops", org: "default", uses_left: 50, expires: ago(-6e5), created: ago(8e5), used: 12 }];
+  const audit = Array.from({ length: 40 }, (_, n) => ({
+    id: `e${n}`,
+    at: ago(n * 5000),
+    actor: n % 3 ? "admin" : "marta.keller",
+    verb: ["task.create", "run.start", "device.update", "session.create"][n % 4],
+    object: {
+      kind: ["task", "run", "device", "user"][n % 4],
+      id: devices[n % size].id,
+      name: ["Inventory of servers", "#418", devices[n % size].name, "admin"][n % 4],
+    },
+    before: n % 4 === 2 ? { tag: "lyo" } : null,
+    after: n % 4 === 2 ? { tag: "par" } : null,
+    request_id: `req_${n}`,
+  }));
+  const settings = {
+    inventory_every: "24h",
+    contact_every: "1h",
+    size_guard: 100,
+    offline_after: "2h",
+    wake_enabled: true,
+    verify_new_agents: false,
+    verify_networks: ["10.20.0.0/16"],
+    new_agents_per_source_max: 50,
+  };
+  const events = () => [
+    { id: "v1", at: ago(1300), kind: "run_started", assignment: null, device: null, attempt: null, data: { targeted: size } },
+    ...devices.slice(0, 30).map((d, n) => ({
+      id: `v${n + 2}`,
+      at: ago(1200 - n * 20),
+      kind: ["handed_out", "begun", "ended", "wake"][n % 4],
+      assignment: `${runs[0].id}.${n}`,
+      device: { id: d.id, name: d.name },
+      attempt: 1,
+      data: n % 4 === 2 ? { state: "ok", exit_code: 0 } : n % 4 === 3 ? { outcome: "refused", address: `${d.ips[0]}:62354` } : {},
+    })),
+  ];
+
+  return (method, path, params, body) => {
+    const [, kind, key, sub, more] = path.split("/");
+    const gone = {
+      status: 404,
+      body: {
+        type: `https://muster.dev/problems/${kind}/not-found`,
+        title: "Not found",
+        status: 404,
+        detail: "There is no such thing.",
+        request_id: "req_7f3a91",
+      },
+    };
+    const d = kind === "devices" && key ? devices[index.get(key) ?? -1] : null;
+    const run = kind === "runs" && key ? runs.find((x) => x.id === key) : null;
+    const task = kind === "tasks" && key ? tasks.find((x) => x.id === key) : null;
+    if (kind === "session") return method === "DELETE" || key ? { status: 204 } : { body: me };
+    if (kind === "overview") return { body: overview(devices, runs) };
+    if (kind === "settings") return { body: Object.assign(settings, body ?? {}) };
+    if (kind === "devices" && !key) {
+      if ((params.get("query") ?? "").includes("??"))
+        return {
+          status: 400,
+          body: {
+            type: "https://muster.dev/problems/request/bad-query",
+            title: "Bad query",
+            status: 400,
+            detail: "the query cannot be read: mismatched input '??'",
+            request_id: "req_1",
+          },
+        };
+      return page(filterDevices(devices, params), params);
+    }
+    if (kind === "devices" && !d) return gone;
+    if (d && method === "PATCH") return { body: Object.assign(d, body) };
+    if (d && method === "DELETE") return { status: 204 };
+    if (d && !sub) return { body: detail(d, index.get(d.id)) };
+    if (d && sub === "inventory") {
+      const all = sections(d);
+      const wanted = many(params, "section");
+      return {
+        body: {
+          device: d.id,
+          collected_at: d.last_inventory,
+          sections: wanted.length ? Object.fromEntries(wanted.filter((w) => all[w]).map((w) => [w, all[w]])) : all,
+        },
+      };
+    }
+    if (d && sub === "history") return page(history(), params);
+    if (d && sub === "assignments")
+      return page(
+        ["prepared", "ok", "ok", "error"].map((s, n) => assignmentOf(runs[n], d, n, s)),
+        params,
+      );
+    if (kind === "agents" && key && sub === "wakes")
+      return page(
+        ["ok", "refused", "timeout", "ok"].map((outcome, n) => ({
+          id: `w${n}`,
+          at: ago(4000 * (n + 1)),
+          outcome,
+          detail: outcome === "refused" ? "connection refused" : null,
+          assignment: null,
+        })),
+        params,
+      );
+    if (kind === "agents" && key) return { body: agentOf(devices[0], 0) };
+    if (kind === "agents") {
+      const found = filterDevices(devices, params);
+      const from = Number(params.get("cursor") ?? 0);
+      const result = page(found, params);
+      return { body: { ...result.body, items: result.body.items.map((x, n) => agentOf(x, from + n)) } };
+    }
+    if (kind === "tasks" && !key) return method === "POST" ? { status: 201, body: tasks[0] } : page(tasks, params);
+    if (kind === "tasks" && !task) return gone;
+    if (task && sub === "preview") return { body: preview() };
+    if (task && sub === "runs")
+      return body.confirm_count === size || size <= 100
+        ? { status: 201, body: runs[0] }
+        : {
+            status: 409,
+            body: { type: "https://muster.dev/problems/run/size-guard", title: "Too many", status: 409, count: size, request_id: "req_9" },
+          };
+    if (task) return method === "DELETE" ? { status: 204 } : { body: task };
+    if (kind === "runs" && !key) {
+      const states = many(params, "state");
+      return page(
+        runs.filter((x) => (!states.length || states.includes(x.state)) && (!params.get("task") || x.task.id === params.get("task"))),
+        params,
+      );
+    }
+    if (kind === "runs" && !run) return gone;
+    if (run && sub === "assignments") return page([...assignmentsOf(run, devices, many(params, "state"))], params);
+    if (run && sub === "events") return page(events(), params);
+    if (run) return { body: run };
+    if (kind === "queue") {
+      if (method === "POST") return { body: { cancelled: body.ids?.length ?? body.confirm_count ?? 0 } };
+      const states = many(params, "state").length ? many(params, "state") : OPEN;
+      return page(
+        runs.filter((x) => x.state !== "finished").flatMap((x) => [...assignmentsOf(x, devices, states)]),
+        params,
+      );
+    }
+    if (kind === "assignments") {
+      const a = assignment(key);
+      if (sub === "why") {
+        const conditions = [
+          { key: "run_started", ok: true, text: "The run has started.", params: {}, at: ago(1300) },
+          { key: "verified", ok: true, text: "The machine is verified.", params: {}, at: null },
+          { key: "capable", ok: true, text: "An agent can do it.", params: {}, at: null },
+          { key: "contact", ok: false, text: "The agent makes contact.", params: {}, at: null },
+        ];
+        return { body: { assignment: a.id, state: a.state, reason: a.reason, conditions } };
+      }
+      const attempts = a.actor
+        ? [
+            {
+              no: 1,
+              agent: { id: a.actor.agent, protocol: a.actor.protocol, name: a.device.name },
+              state: a.state === "prepared" ? "error" : a.state,
+              handed_at: ago(1200),
+              begun_at: ago(1190),
+              ended_at: a.ended,
+              lease_until: ago(-240),
+              exit_code: a.exit_code,
+              output: a.output,
+              message: null,
+            },
+          ]
+        : [];
+      return { body: { ...a, attempts, events: events().slice(1, 5) } };
+    }
+    if (kind === "users")
+      return method === "GET"
+        ? page(people, params)
+        : { status: method === "DELETE" ? 204 : 200, body: method === "DELETE" ? undefined : people[1] };
+    if (kind === "tokens")
+      return method === "GET"
+        ? page(tokens, params)
+        : method === "DELETE"
+          ? { status: 204 }
+          : { status: 201, body: { ...tokens[0], token: "mst_4f7Q9xk2VbT1nLc8wRz6" } };
+    if (kind === "join-tokens")
+      return method === "GET"
+        ? page(joins, params)
+        : method === "DELETE"
+          ? { status: 204 }
+          : { status: 201, body: { ...joins[0], token: "mjt_9Kd2sW7pQx4LmV1tBz8h" } };
+    if (kind === "audit") return page(audit, params);
+    return { ...gone, more };
+  };
+}

@@ -1,0 +1,176 @@
+// Pictures of every screen at two widths in both themes, and axe's findings on each; fails when there are any.
+//   npm run build && node dev/shots.mjs FOLDER [--only name,name] [--language fr] [--devices 3000]
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AxeBuilder } from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const argument = (name, fallback) => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? fallback : process.argv[at + 1];
+};
+const folder = process.argv[2] ?? "shots";
+const only = argument("only", "").split(",").filter(Boolean);
+const language = argument("language", "en");
+const ARGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+
+const openMenu = (name) => async (page) => {
+  await page.getByRole("button", { name }).first().click();
+  await page.waitForTimeout(250);
+};
+const D = "019ad001-0000-7000-8a1b-000000000011";
+const T = "019ab001-0000-7000-8a1b-000000000011";
+const R = "019ac001-0000-7000-8a1b-000000000011";
+const SCREENS = [
+  ["now", "/"],
+  ["queue", "/queue"],
+  ["queue-why", `/queue?open=${R}.3`],
+  ["tasks", "/tasks"],
+  ["task", `/tasks/${T}`],
+  ["task-new", "/tasks/new"],
+  ["task-start", `/tasks/${T}/start`],
+  ["runs", "/runs"],
+  ["run", `/runs/${R}`],
+  ["run-events", `/runs/${R}?tab=events`],
+  ["run-output", `/runs/${R}?tab=output`],
+  ["machines", "/machines?os_family=linux&sort=-last_inventory"],
+  ["machines-query", '/machines?query=os_family == "linux" ??'],
+  ["machines-empty", "/machines?q=nothing-like-this"],
+  ["machine", `/machines/${D}`],
+  ["machine-inventory", `/machines/${D}?tab=inventory`],
+  ["machine-search", `/machines/${D}?tab=inventory&q=openssl`],
+  ["machine-bios", `/machines/${D}?tab=inventory&section=bios`],
+  ["machine-changes", `/machines/${D}?tab=changes`],
+  ["machine-tasks", `/machines/${D}?tab=tasks`],
+  ["machine-network", `/machines/${D}?tab=network`],
+  ["machine-identity", `/machines/${D}?tab=identity`],
+  ["fleet", "/fleet"],
+  ["join", "/fleet/join"],
+  ["settings", "/settings"],
+  ["users", "/settings/users"],
+  ["tokens", "/settings/tokens"],
+  ["audit", "/settings/audit"],
+  ["not-found", "/nowhere"],
+  [
+    "palette",
+    "/machines",
+    async (page) => {
+      await page.keyboard.press("/");
+      await page.keyboard.type("srv");
+      await page.waitForTimeout(600);
+    },
+  ],
+  [
+    "keys",
+    "/queue",
+    async (page) => {
+      await page.keyboard.press("?");
+      await page.waitForTimeout(300);
+    },
+  ],
+  ["filter", "/machines", openMenu("System")],
+  ["profile", "/", openMenu(/Menu of/)],
+  ["bulk", "/machines", openMenu(/^Inventory [\d]/)],
+];
+
+async function server(extra) {
+  const child = spawn(process.execPath, [join(here, "fake-server.mjs"), "--devices", argument("devices", "3000"), "--port", "0", ...extra]);
+  const base = await new Promise((resolve, reject) => {
+    child.stdout.once("data", (data) => resolve(String(data).trim()));
+    child.once("exit", (code) => reject(new Error(`the fake server ended with ${code}`)));
+  });
+  return { child, base };
+}
+
+let findings = 0;
+async function look(page, name, mode) {
+  await page.screenshot({ path: join(folder, `${name}-${mode}.png`) });
+  const axe = new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]);
+  // Menus and dialogs stand outside the landmarks, as they should.
+  if (await page.evaluate(() => document.querySelector("[role=dialog], [role=menu]"))) axe.disableRules(["region"]);
+  const { violations } = await axe.analyze();
+  for (const v of violations) {
+    findings += 1;
+    console.log(`${name} ${mode}: ${v.id}: ${v.help}`);
+    for (const node of v.nodes.slice(0, 3))
+      console.log(
+        `    ${node.target.join(" ")}  ${node.html.slice(0, 160)}\n      ${(node.any[0] ?? node.all[0] ?? node.none[0])?.message ?? ""}`,
+      );
+  }
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  if (wide > 0) {
+    findings += 1;
+    console.log(`${name} ${mode}: the page is ${wide} px wider than the screen`);
+  }
+}
+
+async function shoot(browser, base, screens, size, scheme) {
+  const context = await browser.newContext({
+    viewport: SIZES[size],
+    colorScheme: scheme,
+    reducedMotion: "reduce",
+    locale: language,
+    deviceScaleFactor: size === "phone" ? 2 : 1,
+  });
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (message.type() !== "error" || message.text().includes("the server responded with")) return;
+    findings += 1;
+    console.log(`${size} ${scheme}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => {
+    findings += 1;
+    console.log(`page error: ${error.message}`);
+  });
+  for (const [name, path, act] of screens) {
+    await page.goto(base.replace(/\/$/, "") + path);
+    await page.waitForSelector("h1");
+    await page.waitForFunction(() => !document.querySelector("[aria-busy=true], .ghost"), undefined, { timeout: 8000 }).catch(() => {});
+    await page.waitForTimeout(500);
+    if (act) {
+      try {
+        await act(page);
+      } catch (e) {
+        if (size === "wide") {
+          findings += 1;
+          console.log(`${name}: ${e.message.split("\n")[0]}`);
+        }
+      }
+    }
+    await look(page, name, `${size}-${scheme}`);
+  }
+  await context.close();
+}
+
+mkdirSync(folder, { recursive: true });
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ARGS });
+const inside = await server([]);
+const outside = await server(["--signed-out", "yes"]);
+try {
+  const wanted = SCREENS.filter(([name]) => only.length === 0 || only.includes(name));
+  for (const size of argument("size", "wide,phone").split(",")) {
+    for (const scheme of argument("scheme", "light,dark").split(",")) {
+      await shoot(browser, inside.base, wanted, size, scheme);
+      if (only.length === 0 || only.includes("sign-in")) await shoot(browser, outside.base, [["sign-in", "/"]], size, scheme);
+    }
+  }
+} finally {
+  await browser.close();
+  inside.child.kill();
+  outside.child.kill();
+}
+console.log(findings === 0 ? "no findings" : `${findings} findings`);
+process.exit(findings === 0 ? 0 : 1);

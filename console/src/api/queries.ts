@@ -1,0 +1,105 @@
+// How screens read: one hook per thing, with the keys that live.ts refreshes.
+import { keepPreviousData, QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import * as api from "./client";
+import type * as T from "./types";
+
+export const PAGE = 200;
+
+/** All that is loaded of a list so far, and how to load more. `key` is the first word that live.ts knows. */
+export function useList<R>(key: string, resource: string, params: api.ListParams, enabled = true) {
+  const query = useInfiniteQuery({
+    queryKey: [key, resource, params],
+    queryFn: ({ pageParam, signal }) => api.list<R>(resource, { limit: PAGE, ...params, cursor: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next ?? undefined,
+    placeholderData: keepPreviousData,
+    enabled,
+  });
+  const items = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
+  const total = query.data?.pages[0]?.total ?? null;
+  return { query, items, total };
+}
+
+/** What a table needs to know of the reading of its rows. */
+export type ListState = {
+  isError: boolean;
+  error: unknown;
+  isLoading: boolean;
+  isFetching: boolean;
+  isFetchingNextPage: boolean;
+  hasNextPage: boolean;
+  dataUpdatedAt: number;
+  refetch: () => unknown;
+  fetchNextPage: () => unknown;
+};
+export type ListQuery<R> = { query: ListState; items: R[]; total: number | null };
+
+/** The number of a filter's matches and nothing else. */
+export function useCount(key: string, resource: string, params: api.ListParams, enabled = true) {
+  return useQuery({
+    queryKey: [key, resource, "count", params],
+    queryFn: async ({ signal }) => (await api.list<unknown>(resource, { ...params, limit: 1 }, signal)).total,
+    enabled,
+  });
+}
+
+export const useMe = () =>
+  useQuery({ queryKey: ["me"], queryFn: readMe, staleTime: Number.POSITIVE_INFINITY, retry: (n, e) => n < 2 && !isRefusal(e) });
+
+const isRefusal = (error: unknown) => error instanceof api.ApiError && error.status >= 400 && error.status < 500;
+
+async function readMe(): Promise<T.Me | null> {
+  try {
+    const me = await api.session.read();
+    api.setCsrf(me.csrf);
+    return me;
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === 401) return null;
+    throw error;
+  }
+}
+
+/** Takes over the session that a sign-in gave. */
+export function enter(client: QueryClient, me: T.Me): void {
+  api.setCsrf(me.csrf);
+  client.setQueryData(["me"], me);
+}
+export function leave(client: QueryClient): void {
+  client.removeQueries({ predicate: (q) => q.queryKey[0] !== "me" });
+  client.setQueryData(["me"], null);
+}
+
+const RANK: Record<T.Role, number> = { viewer: 0, operator: 1, admin: 2 };
+/** Whether the person may do what this role may. Only hides what the server would refuse. */
+export function useMay(role: T.Role): boolean {
+  const me = useMe().data;
+  return !!me && RANK[me.user.role] >= RANK[role];
+}
+
+export const useOverview = () =>
+  useQuery({ queryKey: ["overview"], queryFn: api.overview, refetchInterval: 30_000, refetchIntervalInBackground: false });
+export const useDevice = (id: string) => useQuery({ queryKey: ["device", id], queryFn: () => api.devices.read(id) });
+export const useInventory = (id: string, section?: string) =>
+  useQuery({
+    queryKey: ["device", id, "inventory", section ?? "*"],
+    queryFn: () => api.devices.inventory(id, section),
+    placeholderData: keepPreviousData,
+  });
+export const useTask = (id: string, enabled = true) => useQuery({ queryKey: ["task", id], queryFn: () => api.tasks.read(id), enabled });
+export const usePreview = (task: string) =>
+  useQuery({ queryKey: ["preview", task], queryFn: () => api.tasks.preview(task), staleTime: 0, gcTime: 0 });
+export const useRun = (id: string) => useQuery({ queryKey: ["run", id], queryFn: () => api.runs.read(id) });
+export const useAssignment = (id: string) => useQuery({ queryKey: ["assignment", id], queryFn: () => api.assignments.read(id) });
+export const useWhy = (id: string) => useQuery({ queryKey: ["assignment", id, "why"], queryFn: () => api.assignments.why(id) });
+export const useSettings = () => useQuery({ queryKey: ["settings"], queryFn: api.settings.read });
+
+export function newClient(): QueryClient {
+  const client = new QueryClient({
+    defaultOptions: {
+      queries: { staleTime: 5_000, refetchOnWindowFocus: true, retry: (n, e) => n < 1 && !isRefusal(e) },
+    },
+  });
+  api.whenSignedOut(() => leave(client));
+  return client;
+}

@@ -1,0 +1,289 @@
+// The shapes of the REST API, by hand from its contract; types generated from docs/openapi.json will take this file's place.
+// Times are RFC 3339 in UTC, ids are opaque strings.
+
+export type State = "prepared" | "started" | "running" | "ok" | "error" | "unknown" | "cancelled" | "expired" | "skipped";
+export type Counts = Record<State, number>;
+export type Protocol = "muster" | "glpi" | "fusioninventory" | "ocs";
+export type Role = "admin" | "operator" | "viewer";
+export type Json = unknown;
+
+export type List<T> = { items: T[]; next: string | null; total: number | null };
+
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  request_id?: string;
+  errors?: { pointer: string; detail: string }[];
+  count?: number;
+  expected?: Json;
+};
+
+export type Me = {
+  user: { id: string; name: string; role: Role; org: string | null };
+  orgs: Org[];
+  csrf: string;
+  version: string;
+  server_time: string;
+  must_change_password: boolean;
+};
+export type Org = { id: string; name: string };
+
+export type AgentRef = { id: string; protocol: Protocol; version: string | null; last_contact: string | null; online: boolean };
+export type OsFamily = "linux" | "windows" | "macos" | "other";
+
+export type Device = {
+  id: string;
+  name: string;
+  org: string;
+  agent: AgentRef | null;
+  os: string | null;
+  os_family: OsFamily | null;
+  manufacturer: string | null;
+  model: string | null;
+  serial: string | null;
+  uuid: string | null;
+  ips: string[];
+  macs: string[];
+  tag: string | null;
+  notes: string | null;
+  first_seen: string;
+  last_inventory: string | null;
+  verified: boolean;
+  memory_mb: number | null;
+  cpu: string | null;
+  software_count: number;
+  findings: number;
+  version: number;
+};
+export type SectionInfo = { name: string; count: number; changed_at: string; source: string };
+export type EvidenceKind = "uuid" | "serial" | "mac" | "deviceid" | "key" | "agent_id";
+export type DeviceDetail = Device & {
+  agents: Agent[];
+  sections: SectionInfo[];
+  open_assignments: number;
+  evidence: { kind: EvidenceKind; value: string }[];
+  finding_list: { kind: string; detail: string; at: string }[];
+};
+export type Row = Record<string, Json>;
+export type Inventory = { device: string; collected_at: string | null; sections: Record<string, Row | Row[]> };
+export type HistoryEntry = {
+  id: string;
+  at: string;
+  section: string;
+  agent: string | null;
+  kind: "first" | "changed" | "removed";
+  added: Row[];
+  removed: Row[];
+  added_count: number;
+  removed_count: number;
+};
+export type DevicePatch = { name?: string; tag?: string | null; notes?: string | null; verified?: boolean };
+
+export type WakeOutcome = "ok" | "busy" | "refused" | "denied" | "timeout" | "unreachable";
+export type Agent = {
+  id: string;
+  org: string;
+  device: { id: string; name: string } | null;
+  protocol: Protocol;
+  version: string | null;
+  foreign_id: string | null;
+  agent_id: string | null;
+  modules: string[];
+  verified: boolean;
+  first_contact: string;
+  last_contact: string | null;
+  online: boolean;
+  address: string | null;
+  port: number | null;
+  incarnation: number;
+  next_contact: string | null;
+  wake: { way: "none" | "http" | "connection"; last?: { at: string; outcome: WakeOutcome; detail: string | null } | null };
+};
+export type Wake = { id: string; at: string; outcome: WakeOutcome; detail: string | null; assignment: string | null };
+
+export type Delivery = "pull" | "push";
+export type Targets = {
+  devices?: string[];
+  query?: string;
+  all?: true;
+  exclude?: { devices?: string[]; query?: string; tags?: string[] };
+};
+export type TaskDoc = {
+  name: string;
+  description?: string;
+  labels?: string[];
+  targets: Targets;
+  delivery?: Delivery;
+  priority?: number;
+  retry?: { attempts?: number; backoff?: string; on?: ("error" | "unknown")[] };
+  steps: { id: string; action: { type: "inventory" }; timeout?: string }[];
+};
+export type Task = {
+  id: string;
+  org: string;
+  version: number;
+  doc: TaskDoc;
+  yaml: string;
+  created: string;
+  updated: string;
+  author: string | null;
+  last_run: RunSummary | null;
+  runs: number;
+};
+export type Preview = {
+  count: number;
+  plan: string;
+  guard: number;
+  needs_count: boolean;
+  by_protocol: Record<string, number>;
+  by_os: Record<string, number>;
+  online: number;
+  targets: { device: { id: string; name: string }; agent: AgentRef | null; reason: Reason }[];
+  excluded: { reason: Reason; count: number }[];
+};
+
+export type RunState = "preparing" | "waiting" | "running" | "paused" | "halted" | "finished";
+export type Verdict = "ok" | "error" | "cancelled" | "partial";
+export type RunSummary = {
+  id: string;
+  number: number;
+  task: { id: string; name: string; version: number };
+  state: RunState;
+  verdict: Verdict | null;
+  counts: Counts;
+  targeted: number;
+  created: string;
+  started: string | null;
+  ended: string | null;
+  started_by: string | null;
+};
+export type Run = RunSummary & {
+  steps: { id: string; action: string; counts: Counts }[];
+  progress: number;
+  delivery: Delivery;
+  cancel_requested: boolean;
+};
+
+export type Params = Record<string, string | number>;
+export type Sentence = { key: string; params: Params; text: string };
+export type Reason = Sentence & { ends: Sentence };
+export type Assignment = {
+  id: string;
+  run: string;
+  task: { id: string; name: string };
+  step: string;
+  device: { id: string; name: string };
+  actor: { agent: string; protocol: Protocol } | null;
+  state: State;
+  attempt: number;
+  attempts_max: number;
+  slice: null;
+  created: string;
+  started: string | null;
+  ended: string | null;
+  updated: string;
+  reason: Reason | null;
+  exit_code: number | null;
+  output: string | null;
+  output_truncated: boolean;
+  cancel_requested: boolean;
+};
+export type Attempt = {
+  no: number;
+  agent: { id: string; protocol: Protocol; name: string };
+  state: "started" | "running" | "ok" | "error" | "unknown" | "cancelled";
+  handed_at: string;
+  begun_at: string | null;
+  ended_at: string | null;
+  lease_until: string | null;
+  exit_code: number | null;
+  output: string | null;
+  message: string | null;
+};
+export type RunEvent = {
+  id: string;
+  at: string;
+  kind: string;
+  assignment: string | null;
+  device: { id: string; name: string } | null;
+  attempt: number | null;
+  data: Record<string, Json>;
+};
+export type AssignmentDetail = Assignment & { attempts: Attempt[]; events: RunEvent[] };
+export type Condition = { key: string; ok: boolean; text: string; params: Params; at: string | null };
+export type Why = { assignment: string; state: State; reason: Reason; conditions: Condition[] };
+export type QueueFilter = { state?: string; task?: string; run?: string; device?: string; q?: string };
+
+export type User = {
+  id: string;
+  name: string;
+  role: Role;
+  org: string | null;
+  created: string;
+  last_login: string | null;
+  disabled: boolean;
+};
+export type NewUser = { name: string; password: string; role: Role; org?: string };
+export type UserPatch = { role?: Role; org?: string | null; disabled?: boolean; password?: string };
+export type Token = {
+  id: string;
+  name: string;
+  role: Role;
+  org: string | null;
+  created: string;
+  last_used: string | null;
+  expires: string | null;
+};
+export type NewToken = { name: string; role: Role; org?: string; expires?: string };
+export type JoinToken = {
+  id: string;
+  name: string;
+  org: string;
+  uses_left: number | null;
+  expires: string | null;
+  created: string;
+  used: number;
+};
+export type NewJoinToken = { name: string; uses?: number; expires?: string; verified?: boolean };
+export type WithSecret<T> = T & { token: string };
+
+export type Settings = {
+  inventory_every: string;
+  contact_every: string;
+  size_guard: number;
+  offline_after: string;
+  wake_enabled: boolean;
+  verify_new_agents: boolean;
+  verify_networks: string[];
+  new_agents_per_source_max: number;
+};
+export type AuditEntry = {
+  id: string;
+  at: string;
+  actor: string | { id?: string; name?: string } | null;
+  verb: string;
+  object: { kind: string; id: string; name: string | null } | null;
+  before: Json;
+  after: Json;
+  request_id: string | null;
+};
+export type Hour = { at: string; started: number; ok: number; error: number; unknown: number };
+export type Overview = {
+  running: number;
+  waiting: number;
+  late: number;
+  failing: number;
+  devices: number;
+  online: number;
+  unverified: number;
+  scheduler_lag_ms: number;
+  intake_per_second: number;
+  runs: RunSummary[];
+  recent: RunSummary[];
+  needs: (Sentence & { link: string })[];
+  hours: Hour[];
+};
+export type ChangeKind = "device" | "agent" | "task" | "run" | "assignment" | "settings";
+export type Change = { kind: ChangeKind; id: string | null };

@@ -1,0 +1,64 @@
+// A task's document as a form and as YAML: the same document, whichever side is written on.
+import { parse, stringify } from "yaml";
+import type { TaskDoc } from "../api/types";
+
+export const EMPTY: TaskDoc = {
+  name: "",
+  targets: {},
+  delivery: "pull",
+  priority: 5,
+  retry: { attempts: 3, backoff: "30s", on: ["unknown"] },
+  steps: [{ id: "inventory", action: { type: "inventory" }, timeout: "10m" }],
+};
+
+export function toYaml(doc: TaskDoc): string {
+  return stringify(clean(doc), { lineWidth: 100, flowCollectionPadding: true });
+}
+
+/** Without keys that say nothing: empty texts, empty lists, empty objects. */
+export function clean<V>(value: V): V {
+  if (Array.isArray(value)) return value.map(clean) as V;
+  if (typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value)
+    .map(([key, v]) => [key, clean(v)] as const)
+    .filter(([key, v]) => v !== undefined && v !== "" && (key === "targets" || !isEmpty(v)));
+  return Object.fromEntries(kept) as V;
+}
+
+function isEmpty(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+export type Read = { doc: TaskDoc } | { fault: string };
+
+/** Reads YAML far enough for the form; the server has the last word on keys and values. */
+export function fromYaml(text: string): Read {
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    return { fault: error instanceof Error ? error.message : String(error) };
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return { fault: "name: …" };
+  const doc = value as Partial<TaskDoc>;
+  const steps = Array.isArray(doc.steps) && doc.steps.length > 0 ? doc.steps : EMPTY.steps;
+  const targets = typeof doc.targets === "object" && doc.targets !== null ? doc.targets : {};
+  return { doc: { ...doc, name: String(doc.name ?? ""), targets, steps } as TaskDoc };
+}
+
+export type TargetKind = "devices" | "query" | "all";
+
+export function targetKind(doc: TaskDoc): TargetKind {
+  if (doc.targets.all) return "all";
+  return doc.targets.devices ? "devices" : "query";
+}
+
+/** What is missing before it can be saved: keys of sentences. */
+export function missing(doc: TaskDoc): ("name" | "targets")[] {
+  const { devices, query, all } = doc.targets;
+  const gaps: ("name" | "targets")[] = [];
+  if (!doc.name.trim()) gaps.push("name");
+  if (!all && !query?.trim() && !devices?.length) gaps.push("targets");
+  return gaps;
+}

@@ -1,0 +1,154 @@
+// The agents of all protocols: versions, presence, how they can be woken; the fleet's own areas as tabs.
+import { Button, Drawer } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { agents } from "../api/client";
+import { useList, useMay } from "../api/queries";
+import type { Agent, Wake } from "../api/types";
+import { word } from "../i18n/say";
+import { useAddress, useColumns } from "../lib/listview";
+import { AgentFacts } from "../parts/AgentFacts";
+import { type Column, DataTable } from "../parts/DataTable";
+import { Empty, Fault, Lines, shout } from "../parts/Feedback";
+import { ChoiceFilter, ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
+import { MachineLink, PROTOCOLS, protocolName } from "../parts/Machine";
+import { PageHead } from "../parts/PageHead";
+import { Time } from "../parts/Time";
+import { FleetTabs } from "./areas";
+
+const asRef = (a: Agent) => ({ id: a.id, protocol: a.protocol, version: a.version, last_contact: a.last_contact, online: a.online });
+
+function useAgentColumns(open: (id: string) => void): Column<Agent>[] {
+  const { t } = useTranslation();
+  return useMemo(
+    () => [
+      {
+        id: "agent",
+        head: t("device.agent"),
+        width: 210,
+        cell: (a) => (
+          <span className="row">
+            <span className={asRef(a).online ? "dot on" : "dot"} aria-hidden />
+            <button type="button" className="plain link" onClick={() => open(a.id)}>
+              {protocolName(a.protocol)} {a.version}
+            </button>
+            <span className="hidden-label">{a.online ? t("presence.online") : t("presence.offline")}</span>
+          </span>
+        ),
+      },
+      { id: "machine", head: t("assignment.machine"), width: 200, cell: (a) => (a.device ? <MachineLink device={a.device} /> : "–") },
+      { id: "verified", head: t("device.verified"), width: 100, cell: (a) => (a.verified ? t("common.yes") : t("common.no")) },
+      { id: "last", head: t("device.last_contact"), width: 130, cell: (a) => <Time at={a.last_contact} empty={t("device.never")} /> },
+      { id: "next", head: t("agent.next_contact"), width: 130, cell: (a) => <Time at={a.next_contact} /> },
+      { id: "wake", head: t("agent.wake"), width: 170, cell: (a) => t(`agent.wake_${a.wake.way}`) },
+      {
+        id: "last_wake",
+        head: t("agent.last_wake"),
+        width: 150,
+        cell: (a) => (a.wake.last ? word(t, "wake", a.wake.last.outcome) : <span className="soft">–</span>),
+      },
+      { id: "address", head: t("agent.address"), width: 150, cell: (a) => <span className="mono">{a.address ?? "–"}</span> },
+      { id: "foreign", head: "DEVICEID", width: 280, extra: true, cell: (a) => <span className="mono">{a.foreign_id ?? "–"}</span> },
+    ],
+    [t, open],
+  );
+}
+
+export function Agents() {
+  const { t } = useTranslation();
+  const [search, change] = useAddress();
+  const [open] = useState(() => (id: string) => change({ open: id }));
+  const all = useAgentColumns(open);
+  const { columns, shown, choose } = useColumns("agents", all, search.cols, change);
+  const { cols: _cols, open: opened, ...filter } = search;
+  const list = useList<Agent>("agents", "/agents", filter);
+  const protocols = Object.entries(PROTOCOLS).map(([value, name]) => ({ value, label: name, text: name }));
+  const yesNo = [
+    { value: "true", label: t("common.yes"), text: t("common.yes") },
+    { value: "false", label: t("common.no"), text: t("common.no") },
+  ];
+  return (
+    <div className="page fill">
+      <PageHead title={t("nav.fleet")} facts={list.total !== null && t("agent.count", { count: list.total })} />
+      <FleetTabs now="agents" />
+      <search className="filters" aria-label={t("filter.bar")}>
+        <TextFilter label={t("agent.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
+        <ChoiceFilter label={t("device.protocol")} value={search.protocol} options={protocols} onChange={(v) => change({ protocol: v })} />
+        <WordFilter label={t("agent.version")} value={search.version} onChange={(version) => change({ version })} />
+        <ChoiceFilter one label={t("presence.online")} value={search.online} options={yesNo} onChange={(v) => change({ online: v })} />
+        <ChoiceFilter one label={t("device.verified")} value={search.verified} options={yesNo} onChange={(v) => change({ verified: v })} />
+        <span style={{ marginLeft: "auto" }}>
+          <ColumnPicker columns={all} shown={shown} onChange={choose} />
+        </span>
+      </search>
+      <DataTable
+        label={t("nav.agents")}
+        list={list}
+        columns={columns}
+        rowKey={(a) => a.id}
+        narrow={(a) => (
+          <div className="two">
+            <div className="a">
+              <button type="button" className="plain link" onClick={() => open(a.id)}>
+                {protocolName(a.protocol)} {a.version}
+              </button>
+              <span className="soft">
+                <Time at={a.last_contact} />
+              </span>
+            </div>
+            <div className="b">{a.device?.name ?? "–"}</div>
+          </div>
+        )}
+        empty={<Empty title={t("agent.none")} why={t("machines.none_match_why")} />}
+      />
+      <Drawer
+        opened={!!opened}
+        onClose={() => change({ open: undefined })}
+        position="right"
+        size={420}
+        title={t("device.agent")}
+        closeButtonProps={{ "aria-label": t("common.close") }}
+      >
+        {opened && <AgentBody id={opened} known={list.items.find((a) => a.id === opened)} />}
+      </Drawer>
+    </div>
+  );
+}
+
+function AgentBody({ id, known }: { id: string; known: Agent | undefined }) {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const may = useMay("operator");
+  const wakes = useList<Wake>("agents", `/agents/${encodeURIComponent(id)}/wakes`, { limit: 20 });
+  const verify = (verified: boolean) =>
+    agents
+      .change(id, { verified })
+      .then(() => client.invalidateQueries({ queryKey: ["agents"] }))
+      .catch((e) => shout(t, e));
+  return (
+    <div className="stack" style={{ gap: 18 }}>
+      {known && <AgentFacts agent={known} />}
+      {known?.device && <MachineLink device={known.device} />}
+      {known && may && <Button onClick={() => verify(!known.verified)}>{t(known.verified ? "agent.unverify" : "agent.verify")}</Button>}
+      <section>
+        <h3>{t("agent.wakes")}</h3>
+        {wakes.query.isError && <Fault error={wakes.query.error} retry={() => wakes.query.refetch()} />}
+        {wakes.query.isLoading && <Lines count={3} />}
+        {!wakes.query.isLoading && wakes.items.length === 0 && <p className="soft">{t("agent.no_wake")}</p>}
+        <ol className="lines">
+          {wakes.items.map((w) => (
+            <li key={w.id} style={{ padding: "6px 0" }} className="row spread">
+              <span>
+                {word(t, "wake", w.outcome)} {w.detail && <span className="soft">· {w.detail}</span>}
+              </span>
+              <span className="soft">
+                <Time at={w.at} />
+              </span>
+            </li>
+          ))}
+        </ol>
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,129 @@
+// Everything that is not over, of all tasks and machines. Cancelling acts on the ticked rows, or on the filter.
+import { Button } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { queue } from "../api/client";
+import { useList, useMay, useSettings } from "../api/queries";
+import type { Assignment } from "../api/types";
+import { word } from "../i18n/say";
+import { number } from "../lib/format";
+import { useAddress, useColumns } from "../lib/listview";
+import type { Search } from "../lib/search";
+import { OPEN } from "../lib/states";
+import { AssignmentDrawer } from "../parts/AssignmentDrawer";
+import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
+import { Confirm } from "../parts/Confirm";
+import { DataTable } from "../parts/DataTable";
+import { Empty, tell } from "../parts/Feedback";
+import { ChoiceFilter, ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
+import { PageHead } from "../parts/PageHead";
+import { State } from "../parts/State";
+
+const FILTERS = ["state", "task", "run", "device", "q"] as const;
+
+function queueFilter(search: Search): Search {
+  return Object.fromEntries(FILTERS.flatMap((key) => (search[key] ? [[key, search[key]]] : [])));
+}
+
+export function Queue() {
+  const { t, i18n } = useTranslation();
+  const [search, change] = useAddress();
+  const [ids, setIds] = useState<Set<string>>(new Set());
+  const filter = useMemo(() => queueFilter(search), [search]);
+  const list = useList<Assignment>("queue", "/queue", { ...filter, sort: search.sort });
+  const [open] = useState(() => (id: string) => change({ open: id }));
+  const lang = i18n.language;
+  const all = useMemo(() => assignmentColumns(t, lang, open, ["machine", "task", "state", "why", "attempt", "since"]), [t, lang, open]);
+  const { columns, shown, choose } = useColumns("queue", all, search.cols, change);
+  const narrow = useMemo(() => assignmentNarrow(t, lang, open, "machine"), [t, lang, open]);
+  const may = useMay("operator");
+  const toggle = (id: string) => setIds((now) => new Set(now.has(id) ? [...now].filter((x) => x !== id) : [...now, id]));
+  const options = OPEN.map((value) => ({ value, label: <State state={value} />, text: word(t, "state", value) }));
+  const task = list.items.find((a) => a.task.id === search.task)?.task.name;
+  return (
+    <div className="page fill">
+      <PageHead
+        title={t("nav.queue")}
+        facts={list.total !== null && t("queue.count", { count: list.total })}
+        actions={may && <CancelMany ids={ids} filter={filter} total={list.total} clear={() => setIds(new Set())} />}
+      />
+      <search className="filters" aria-label={t("filter.bar")}>
+        <TextFilter label={t("queue.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
+        <ChoiceFilter label={t("assignment.state")} value={search.state} options={options} onChange={(state) => change({ state })} />
+        {search.task && (
+          <ChoiceFilter
+            label={t("assignment.task")}
+            value={search.task}
+            options={[{ value: search.task, label: task ?? search.task, text: task ?? search.task }]}
+            onChange={(v) => change({ task: v })}
+          />
+        )}
+        {search.run && <WordFilter label={t("run.run")} value={search.run} onChange={(run) => change({ run })} />}
+        {search.device && <WordFilter label={t("assignment.machine")} value={search.device} onChange={(device) => change({ device })} />}
+        <span style={{ marginLeft: "auto" }}>
+          <ColumnPicker columns={all} shown={shown} onChange={choose} />
+        </span>
+      </search>
+      <DataTable
+        label={t("nav.queue")}
+        list={list}
+        columns={columns}
+        rowKey={(a) => a.id}
+        rowName={(a) => `${a.device.name}, ${a.task.name}`}
+        narrow={narrow}
+        ticks={may ? { ids, toggle, label: (name) => t("list.tick_row", { name }) } : undefined}
+        empty={
+          Object.keys(filter).length > 0 ? (
+            <Empty title={t("queue.none_match")} why={t("machines.none_match_why")}>
+              <Button onClick={() => change(Object.fromEntries(FILTERS.map((f) => [f, undefined])))}>{t("filter.clear_all")}</Button>
+            </Empty>
+          ) : (
+            <Empty title={t("queue.none")} why={t("queue.none_why")} />
+          )
+        }
+      />
+      <AssignmentDrawer id={search.open} onClose={() => change({ open: undefined })} />
+    </div>
+  );
+}
+
+type CancelProps = { ids: Set<string>; filter: Search; total: number | null; clear: () => void };
+
+function CancelMany({ ids, filter, total, clear }: CancelProps) {
+  const { t, i18n } = useTranslation();
+  const client = useQueryClient();
+  const guard = useSettings().data?.size_guard ?? 100;
+  const [asking, setAsking] = useState(false);
+  const ticked = ids.size > 0;
+  const count = ticked ? ids.size : (total ?? 0);
+  const act = async () => {
+    const done = await queue.cancel(ticked ? { ids: [...ids] } : { filter, confirm_count: count });
+    clear();
+    tell(t, t("queue.cancelled", { count: done.cancelled }));
+    await client.invalidateQueries({
+      predicate: (q) => ["queue", "overview", "runs", "run", "assignments"].includes(String(q.queryKey[0])),
+    });
+  };
+  return (
+    <>
+      {ticked && <Button onClick={clear}>{t("queue.untick", { count: ids.size })}</Button>}
+      <Button variant="outline" color="red" disabled={count === 0} onClick={() => setAsking(true)}>
+        {t("assignment.cancel", { count })}
+      </Button>
+      {asking && (
+        <Confirm
+          title={t("assignment.cancel", { count })}
+          verb={t("assignment.cancel", { count })}
+          danger
+          typed={count > guard ? number(count, i18n.language) : undefined}
+          act={act}
+          onClose={() => setAsking(false)}
+        >
+          <p>{t(ticked ? "queue.cancel_ticked" : "queue.cancel_filter", { count })}</p>
+          <p className="soft">{t("queue.cancel_how")}</p>
+        </Confirm>
+      )}
+    </>
+  );
+}

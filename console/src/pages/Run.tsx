@@ -1,0 +1,227 @@
+// One run, live: its bar and totals, steps by states, every assignment, what happened, what it said.
+import { Button } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { runs } from "../api/client";
+import { useList, useMay, useRun } from "../api/queries";
+import type { Assignment, Run as RunType, State as StateName } from "../api/types";
+import { word } from "../i18n/say";
+import { number, percent } from "../lib/format";
+import { useKeys } from "../lib/keys";
+import { useAddress } from "../lib/listview";
+import { toggled, values } from "../lib/search";
+import { OPEN, STATES, total } from "../lib/states";
+import { AssignmentDrawer } from "../parts/AssignmentDrawer";
+import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
+import { Confirm } from "../parts/Confirm";
+import { DataTable } from "../parts/DataTable";
+import { Empty, Fault, Lines } from "../parts/Feedback";
+import { ChoiceFilter, TextFilter } from "../parts/Filters";
+import { PageHead } from "../parts/PageHead";
+import { RunState, State, StateBar, StateIcon, Totals } from "../parts/State";
+import { Tabs } from "../parts/Tabs";
+import { Time, Took } from "../parts/Time";
+import { RunEvents, RunOutputs } from "./RunMore";
+
+export function Run() {
+  const { t } = useTranslation();
+  const { id } = useParams({ strict: false }) as { id: string };
+  const run = useRun(id);
+  const [search, change] = useAddress();
+  const crumbs = [{ label: t("nav.runs"), to: "/runs" }];
+  if (run.isError) {
+    return (
+      <div className="page">
+        <PageHead crumbs={crumbs} title={t("run.run")} />
+        <Fault error={run.error} retry={() => run.refetch()} />
+      </div>
+    );
+  }
+  const data = run.data;
+  const tab = search.tab ?? "assignments";
+  return (
+    <div className="page fill run-page">
+      <PageHead
+        crumbs={data ? [...crumbs, { label: data.task.name, to: `/tasks/${data.task.id}` }] : crumbs}
+        title={data ? `#${data.number}` : "…"}
+        facts={data && <Facts run={data} />}
+        actions={data && <Actions run={data} />}
+      />
+      {data ? <Summary run={data} /> : <Lines count={3} />}
+      <Tabs
+        label={t("run.parts")}
+        now={tab}
+        tabs={["assignments", "events", "output"].map((name) => ({ name, label: t(`run.tab_${name}` as "run.tab_events") }))}
+        onChange={(name) => change({ tab: name === "assignments" ? undefined : name })}
+      />
+      {tab === "assignments" && <Assignments id={id} />}
+      {tab === "events" && <RunEvents id={id} />}
+      {tab === "output" && <RunOutputs id={id} />}
+      <AssignmentDrawer id={search.open} onClose={() => change({ open: undefined })} />
+    </div>
+  );
+}
+
+function Facts({ run }: { run: RunType }) {
+  const { t } = useTranslation();
+  return (
+    <>
+      <RunState run={run} />
+      <span>{t(`delivery.${run.delivery}`)}</span>
+      <span>
+        {run.started ? t("run.started") : t("run.created")} <Time at={run.started ?? run.created} />
+      </span>
+      {run.started && (
+        <span>
+          {t("run.took")} <Took from={run.started} to={run.ended} />
+        </span>
+      )}
+      {run.started_by && <span>{t("run.by_whom", { name: run.started_by })}</span>}
+      {run.cancel_requested && run.state !== "finished" && <strong>{t("run.cancelling")}</strong>}
+    </>
+  );
+}
+
+function Actions({ run }: { run: RunType }) {
+  const { t, i18n } = useTranslation();
+  const may = useMay("operator");
+  const client = useQueryClient();
+  const [asking, setAsking] = useState(false);
+  const open = OPEN.reduce((sum, state) => sum + (run.counts[state] ?? 0), 0);
+  if (!may) return null;
+  if (run.state === "finished") {
+    return (
+      <Button component={Link} to={`/tasks/${run.task.id}/start`}>
+        {t("run.again")}
+      </Button>
+    );
+  }
+  if (run.cancel_requested) return null;
+  return (
+    <>
+      <Button variant="outline" color="red" onClick={() => setAsking(true)}>
+        {t("run.cancel")}
+      </Button>
+      {asking && (
+        <Confirm
+          title={t("run.cancel_title", { number: run.number })}
+          verb={t("assignment.cancel", { count: open })}
+          danger
+          act={async () => client.setQueryData(["run", run.id], await runs.cancel(run.id))}
+          onClose={() => setAsking(false)}
+        >
+          <p>{t("run.cancel_what", { count: open, rest: number(open, i18n.language) })}</p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function Summary({ run }: { run: RunType }) {
+  const { t, i18n } = useTranslation();
+  const [search, change] = useAddress();
+  const choose = (state: StateName) => change({ state: toggled(search.state, state), tab: undefined });
+  const shown = STATES.filter((s) => run.steps.some((step) => (step.counts[s] ?? 0) > 0));
+  useKeys(
+    STATES.map((state, i) => ({
+      keys: String(i + 1),
+      label: t("keys.state", { state: word(t, "state", state) }),
+      run: () => change({ state: search.state === state ? undefined : state, tab: undefined }),
+    })),
+  );
+  return (
+    <section className="card" aria-label={t("run.summary")}>
+      <div className="body stack" style={{ gap: 10 }}>
+        <div className="row">
+          <StateBar counts={run.counts} />
+          <strong className="num" style={{ width: 44 }}>
+            {percent(run.progress, i18n.language)}
+          </strong>
+        </div>
+        <Totals run={run} chosen={values(search.state)} onChoose={choose} />
+      </div>
+      {run.steps.length > 1 && (
+        <div style={{ overflowX: "auto", borderTop: "1px solid var(--line)" }}>
+          <Matrix run={run} shown={shown} chosen={values(search.state)} choose={choose} />
+        </div>
+      )}
+    </section>
+  );
+}
+
+type MatrixProps = { run: RunType; shown: StateName[]; chosen: string[]; choose: (state: StateName) => void };
+
+/** Steps by states; a cell filters the list below. */
+function Matrix({ run, shown, chosen, choose }: MatrixProps) {
+  const { t, i18n } = useTranslation();
+  return (
+    <table className="data" style={{ minWidth: 160 + shown.length * 110 }}>
+      <thead>
+        <tr>
+          <th scope="col">{t("run.step")}</th>
+          {shown.map((s) => (
+            <th key={s} scope="col" className="num">
+              <span className={`state st-${s}`}>
+                <StateIcon state={s} size={14} /> {word(t, "state", s)}
+              </span>
+            </th>
+          ))}
+          <th scope="col" className="num">
+            {t("run.sum")}
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {run.steps.map((step) => (
+          <tr key={step.id}>
+            <td>
+              <strong>{step.id}</strong> <span className="soft">{word(t, "action", step.action)}</span>
+            </td>
+            {shown.map((s) => (
+              <td key={s} className="num">
+                <button type="button" className="plain text-link" aria-pressed={chosen.includes(s)} onClick={() => choose(s)}>
+                  {number(step.counts[s] ?? 0, i18n.language)}
+                </button>
+              </td>
+            ))}
+            <td className="num">
+              <strong>{number(total(step.counts), i18n.language)}</strong>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Assignments({ id }: { id: string }) {
+  const { t, i18n } = useTranslation();
+  const [search, change] = useAddress();
+  const list = useList<Assignment>("assignments", `/runs/${encodeURIComponent(id)}/assignments`, { state: search.state, q: search.q });
+  const lang = i18n.language;
+  const [open] = useState(() => (assignment: string) => change({ open: assignment }));
+  const columns = useMemo(
+    () => assignmentColumns(t, lang, open, ["machine", "state", "attempt", "why", "updated", "took"]),
+    [t, lang, open],
+  );
+  const narrow = useMemo(() => assignmentNarrow(t, lang, open, "machine"), [t, lang, open]);
+  const options = STATES.map((value) => ({ value, label: <State state={value} />, text: word(t, "state", value) }));
+  return (
+    <>
+      <search className="filters" aria-label={t("filter.bar")}>
+        <TextFilter label={t("run.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
+        <ChoiceFilter label={t("assignment.state")} value={search.state} options={options} onChange={(state) => change({ state })} />
+      </search>
+      <DataTable
+        label={t("run.tab_assignments")}
+        list={list}
+        columns={columns}
+        rowKey={(a) => a.id}
+        narrow={narrow}
+        empty={<Empty title={t("run.no_assignment")} why={t("run.no_assignment_why")} />}
+      />
+    </>
+  );
+}

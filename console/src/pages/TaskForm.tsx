@@ -1,0 +1,154 @@
+// The form of a task's document.
+import { NumberInput, SegmentedControl, Select, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { useId } from "react";
+import { useTranslation } from "react-i18next";
+import { useCount } from "../api/queries";
+import type { Delivery, Targets, TaskDoc } from "../api/types";
+import { type TargetKind, targetKind } from "../lib/taskdoc";
+import { DevicePicker } from "../parts/DevicePicker";
+
+type Props = { doc: TaskDoc; onChange: (doc: TaskDoc) => void };
+
+export function TaskForm({ doc, onChange }: Props) {
+  const { t } = useTranslation();
+  const set = (patch: Partial<TaskDoc>) => onChange({ ...doc, ...patch });
+  return (
+    <div className="form">
+      <TextInput label={t("task.name")} value={doc.name} onChange={(e) => set({ name: e.currentTarget.value })} data-autofocus required />
+      <Textarea
+        label={t("task.description")}
+        value={doc.description ?? ""}
+        autosize
+        minRows={1}
+        maxRows={4}
+        onChange={(e) => set({ description: e.currentTarget.value })}
+      />
+      <TagsInput
+        label={t("task.labels")}
+        value={doc.labels ?? []}
+        onChange={(labels) => set({ labels })}
+        clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("task.labels") }) }}
+      />
+      <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />
+      <div className="pair">
+        <Select
+          label={t("task.step")}
+          value={doc.steps[0]?.action.type ?? "inventory"}
+          data={[{ value: "inventory", label: t("action.inventory") }]}
+        />
+        <TextInput
+          label={t("task.timeout")}
+          placeholder="10m"
+          value={doc.steps[0]?.timeout ?? ""}
+          onChange={(e) => {
+            const first = doc.steps[0] ?? { id: "inventory", action: { type: "inventory" as const } };
+            set({ steps: [{ ...first, timeout: e.currentTarget.value }] });
+          }}
+        />
+      </div>
+      <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />
+      <div className="pair">
+        <NumberInput
+          label={t("task.priority")}
+          description={t("task.priority_how")}
+          min={0}
+          max={9}
+          value={doc.priority ?? 5}
+          onChange={(v) => set({ priority: typeof v === "number" ? v : undefined })}
+        />
+        <NumberInput
+          label={t("task.attempts")}
+          description={t("task.attempts_how")}
+          min={1}
+          max={20}
+          value={doc.retry?.attempts ?? 1}
+          onChange={(v) => set({ retry: { ...doc.retry, attempts: typeof v === "number" ? v : undefined } })}
+        />
+        <TextInput
+          label={t("task.backoff")}
+          description={t("task.backoff_how")}
+          value={doc.retry?.backoff ?? ""}
+          placeholder="30s"
+          onChange={(e) => set({ retry: { ...doc.retry, backoff: e.currentTarget.value } })}
+        />
+      </div>
+    </div>
+  );
+}
+
+function DeliveryField({ value, onChange }: { value: Delivery; onChange: (d: Delivery) => void }) {
+  const { t } = useTranslation();
+  const id = useId();
+  return (
+    <div>
+      <p id={id} className="label">
+        {t("task.delivery")}
+      </p>
+      <SegmentedControl
+        aria-labelledby={id}
+        size="xs"
+        value={value}
+        onChange={(v) => onChange(v as Delivery)}
+        data={(["pull", "push"] as const).map((d) => ({ value: d, label: t(`delivery.${d}`) }))}
+      />
+      <p className="soft hint">{t(`delivery.${value}_how`)}</p>
+    </div>
+  );
+}
+
+type TargetProps = { targets: Targets; kind: TargetKind; onChange: (targets: Targets) => void };
+
+function TargetFields({ targets, kind, onChange }: TargetProps) {
+  const { t } = useTranslation();
+  const id = useId();
+  const { exclude } = targets;
+  const turn = (next: string) => {
+    const base: Record<string, Targets> = { devices: { devices: [] }, query: { query: "" }, all: { all: true } };
+    onChange({ ...base[next], exclude });
+  };
+  return (
+    <div className="form" style={{ gap: 10 }}>
+      <div>
+        <p id={id} className="label">
+          {t("task.targets")}
+        </p>
+        <SegmentedControl
+          aria-labelledby={id}
+          size="xs"
+          value={kind}
+          onChange={turn}
+          data={(["devices", "query", "all"] as const).map((k) => ({ value: k, label: t(`task.by_${k}`) }))}
+        />
+      </div>
+      {kind === "devices" && <DevicePicker ids={targets.devices ?? []} onChange={(devices) => onChange({ ...targets, devices })} />}
+      {kind === "query" && (
+        <TextInput
+          aria-label={t("filter.query")}
+          placeholder={'os_family == "linux" && memory_mb < 4096'}
+          value={targets.query ?? ""}
+          spellCheck={false}
+          styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)", fontSize: 12.5 } }}
+          onChange={(e) => onChange({ ...targets, query: e.currentTarget.value })}
+        />
+      )}
+      <Matches kind={kind} targets={targets} />
+      <TagsInput
+        label={t("task.exclude_tags")}
+        value={exclude?.tags ?? []}
+        onChange={(tags) => onChange({ ...targets, exclude: { ...exclude, tags } })}
+        clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("task.exclude_tags") }) }}
+      />
+    </div>
+  );
+}
+
+/** How many machines the choice selects now, before anything is taken out. */
+function Matches({ kind, targets }: { kind: TargetKind; targets: Targets }) {
+  const { t } = useTranslation();
+  const query = kind === "query" ? targets.query?.trim() : undefined;
+  const count = useCount("devices", "/devices", { query }, kind === "all" || !!query);
+  if (kind === "devices") return null;
+  if (count.isError) return <p className="hint error-text">{count.error.message}</p>;
+  const known = typeof count.data === "number" && (kind === "all" || !!query);
+  return <p className="soft hint">{known ? t("machines.match", { count: count.data as number }) : t("task.query_how")}</p>;
+}

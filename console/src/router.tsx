@@ -1,0 +1,150 @@
+// The addresses of the console. Each page is a chunk of its own; what a page shows stands in its search parameters.
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { Frame } from "./frame/Frame";
+import { parseSearch, pick, stringifySearch } from "./lib/search";
+import { NotFound } from "./pages/NotFound";
+import { Crash } from "./parts/Crash";
+
+const root = createRootRoute({ component: Frame, notFoundComponent: NotFound, errorComponent: Crash });
+
+export const MACHINE_FILTERS = [
+  "q",
+  "query",
+  "protocol",
+  "os_family",
+  "online",
+  "verified",
+  "tag",
+  "manufacturer",
+  "model",
+  "software",
+  "name",
+  "serial",
+  "uuid",
+  "ip",
+  "mac",
+] as const;
+
+const now = createRoute({ getParentRoute: () => root, path: "/", component: lazyRouteComponent(() => import("./pages/Now"), "Now") });
+const queue = createRoute({
+  getParentRoute: () => root,
+  path: "/queue",
+  validateSearch: pick(["q", "state", "task", "run", "device", "sort", "open", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/Queue"), "Queue"),
+});
+const tasks = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks",
+  validateSearch: pick(["q", "label", "sort", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/Tasks"), "Tasks"),
+});
+const taskNew = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks/new",
+  validateSearch: pick(["device", "query"]),
+  component: lazyRouteComponent(() => import("./pages/TaskEdit"), "TaskNew"),
+});
+const task = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks/$id",
+  component: lazyRouteComponent(() => import("./pages/Task"), "Task"),
+});
+const taskEdit = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks/$id/edit",
+  component: lazyRouteComponent(() => import("./pages/TaskEdit"), "TaskEdit"),
+});
+const taskStart = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks/$id/start",
+  component: lazyRouteComponent(() => import("./pages/TaskStart"), "TaskStart"),
+});
+const runs = createRoute({
+  getParentRoute: () => root,
+  path: "/runs",
+  validateSearch: pick(["state", "verdict", "task", "sort", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/Runs"), "Runs"),
+});
+const run = createRoute({
+  getParentRoute: () => root,
+  path: "/runs/$id",
+  validateSearch: pick(["tab", "state", "q", "open"]),
+  component: lazyRouteComponent(() => import("./pages/Run"), "Run"),
+});
+const machines = createRoute({
+  getParentRoute: () => root,
+  path: "/machines",
+  validateSearch: pick([...MACHINE_FILTERS, "sort", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/Machines"), "Machines"),
+});
+const machine = createRoute({
+  getParentRoute: () => root,
+  path: "/machines/$id",
+  validateSearch: pick(["tab", "section", "q", "state", "open"]),
+  component: lazyRouteComponent(() => import("./pages/Machine"), "Machine"),
+});
+const fleet = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet",
+  validateSearch: pick(["q", "protocol", "version", "online", "verified", "open", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/Agents"), "Agents"),
+});
+const joinTokens = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/join",
+  component: lazyRouteComponent(() => import("./pages/JoinTokens"), "JoinTokens"),
+});
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./pages/Settings"), "SettingsPage"),
+});
+const users = createRoute({
+  getParentRoute: () => root,
+  path: "/settings/users",
+  component: lazyRouteComponent(() => import("./pages/Users"), "Users"),
+});
+const tokens = createRoute({
+  getParentRoute: () => root,
+  path: "/settings/tokens",
+  component: lazyRouteComponent(() => import("./pages/Tokens"), "Tokens"),
+});
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/settings/audit",
+  validateSearch: pick(["actor", "verb"]),
+  component: lazyRouteComponent(() => import("./pages/Audit"), "Audit"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    now,
+    queue,
+    tasks,
+    taskNew,
+    task,
+    taskEdit,
+    taskStart,
+    runs,
+    run,
+    machines,
+    machine,
+    fleet,
+    joinTokens,
+    settings,
+    users,
+    tokens,
+    audit,
+  ]),
+  parseSearch,
+  stringifySearch,
+  defaultPreload: "intent",
+  defaultPreloadStaleTime: 0,
+  scrollRestoration: false,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

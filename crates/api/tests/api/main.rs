@@ -1,0 +1,9 @@
+//! The people's doors from outside: real requests to the router, workers called by hand, a hand-moved clock.
+
+mod documents;
+mod fleet;
+mod live;
+mod sessions;
+mod tables;
+mod work;
+mod world;

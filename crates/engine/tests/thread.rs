@@ -1,0 +1,263 @@
+//! The thread through the engine: an agent reports, a task runs on it, a person sees it. With a hand-moved clock, on SQLite, on
+//! PostgreSQL and on the simulator's store.
+
+use muster_core::access::Caller;
+use muster_core::fleet::Protocol;
+use muster_core::ids::RunId;
+use muster_core::inventory::{Completeness, Inventory};
+use muster_core::page::PageRequest;
+use muster_core::tasks::{RunState, State, Verdict};
+use muster_core::time::{Clock, HandClock, Timestamp};
+use muster_engine::contact::{self, Hello};
+use muster_engine::intake::{Arrival, prepare};
+use muster_engine::runs::{RunDetail, Start};
+use muster_engine::{
+    AssignmentFilter, Cx, DeviceFilter, Engine, Error, Kind, SeededRandom, Store, access, fleet, intake, runs, tasks, workers,
+};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+struct World {
+    engine: Engine,
+    clock: Arc<HandClock>,
+    cx: Cx,
+    _kept: Box<dyn std::any::Any>,
+}
+
+/// Runs each test on the three stores.
+macro_rules! on_all {
+    ($($name:ident)*) => {
+        mod inline { $(#[test] fn $name() { super::$name(super::World::inline()); })* }
+        mod sqlite { $(#[test] fn $name() { super::$name(super::World::sqlite()); })* }
+        mod postgres { $(#[test] fn $name() { super::$name(super::World::postgres()); })* }
+    };
+}
+
+on_all! {
+    a_prolog_alone_creates_nothing_and_an_inventory_makes_the_device
+    the_same_inventory_writes_no_section_and_a_changed_one_writes_one
+    a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory
+    silence_lapses_is_tried_again_and_ends_unknown
+    cancelling_a_run_ends_what_waits_and_the_totals_sum
+    empty_selects_nothing_and_many_need_their_number
+    what_waits_says_why
+}
+
+impl World {
+    fn inline() -> Self {
+        Self::on(|clock| Store::inline(7, clock), ())
+    }
+
+    fn sqlite() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("muster.db");
+        Self::on(move |clock| Store::open_sqlite(&path, clock).expect("opened"), dir)
+    }
+
+    fn postgres() -> Self {
+        let database = muster_store::testdb::database();
+        let url = database.url().to_owned();
+        Self::on(move |clock| Store::open_postgres(&url, clock).expect("opened"), database)
+    }
+
+    fn on(open: impl FnOnce(Arc<dyn Clock>) -> Store, kept: impl std::any::Any) -> Self {
+        let clock = Arc::new(HandClock::at(NOW));
+        let store = open(clock.clone());
+        let engine = Engine::new(store, clock.clone(), Arc::new(SeededRandom::new(7)));
+        let nowhere = engine.cx(Caller::SYSTEM, "test", muster_core::ids::OrgId(uuid::Uuid::nil()), "test");
+        let org = engine.write_now("org.default", &nowhere, access::default_org).expect("the default organization");
+        let cx = engine.cx(Caller::SYSTEM, "test", org.id, "test");
+        Self { engine, clock, cx, _kept: Box::new(kept) }
+    }
+
+    fn arrival(&self, host: &str, inventory: Inventory) -> Arrival {
+        Arrival {
+            protocol: Protocol::Fusioninventory,
+            own: None,
+            foreign_id: Some(format!("{host}-2026-11-21-03-09-07")),
+            old_foreign_id: None,
+            glpi_id: None,
+            version: Some("2.6".to_owned()),
+            source: "10.0.0.7".parse().ok(),
+            unchanged: Default::default(),
+            sections: prepare(&inventory),
+            inventory,
+        }
+    }
+
+    fn send(&self, arrival: Arrival) -> intake::Stored {
+        self.engine.write_now("intake", &self.cx, move |tx, cx| intake::inventory(tx, cx, &arrival)).expect("stored")
+    }
+
+    fn prolog(&self, host: &str) -> contact::Greeting {
+        let hello = Hello {
+            protocol: Protocol::Fusioninventory,
+            foreign_id: format!("{host}-2026-11-21-03-09-07"),
+            version: None,
+            address: Some("10.0.0.7".to_owned()),
+        };
+        self.engine.write_now("prolog", &self.cx, move |tx, cx| contact::prolog(tx, cx, &hello)).expect("greeted")
+    }
+
+    fn start(&self, task: serde_json::Value) -> Result<RunDetail, Error> {
+        self.engine.write_now("start", &self.cx, move |tx, cx| {
+            let task = tasks::task_create(tx, cx, &task)?;
+            runs::run_start(tx, cx, task.task.id, &Start::default())
+        })
+    }
+
+    fn prepare(&self) {
+        while self.engine.write_now("prepare", &self.cx, workers::prepare).expect("prepared").more {}
+    }
+
+    fn run(&self, id: RunId) -> RunDetail {
+        self.engine.read_now(&self.cx, move |rx, cx| runs::run_view(rx, cx, id)).expect("the run")
+    }
+}
+
+fn inventory(host: &str, bash: &str) -> Inventory {
+    let rows = |v: serde_json::Value| serde_json::from_value(v).expect("rows");
+    let mut inventory = Inventory::empty(Completeness::Full);
+    inventory.sections.insert("hardware".into(), rows(json!([{"name": host, "uuid": format!("uuid-of-{host}"), "memory": 2048}])));
+    inventory.sections.insert("softwares".into(), rows(json!([{"name": "bash", "version": bash}, {"name": "vim", "version": "9"}])));
+    inventory.sections.insert("drives".into(), rows(json!([{"volumn": "/dev/a", "free": 10}])));
+    inventory
+}
+
+fn inventory_task(name: &str) -> serde_json::Value {
+    json!({"name": name, "targets": {"all": true}, "steps": [{"id": "collect", "action": {"type": "inventory"}}]})
+}
+
+fn a_prolog_alone_creates_nothing_and_an_inventory_makes_the_device(world: World) {
+    assert!(world.prolog("pc-1").send_inventory);
+    let list = |world: &World| {
+        world
+            .engine
+            .read_now(&world.cx, |rx, cx| fleet::device_list(rx, cx, DeviceFilter::default(), None, &PageRequest::default()))
+            .expect("list")
+    };
+    assert_eq!(list(&world).items.len(), 0);
+    let stored = world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
+    assert!(stored.new_agent);
+    let devices = list(&world);
+    assert_eq!(devices.items[0].device.name, "pc-1");
+    assert_eq!(devices.items[0].device.software_count, 2);
+    assert!(!world.prolog("pc-1").send_inventory, "the routine inventory is not due");
+    world.clock.advance(Duration::from_secs(24 * 3_600));
+    assert!(world.prolog("pc-1").send_inventory);
+}
+
+fn the_same_inventory_writes_no_section_and_a_changed_one_writes_one(world: World) {
+    assert_eq!(world.send(world.arrival("pc-1", inventory("pc-1", "5.1"))).written.len(), 3);
+    let mut same = inventory("pc-1", "5.1");
+    same.sections.get_mut("drives").expect("drives")[0].insert("free".into(), json!(3));
+    let again = world.send(world.arrival("pc-1", same));
+    assert_eq!((again.written, again.removed), (vec![], vec![]));
+    let changed = world.send(world.arrival("pc-1", inventory("pc-1", "5.2")));
+    assert_eq!(changed.written, ["softwares"]);
+    let mut gone = inventory("pc-1", "5.2");
+    gone.sections.remove("drives");
+    assert_eq!(world.send(world.arrival("pc-1", gone.clone())).removed, ["drives"]);
+    gone.completeness = Completeness::Partial;
+    gone.sections.remove("softwares");
+    assert_eq!(world.send(world.arrival("pc-1", gone)).removed, Vec::<String>::new(), "a partial document deletes nothing");
+}
+
+fn a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory(world: World) {
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
+    world.send(world.arrival("pc-2", inventory("pc-2", "5.1")));
+    let run = world.start(inventory_task("all")).expect("started");
+    assert_eq!((run.run.state, run.run.targeted, run.run.number), (RunState::Preparing, 2, 1));
+    assert_eq!(run.run.counts.total(), 2, "the totals sum before the assignments are made");
+    world.prepare();
+    assert_eq!(world.run(run.run.id).run.state, RunState::Waiting);
+    let greeting = world.prolog("pc-1");
+    assert!(greeting.send_inventory && greeting.claimed.len() == 1);
+    assert!(world.prolog("pc-1").send_inventory, "asked again, it is offered again without a second attempt");
+    assert_eq!(world.run(run.run.id).run.counts.of(State::Started), 1);
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
+    world.send(world.arrival("pc-2", inventory("pc-2", "5.1")));
+    let ended = world.run(run.run.id).run;
+    assert_eq!((ended.state, ended.verdict, ended.counts.of(State::Ok)), (RunState::Finished, Some(Verdict::Ok), 2));
+}
+
+fn silence_lapses_is_tried_again_and_ends_unknown(world: World) {
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
+    let run = world.start(inventory_task("all")).expect("started").run.id;
+    world.prepare();
+    for _ in 0..3 {
+        assert_eq!(world.prolog("pc-1").claimed.len(), 1);
+        world.clock.advance(Duration::from_secs(601));
+        assert_eq!(world.engine.write_now("lapse", &world.cx, workers::lapse).expect("lapsed").count, 1);
+        world.clock.advance(Duration::from_secs(3_600));
+    }
+    let ended = world.run(run).run;
+    assert_eq!((ended.verdict, ended.counts.of(State::Unknown)), (Some(Verdict::Error), 1));
+}
+
+fn cancelling_a_run_ends_what_waits_and_the_totals_sum(world: World) {
+    for n in 0..5 {
+        world.send(world.arrival(&format!("pc-{n}"), inventory(&format!("pc-{n}"), "5.1")));
+    }
+    let id = world.start(inventory_task("all")).expect("started").run.id;
+    world.prepare();
+    world.prolog("pc-3");
+    world.engine.write_now("cancel", &world.cx, move |tx, cx| runs::run_cancel(tx, cx, id)).expect("cancelled");
+    assert!(world.prolog("pc-4").claimed.is_empty(), "nothing is handed out from that moment on");
+    world.prepare();
+    let run = world.run(id).run;
+    assert_eq!((run.counts.of(State::Cancelled), run.counts.of(State::Started), run.counts.total()), (4, 1, 5));
+    world.send(world.arrival("pc-3", inventory("pc-3", "5.1")));
+    assert_eq!(world.run(id).run.verdict, Some(Verdict::Partial));
+}
+
+fn empty_selects_nothing_and_many_need_their_number(world: World) {
+    let empty = world.start(json!({"name": "none", "steps": [{"id": "a", "action": {"type": "inventory"}}]})).expect_err("empty");
+    assert_eq!((empty.kind, empty.key), (Kind::Conflict, "run/empty"));
+    let patch = json!({"size_guard": 1});
+    world
+        .engine
+        .write_now("settings", &world.cx, move |tx, cx| access::settings_update(tx, cx, patch.as_object().expect("object"), None))
+        .expect("set");
+    for n in 0..3 {
+        world.send(world.arrival(&format!("pc-{n}"), inventory(&format!("pc-{n}"), "5.1")));
+    }
+    let task = inventory_task("all");
+    let id = world.engine.write_now("task", &world.cx, move |tx, cx| tasks::task_create(tx, cx, &task)).expect("task").task.id;
+    let start = |start: Start| world.engine.write_now("start", &world.cx, move |tx, cx| runs::run_start(tx, cx, id, &start));
+    let refused = start(Start::default()).expect_err("guard");
+    assert_eq!((refused.key, refused.extra["count"].as_i64()), ("run/size-guard", Some(3)));
+    assert_eq!(start(Start { confirm_count: Some(2), plan: None }).expect_err("wrong").key, "run/size-guard");
+    let plan = world.engine.read_now(&world.cx, move |rx, cx| tasks::task_preview(rx, cx, id)).expect("preview");
+    assert_eq!(plan.count, 3);
+    world.send(world.arrival("pc-9", inventory("pc-9", "5.1")));
+    assert_eq!(start(Start { confirm_count: None, plan: Some(plan.plan) }).expect_err("changed").key, "run/plan-changed");
+    assert!(start(Start { confirm_count: Some(4), plan: None }).is_ok());
+}
+
+fn what_waits_says_why(world: World) {
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.1")));
+    world.start(inventory_task("all")).expect("started");
+    world.prepare();
+    let why = |world: &World| {
+        let page = world
+            .engine
+            .read_now(&world.cx, |rx, cx| {
+                runs::assignment_list(rx, cx, &AssignmentFilter { open: true, ..AssignmentFilter::default() }, &PageRequest::default())
+            })
+            .expect("queue");
+        page.items[0].1.clone().expect("a reason").reason.key
+    };
+    assert_eq!(why(&world), "waiting_for_contact");
+    world.prolog("pc-1");
+    assert_eq!(why(&world), "leased");
+    world.clock.advance(Duration::from_secs(601));
+    world.engine.write_now("lapse", &world.cx, workers::lapse).expect("lapsed");
+    assert_eq!(why(&world), "retry");
+    world.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(why(&world), "agent_silent");
+    assert_eq!(world.clock.now().since(NOW), Duration::from_secs(87_001));
+}

@@ -1,0 +1,120 @@
+//! How SQLite goes about the statements that run all the time: through an index, never through a whole table.
+
+use super::house::{HERE, NOW, device, id, later, orgs, read, run, step, task, write};
+use super::world::{World, options};
+use crate::lite::ASKED;
+use crate::{AssignmentFilter, DeviceFilter, Fault, NewAssignment, Rx};
+use muster_core::fleet::{Evidence, EvidenceKind, Protocol};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, RunId};
+use muster_core::page::{Cursor, PageRequest, SortValue};
+
+fn world() -> World {
+    let w = World::inline(&options());
+    orgs(&w);
+    write(&w, |tx| {
+        device(tx, 10, "pc")?;
+        let task = task(50, "t");
+        tx.task_insert(&task)?;
+        tx.run_insert(&run(60, &task, 1), &[step(60, 0)], &[DeviceId(id(10))])?;
+        let new = NewAssignment { id: AssignmentId(id(70)), device: DeviceId(id(10)) };
+        tx.assignments_insert(HERE, RunId(id(60)), 0, 5, NOW, &[new])
+    });
+    w
+}
+
+/// The plans of all statements of a read, a line per step, with their texts.
+fn plans(w: &World, f: impl FnOnce(&mut Rx) -> Result<(), Fault> + Send + 'static) -> Vec<String> {
+    read(w, move |rx| {
+        ASKED.take();
+        f(rx)?;
+        let mut lines = Vec::new();
+        for (sql, p) in ASKED.take() {
+            for row in rx.rows_dyn(&format!("EXPLAIN QUERY PLAN {sql}"), &p)? {
+                lines.push(row.text(3)?.to_owned());
+            }
+        }
+        assert!(!lines.is_empty(), "an inline store reads on the thread of its caller");
+        Ok(lines)
+    })
+}
+
+/// Whether a step goes through a whole table or index; subqueries and constants are small.
+fn whole(line: &str) -> bool {
+    let table = line.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
+    table.is_some_and(|table| !table.ends_with('_') && table != "x" && table != "CONSTANT" && !table.starts_with('('))
+}
+
+fn indexed(what: &str, f: impl FnOnce(&mut Rx) -> Result<(), Fault> + Send + 'static) -> Vec<String> {
+    let plans = plans(&world(), f);
+    assert!(!plans.iter().any(|line| whole(line)), "{what}: {plans:#?}");
+    plans
+}
+
+fn after(value: SortValue) -> PageRequest {
+    PageRequest { cursor: Some(Cursor { sort: String::new(), value, id: id(70) }), ..PageRequest::default() }
+}
+
+#[test]
+fn a_whole_table_is_noticed() {
+    let plans = plans(&world(), |rx| rx.rows("SELECT 1 FROM assignment WHERE exit_code = 7", &[]).map(|_| ()));
+    assert!(plans.iter().any(|line| whole(line)), "{plans:#?}");
+}
+
+#[test]
+fn what_an_agent_does_goes_through_an_index() {
+    let open = indexed("open_of", |rx| rx.open_of(DeviceId(id(10)), 32).map(|_| ()));
+    assert!(open.iter().any(|line| line.contains("a_open")) && !open.iter().any(|line| line.contains("TEMP B-TREE")), "{open:#?}");
+    indexed("push_waits", |rx| rx.push_waits(DeviceId(id(10))).map(|_| ()));
+    indexed("agent", |rx| rx.agent(AgentId(id(1010))).map(|_| ()));
+    indexed("agents_of", |rx| rx.agents_of(DeviceId(id(10))).map(|_| ()));
+    indexed("agents_of_all", |rx| rx.agents_of_all(&[DeviceId(id(10)), DeviceId(id(11))]).map(|_| ()));
+    indexed("agent_foreign", |rx| rx.agent_foreign("Host-1010", &[Protocol::Glpi]).map(|_| ()));
+    indexed("agent_with_key", |rx| rx.agent_with_key(b"key").map(|_| ()));
+    indexed("strangers_from", |rx| rx.strangers_from("10.0.0.1", NOW).map(|_| ()));
+    indexed("evidence_of", |rx| rx.evidence_of(DeviceId(id(10))).map(|_| ()));
+    let mac = Evidence { kind: EvidenceKind::Mac, value: "m".to_owned() };
+    indexed("devices_with_evidence", move |rx| rx.devices_with_evidence(HERE, &[mac]).map(|_| ()));
+    indexed("sections", |rx| rx.sections(&[AgentId(id(1010))]).map(|_| ()));
+}
+
+#[test]
+fn what_the_workers_do_goes_through_an_index() {
+    let lapsed = indexed("lapsed", |rx| rx.lapsed(NOW, 100).map(|_| ()));
+    assert!(lapsed.iter().any(|line| line.contains("a_lease")) && !lapsed.iter().any(|line| line.contains("TEMP B-TREE")), "{lapsed:#?}");
+    indexed("wakes_due", |rx| rx.wakes_due(NOW, 100).map(|_| ()));
+    indexed("snapshot_part", |rx| rx.snapshot_part(RunId(id(60)), 0).map(|_| ()));
+    let filter = AssignmentFilter { open: true, not_asked: true, run: Some(RunId(id(60))), ..AssignmentFilter::default() };
+    indexed("assignment_ids", move |rx| rx.assignment_ids(HERE, &filter, 100).map(|_| ()));
+    // The index of open runs holds nothing else, and there are few.
+    let runs = plans(&world(), |rx| rx.runs_at_work(10).map(|_| ()));
+    assert!(runs.iter().any(|line| line.contains("USING INDEX run_open")), "{runs:#?}");
+}
+
+#[test]
+fn what_people_look_at_goes_through_an_index() {
+    for page in [PageRequest::default(), after(SortValue::Number(5))] {
+        let queue = AssignmentFilter { open: true, ..AssignmentFilter::default() };
+        let page = PageRequest { sort: Some("priority".to_owned()), ..page };
+        let lines = indexed("queue", move |rx| rx.assignments(HERE, &queue, &page).map(|_| ()));
+        assert!(lines.iter().any(|line| line.contains("a_queue")), "{lines:#?}");
+    }
+    for page in [PageRequest::default(), after(SortValue::Number(0))] {
+        let of_run = AssignmentFilter { run: Some(RunId(id(60))), ..AssignmentFilter::default() };
+        indexed("run's assignments", move |rx| rx.assignments(HERE, &of_run, &page).map(|_| ()));
+    }
+    indexed("device's assignments", |rx| {
+        let of_device = AssignmentFilter { device: Some(DeviceId(id(10))), ..AssignmentFilter::default() };
+        rx.assignments(HERE, &of_device, &PageRequest::default()).map(|_| ())
+    });
+    for page in [PageRequest::default(), after(SortValue::Text("pc".to_owned()))] {
+        let lines = indexed("devices by name", move |rx| rx.devices(HERE, &DeviceFilter::default(), &page).map(|_| ()));
+        assert!(lines.iter().any(|line| line.contains("device_name")), "{lines:#?}");
+    }
+    indexed("run_counts", |rx| rx.run_counts(RunId(id(60))).map(|_| ()));
+    indexed("run_events", |rx| rx.run_events(RunId(id(60)), Some(9), 50).map(|_| ()));
+    indexed("assignment_events", |rx| rx.assignment_events(AssignmentId(id(70))).map(|_| ()));
+    indexed("events_by_hour", |rx| rx.events_by_hour(HERE, later(0)).map(|_| ()));
+    indexed("open_counts", |rx| rx.open_counts(HERE).map(|_| ()));
+    indexed("device_ids", |rx| rx.device_ids(HERE, None, &["pc".to_owned(), id(10).to_string()], false).map(|_| ()));
+    indexed("history", |rx| rx.history(DeviceId(id(10)), None, &PageRequest::default()).map(|_| ()));
+}
