@@ -214,7 +214,7 @@ fn files(wanted: usize) -> usize {
     let fit = soft.map_or(u64::MAX, |n| n.saturating_sub(OTHER_FILES).max(16));
     let fit = usize::try_from(fit).unwrap_or(usize::MAX);
     if fit < wanted {
-        tracing::warn!(wanted, possible = fit, "the system's limit of open files allows fewer connections than max_connections");
+        tracing::info!(wanted, possible = fit, "the system's limit of open files allows fewer connections than max_connections");
     }
     wanted.min(fit)
 }

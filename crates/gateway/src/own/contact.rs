@@ -18,6 +18,8 @@ use tokio::time::Instant;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How soon is looked again because of a hint: while a large run goes, hints come by the thousand.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// When an agent that waits for work is to come again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Modules of one agent.
 const MODULES_MAX: usize = 32;
 
@@ -28,11 +30,13 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
     let wait = Duration::from_secs(told.wait_seconds.min(LONG_POLL_SECONDS_MAX));
     heard(call, &told, wait + LOOK_EVERY);
     let tidings = wait_for_work(call, &told, wait).await?;
-    heard(call, &told, tidings.contact_in);
+    // Who waits for work comes again at once; the slot is for those who ask and go.
+    let again_in = if wait.is_zero() { tidings.contact_in } else { AGAIN };
+    heard(call, &told, again_in);
     tracing::debug!(orders = tidings.claimed.len(), "answered");
     Ok(Said::ok(&ContactAnswer {
         orders: tidings.claimed.iter().filter_map(order).collect(),
-        contact_in_seconds: tidings.contact_in.as_secs().max(1),
+        contact_in_seconds: again_in.as_secs().max(1),
         inventory_due: tidings.inventory_due,
         server_time_ms: now(call).millis(),
     }))
