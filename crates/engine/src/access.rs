@@ -20,7 +20,7 @@ use std::time::Duration;
 /// How long a session lasts without being used anew: 12 hours.
 const SESSION: Duration = Duration::from_secs(12 * 3_600);
 /// The shortest password, characters.
-pub const PASSWORD_CHARS_MIN: usize = 10;
+pub const PASSWORD_CHARS_MIN: usize = 12;
 
 /// The hash under which a secret text (token, session) is kept.
 pub fn secret_hash(text: &str) -> Vec<u8> {
