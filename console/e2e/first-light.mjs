@@ -63,7 +63,7 @@ try {
   await picture("run-waiting");
   console.log("run started");
   // Live: nothing is reloaded, the page itself learns that the run ended.
-  await page.getByText("finished", { exact: true }).first().waitFor();
+  await page.getByText("100%").waitFor();
   await picture("run-finished");
   await clean("Run");
   console.log("run finished");
