@@ -7,6 +7,7 @@ use muster_agent::collect::{self, Machine};
 use muster_agent::identity::DataDir;
 use muster_agent::{DATA_DIR, Options};
 use muster_core::time::Clock as _;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Muster's agent: tells a Muster server what this machine is and does what the server asks. Without a command it works until it
 /// is stopped.
 #[derive(Parser)]
-#[command(name = "muster-agent", version, args_conflicts_with_subcommands = false)]
+#[command(name = "muster-agent", version)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = std::env::var("MUSTER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let level = level.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(layer).with(level).init();
     let result = match cli.command {
         Some(Command::Inventory { stdout: _ }) => inventory(cli.tag.as_deref()),
