@@ -172,6 +172,7 @@ impl World {
             inventory.sections.insert(section.to_owned(), rows.into_iter().map(row).collect());
         }
         let arrival = Arrival {
+            unchanged: Default::default(),
             protocol: Protocol::Fusioninventory,
             own: None,
             foreign_id: Some(format!("{host}-2026-11-21-03-09-07")),
