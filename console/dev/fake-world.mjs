@@ -1,5 +1,6 @@
 // What the fake server answers.
-import { agentOf, ago, device, id, random, STATES, sections, zero } from "./fake-data.mjs";
+import { agentOf, ago, device, random, sections } from "./fake-data.mjs";
+import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS } from "./fake-runs.mjs";
 
 function page(all, params) {
   const from = Number(params.get("cursor") ?? 0);
