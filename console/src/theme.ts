@@ -32,6 +32,9 @@ export const theme = createTheme({
   // Ink is dark on light and light on dark; what stands on it turns round with it.
   variantColorResolver: (input) => {
     const colors = defaultVariantColorsResolver(input);
+    // The pale shade that ink has in the dark would take the red out of a warning.
+    if (input.variant === "outline" && input.color === "red")
+      return { ...colors, color: "var(--danger)", border: "1px solid var(--danger)" };
     const isInk = !input.color || input.color === "ink";
     return input.variant === "filled" && isInk ? { ...colors, color: "var(--on-ink)" } : colors;
   },

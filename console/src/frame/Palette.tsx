@@ -4,7 +4,7 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { IconArrowRight, IconDeviceDesktop, IconListCheck, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useEffect, useId, useState } from "react";
+import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { list } from "../api/client";
 import { useMay } from "../api/queries";
@@ -91,6 +91,9 @@ function Finder({ onClose }: { onClose: () => void }) {
   const [at, setAt] = useState(0);
   const { entries, busy } = useEntries(text, onClose);
   const id = useId();
+  const field = useRef<HTMLInputElement>(null);
+  // At once, not when the dialog has finished appearing: people type on after Ctrl K.
+  useEffect(() => field.current?.focus(), []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new text starts at the top again
   useEffect(() => setAt(0), [text]);
   const now = Math.min(at, entries.length - 1);
@@ -111,6 +114,7 @@ function Finder({ onClose }: { onClose: () => void }) {
       <div className="palette-field">
         <IconSearch size={17} aria-hidden />
         <input
+          ref={field}
           value={text}
           onChange={(e) => setText(e.currentTarget.value)}
           onKeyDown={onKeyDown}

@@ -24,7 +24,7 @@ export function spoken(params: Params, lang: string, now: number): Record<string
   const out: Record<string, string | number> = {};
   for (const [key, value] of Object.entries(params)) {
     if (TIMES.has(key) && typeof value === "string" && !Number.isNaN(Date.parse(value))) {
-      out[key] = relative(value, now, lang);
+      out[key] = relative(value, now, lang, "long");
       out[`${key}_exact`] = absolute(value, lang);
     } else if (typeof value === "number" && key !== "count") out[key] = number(value, lang);
     else out[key] = value ?? "";

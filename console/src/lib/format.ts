@@ -23,10 +23,10 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["second", 1],
 ];
 
-/** 'in 5 minutes', '3 hours ago'. `now` in milliseconds, so that a test can hold the clock. */
-export function relative(time: string, now: number, lang: string): string {
+/** 'in 5 minutes', '3 hours ago'. `now` in milliseconds, so that a test can hold the clock; `long` within sentences, where an abbreviation's point would stand beside the full stop. */
+export function relative(time: string, now: number, lang: string, style: "short" | "long" = "short"): string {
   const seconds = Math.round((Date.parse(time) - now) / 1000);
-  const format = cached(`r:${lang}`, () => new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "short" }));
+  const format = cached(`r:${lang}:${style}`, () => new Intl.RelativeTimeFormat(lang, { numeric: "auto", style }));
   for (const [unit, size] of STEPS) {
     if (Math.abs(seconds) >= size) return format.format(Math.trunc(seconds / size), unit);
   }

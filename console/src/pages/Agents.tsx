@@ -26,7 +26,7 @@ function useAgentColumns(open: (id: string) => void): Column<Agent>[] {
       {
         id: "agent",
         head: t("device.agent"),
-        width: 210,
+        width: 190,
         cell: (a) => (
           <span className="row">
             <span className={asRef(a).online ? "dot on" : "dot"} aria-hidden />
@@ -37,18 +37,18 @@ function useAgentColumns(open: (id: string) => void): Column<Agent>[] {
           </span>
         ),
       },
-      { id: "machine", head: t("assignment.machine"), width: 200, cell: (a) => (a.device ? <MachineLink device={a.device} /> : "–") },
-      { id: "verified", head: t("device.verified"), width: 100, cell: (a) => (a.verified ? t("common.yes") : t("common.no")) },
-      { id: "last", head: t("device.last_contact"), width: 130, cell: (a) => <Time at={a.last_contact} empty={t("device.never")} /> },
-      { id: "next", head: t("agent.next_contact"), width: 130, cell: (a) => <Time at={a.next_contact} /> },
+      { id: "machine", head: t("assignment.machine"), width: 190, cell: (a) => (a.device ? <MachineLink device={a.device} /> : "–") },
+      { id: "verified", head: t("device.verified"), width: 90, cell: (a) => (a.verified ? t("common.yes") : t("common.no")) },
+      { id: "last", head: t("device.last_contact"), width: 120, cell: (a) => <Time at={a.last_contact} empty={t("device.never")} /> },
+      { id: "next", head: t("agent.next_contact"), width: 120, cell: (a) => <Time at={a.next_contact} /> },
       { id: "wake", head: t("agent.wake"), width: 170, cell: (a) => t(`agent.wake_${a.wake.way}`) },
       {
         id: "last_wake",
         head: t("agent.last_wake"),
-        width: 150,
+        width: 110,
         cell: (a) => (a.wake.last ? word(t, "wake", a.wake.last.outcome) : <span className="soft">–</span>),
       },
-      { id: "address", head: t("agent.address"), width: 150, cell: (a) => <span className="mono">{a.address ?? "–"}</span> },
+      { id: "address", head: t("agent.address"), width: 140, cell: (a) => <span className="mono">{a.address ?? "–"}</span> },
       { id: "foreign", head: "DEVICEID", width: 280, extra: true, cell: (a) => <span className="mono">{a.foreign_id ?? "–"}</span> },
     ],
     [t, open],

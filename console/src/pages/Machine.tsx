@@ -125,7 +125,7 @@ function Actions({ d }: { d: DeviceDetail }) {
           <Menu.Item onClick={() => setOpen("edit")}>{t("machine.edit")}</Menu.Item>
           <Menu.Item onClick={verify}>{t(d.verified ? "machine.unverify" : "machine.verify")}</Menu.Item>
           <Menu.Divider />
-          <Menu.Item color="red" onClick={() => setOpen("delete")}>
+          <Menu.Item c="var(--danger)" onClick={() => setOpen("delete")}>
             {t("machine.delete")}
           </Menu.Item>
         </Menu.Dropdown>

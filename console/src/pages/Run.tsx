@@ -42,7 +42,7 @@ export function Run() {
   const data = run.data;
   const tab = search.tab ?? "assignments";
   return (
-    <div className="page fill run-page">
+    <div className={tab === "assignments" ? "page fill" : "page"}>
       <PageHead
         crumbs={data ? [...crumbs, { label: data.task.name, to: `/tasks/${data.task.id}` }] : crumbs}
         title={data ? `#${data.number}` : "…"}

@@ -26,14 +26,14 @@ function useRunColumns(): Column<RunSummary>[] {
   const { t, i18n } = useTranslation();
   return useMemo(
     () => [
-      { id: "task", head: t("run.run"), width: 260, cell: (r) => <RunLink run={r} /> },
-      { id: "state", head: t("run.state"), width: 140, cell: (r) => <RunState run={r} /> },
-      { id: "progress", head: t("run.progress"), width: 260, cell: (r) => <RunProgress run={r} /> },
-      { id: "targeted", head: t("run.machines"), width: 100, right: true, cell: (r) => number(r.targeted, i18n.language) },
-      { id: "errors", head: t("state.error"), width: 90, right: true, cell: (r) => number(r.counts.error ?? 0, i18n.language) },
-      { id: "created", head: t("run.created"), width: 130, sort: "created", cell: (r) => <Time at={r.created} /> },
+      { id: "task", head: t("run.run"), width: 240, cell: (r) => <RunLink run={r} /> },
+      { id: "state", head: t("run.state"), width: 130, cell: (r) => <RunState run={r} /> },
+      { id: "progress", head: t("run.progress"), width: 220, cell: (r) => <RunProgress run={r} /> },
+      { id: "targeted", head: t("run.machines"), width: 92, right: true, cell: (r) => number(r.targeted, i18n.language) },
+      { id: "errors", head: t("state.error"), width: 76, right: true, cell: (r) => number(r.counts.error ?? 0, i18n.language) },
+      { id: "created", head: t("run.created"), width: 120, sort: "created", cell: (r) => <Time at={r.created} /> },
       { id: "took", head: t("run.took"), width: 120, right: true, cell: (r) => <Took from={r.started} to={r.ended} /> },
-      { id: "by", head: t("run.by"), width: 130, cell: (r) => r.started_by ?? <span className="soft">–</span> },
+      { id: "by", head: t("run.by"), width: 120, cell: (r) => r.started_by ?? <span className="soft">–</span> },
     ],
     [t, i18n.language],
   );

@@ -97,7 +97,7 @@ function UserMenu({ user, ask }: { user: User; ask: (asked: Asked) => void }) {
         <Menu.Item disabled={self} onClick={flip}>
           {t(user.disabled ? "user.enable" : "user.disable")}
         </Menu.Item>
-        <Menu.Item color="red" disabled={self} onClick={() => ask({ what: "delete", user })}>
+        <Menu.Item c="var(--danger)" disabled={self} onClick={() => ask({ what: "delete", user })}>
           {t("user.delete")}
         </Menu.Item>
       </Menu.Dropdown>

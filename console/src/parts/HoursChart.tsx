@@ -34,7 +34,7 @@ export function HoursChart({ hours }: { hours: Hour[] }) {
         {PARTS.map((part) => (
           <span key={part} className="state">
             <i className={`swatch st-${part}`} />
-            <b>{sum(part)}</b> {t(`state.${part}`)}
+            <b>{sum(part)}</b> {t(`states.${part}`)}
           </span>
         ))}
       </figcaption>
@@ -96,7 +96,7 @@ function Numbers({ hours }: { hours: Hour[] }) {
             <th scope="col">{t("now.started")}</th>
             {PARTS.map((part) => (
               <th key={part} scope="col">
-                {t(`state.${part}`)}
+                {t(`states.${part}`)}
               </th>
             ))}
           </tr>

@@ -13,6 +13,7 @@ import {
   IconLoader2,
   IconPlayerPause,
 } from "@tabler/icons-react";
+import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
 import type { Counts, RunSummary, State as StateName } from "../api/types";
 import { word } from "../i18n/say";
@@ -46,6 +47,11 @@ export function State({ state }: { state: StateName }) {
   );
 }
 
+/** The word for several of a state, which some languages inflect. */
+function counted(t: TFunction, state: StateName, count: number): string {
+  return word(t, count === 1 ? "state" : "states", state);
+}
+
 const RUN_TONE: Record<Tone, StateName> = {
   ok: "ok",
   busy: "running",
@@ -73,7 +79,7 @@ export function RunState({ run }: { run: Pick<RunSummary, "state" | "verdict"> }
 export function StateBar({ counts, width }: { counts: Partial<Counts>; width?: number }) {
   const { t, i18n } = useTranslation();
   const parts = segments(counts);
-  const words = parts.map((p) => `${number(p.count, i18n.language)} ${word(t, "state", p.state)}`).join(" · ");
+  const words = parts.map((p) => `${number(p.count, i18n.language)} ${counted(t, p.state, p.count)}`).join(" · ");
   return (
     <Tooltip label={words || t("state.none")} multiline>
       <span className="bar" role="img" aria-label={words || t("state.none")} style={{ width, flex: width ? "none" : undefined }}>
@@ -99,7 +105,7 @@ export function Totals({ run, chosen = [], onChoose }: TotalsProps) {
         const inner = (
           <span className={`state st-${state}`}>
             <StateIcon state={state} size={14} />
-            <b>{say(run.counts[state])}</b> {word(t, "state", state)}
+            <b>{say(run.counts[state])}</b> {counted(t, state, run.counts[state])}
           </span>
         );
         return (
