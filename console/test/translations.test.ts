@@ -90,8 +90,8 @@ describe("translations", () => {
   it("says every state, reason and problem of the contract", () => {
     const states = ["prepared", "started", "running", "ok", "error", "unknown", "cancelled", "expired", "skipped"];
     const reasons = [
-      "waiting_for_contact never_contacted agent_silent wake_refused wake_denied wake_timeout wake_busy waking leased retry",
-      "not_verified no_agent run_preparing run_paused org_frozen ready done",
+      "waiting_for_contact never_contacted agent_silent wake_refused wake_denied wake_timeout wake_busy wake_unreachable waking",
+      "leased cannot_be_stopped retry not_verified no_agent run_paused done",
     ].flatMap((line) => line.split(" "));
     for (const state of states) expect(english.has(`state.${state}`), state).toBe(true);
     for (const reason of reasons) expect(english.has(`reason.${reason}`), reason).toBe(true);

@@ -54,7 +54,7 @@ fn needs(unverified: i64, open: &[Run], recent: &[Run], now: Timestamp) -> Vec<N
     let mut all = Vec::new();
     if unverified > 0 {
         let text = format!("{unverified} devices are not verified; they may report, not obey.");
-        all.push(need("devices_unverified", json!({"count": unverified}), text, "/devices?verified=false".to_owned()));
+        all.push(need("devices_unverified", json!({"count": unverified}), text, "/machines?verified=false".to_owned()));
     }
     let about = |run: &Run| json!({"run": run.id, "number": run.number, "task": run.task_name, "count": bad(run)});
     for run in open.iter().filter(|r| bad(r) > 0) {
