@@ -18,7 +18,7 @@ check: bootstrap
 	cargo xtask check
 
 bench: bootstrap
-	cargo xtask bench
+	cargo xtask bench intake
 
 tidy: bootstrap
 	cargo xtask tidy

@@ -2,16 +2,16 @@
 
 use anyhow::{Context as _, Result};
 use flate2::write::ZlibEncoder;
-use muster_e2e::{Database, Server, until};
+use muster_e2e::{Client, Database, Server, until};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How often each database's server is killed.
-const KILLS: u64 = 25;
+const KILLS: u64 = 50;
 const MACHINES: u64 = 8;
 
 fn zlib(text: &str) -> Vec<u8> {
@@ -40,6 +40,8 @@ fn inventory(machine: u64, generation: u64) -> Vec<u8> {
 struct Model {
     acknowledged: BTreeMap<u64, u64>,
     sent: BTreeMap<u64, u64>,
+    /// Machines whose inventory was acknowledged while the present run waited for it.
+    reported: BTreeSet<u64>,
 }
 
 async fn machine(number: u64, url: String, model: Arc<Mutex<Model>>, stop: Arc<AtomicBool>, generations: Arc<AtomicU64>) {
@@ -54,7 +56,9 @@ async fn machine(number: u64, url: String, model: Arc<Mutex<Model>>, stop: Arc<A
             .body(inventory(number, generation));
         match request.send().await {
             Ok(answer) if answer.status().is_success() => {
-                model.lock().expect("the model").acknowledged.insert(number, generation);
+                let mut model = model.lock().expect("the model");
+                model.acknowledged.insert(number, generation);
+                model.reported.insert(number);
             }
             Ok(answer) => assert!(answer.status().as_u16() == 503, "unexpected {}", answer.status()),
             Err(_) => return,
@@ -62,8 +66,7 @@ async fn machine(number: u64, url: String, model: Arc<Mutex<Model>>, stop: Arc<A
     }
 }
 
-async fn check(server: &Server, model: &Model) -> Result<()> {
-    let client = server.client("viewer")?;
+async fn check(client: &Client, model: &Model) -> Result<()> {
     let devices = client.get("/api/v1/devices?limit=1000&q=crash").await?;
     let items = devices["items"].as_array().context("a list")?;
     for (number, acknowledged) in &model.acknowledged {
@@ -83,11 +86,46 @@ async fn check(server: &Server, model: &Model) -> Result<()> {
     Ok(())
 }
 
+/// Starts a run on every machine there is and waits until it is ready to be taken; gives its id.
+async fn start_run(client: &Client, task: &str) -> Result<String> {
+    let count = client.get("/api/v1/devices?limit=1").await?["total"].clone();
+    let run = client.post(&format!("/api/v1/tasks/{task}/runs"), &json!({"confirm_count": count})).await?;
+    let id = run["id"].as_str().context("an id")?.to_owned();
+    until("the run waits for its machines", Duration::from_secs(60), || async {
+        let run = client.get(&format!("/api/v1/runs/{id}")).await?;
+        Ok((run["state"] != "preparing").then_some(()))
+    })
+    .await?;
+    Ok(id)
+}
+
+/// A report that was acknowledged has ended its assignment, whatever happened to the server since.
+async fn check_run(client: &Client, run: &str, reported: &BTreeSet<u64>) -> Result<()> {
+    let list = client.get(&format!("/api/v1/runs/{run}/assignments?limit=1000")).await?;
+    for assignment in list["items"].as_array().context("assignments")? {
+        let name = assignment["device"]["name"].as_str().unwrap_or_default();
+        let number: u64 = name.rsplit('-').next().and_then(|n| n.parse().ok()).context("a machine of ours")?;
+        let state = assignment["state"].as_str().unwrap_or_default();
+        assert!(state == "ok" || !reported.contains(&number), "{name} was acknowledged and its assignment is {state}");
+    }
+    let view = client.get(&format!("/api/v1/runs/{run}")).await?;
+    let counted: i64 = view["counts"].as_object().context("counts")?.values().filter_map(|n| n.as_i64()).sum();
+    assert_eq!(Some(counted), view["targeted"].as_i64(), "the totals sum: {view}");
+    Ok(())
+}
+
 async fn story(database: Database) -> Result<()> {
     let mut server = Server::start(database)?;
+    let client = server.client("operator")?;
+    let task = json!({"name": "through kills", "targets": {"all": true}, "steps": [{"id": "collect", "action": {"type": "inventory"}}]});
+    let task = client.post("/api/v1/tasks", &task).await?["id"].as_str().context("an id")?.to_owned();
     let model = Arc::new(Mutex::new(Model::default()));
     let generations = Arc::new(AtomicU64::new(1));
     for kill in 0..KILLS {
+        // In the first round there is no machine yet to run anything on.
+        let client = client.at(&server.url);
+        let run = if kill == 0 { None } else { Some(start_run(&client, &task).await?) };
+        model.lock().expect("the model").reported.clear();
         let stop = Arc::new(AtomicBool::new(false));
         let tasks: Vec<_> =
             (0..MACHINES).map(|n| tokio::spawn(machine(n, server.url.clone(), model.clone(), stop.clone(), generations.clone()))).collect();
@@ -102,7 +140,11 @@ async fn story(database: Database) -> Result<()> {
         }
         server = server.restart()?;
         let known = model.lock().expect("the model").clone();
-        check(&server, &known).await?;
+        let client = client.at(&server.url);
+        check(&client, &known).await?;
+        if let Some(run) = run {
+            check_run(&client, &run, &known.reported).await?;
+        }
     }
     let findings = server.admin(&["check"])?;
     assert!(model.lock().expect("the model").acknowledged.len() == MACHINES as usize, "every machine was acknowledged at least once");

@@ -95,7 +95,8 @@ pub(crate) fn change(record: AssignmentRecord, input: Input, now: Timestamp) -> 
 
 /// The assignment as a change leaves it, so that a second decision can follow in the same transaction.
 fn after(change: &Change) -> AssignmentRecord {
-    AssignmentRecord { state: change.after, updated: change.at, ..change.before.clone() }
+    let started = change.before.started.or((change.after.status.state() == State::Started).then_some(change.at));
+    AssignmentRecord { state: change.after, updated: change.at, started, ..change.before.clone() }
 }
 
 /// How long an attempt of a step may stay silent.

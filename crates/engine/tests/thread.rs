@@ -182,6 +182,9 @@ fn a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory(world: Wor
     world.send(world.arrival("pc-2", inventory("pc-2", "5.1")));
     let ended = world.run(run.run.id).run;
     assert_eq!((ended.state, ended.verdict, ended.counts.of(State::Ok)), (RunState::Finished, Some(Verdict::Ok), 2));
+    let filter = AssignmentFilter { run: Some(ended.id), ..AssignmentFilter::default() };
+    let all = world.engine.read_now(&world.cx, move |rx, cx| runs::assignment_list(rx, cx, &filter, &PageRequest::default())).expect("all");
+    assert!(all.items.iter().all(|(row, _)| row.record.started.is_some()), "an unasked inventory began and ended the work at once");
 }
 
 fn silence_lapses_is_tried_again_and_ends_unknown(world: World) {

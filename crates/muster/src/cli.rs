@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, Flags};
-use crate::{ctl, logs, quickstart, server};
+use crate::{bench, ctl, logs, quickstart, server};
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -45,6 +45,9 @@ enum Command {
     Ctl(ctl::Ctl),
     /// Runs the engine in simulated worlds, each from a seed, and checks its rules; ends with 1 when one is broken
     Sim(SimArgs),
+    /// Load generators for the figures of the documentation; prints, never judges
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Prints the OpenAPI document of the REST API
     Openapi,
     /// Prints the completions of a shell; for bash: muster completions bash > /etc/bash_completion.d/muster
@@ -168,6 +171,7 @@ pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
         Command::Config(args) => print(&args.server.load()?.show())?,
         Command::Ctl(ctl) => return ctl::run(ctl),
         Command::Sim(args) => return simulate(&args),
+        Command::Bench(what) => runtime()?.block_on(bench::run(&what))?,
         Command::Openapi => print(&(muster_api::openapi().to_pretty_json().context("the OpenAPI document")? + "\n"))?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

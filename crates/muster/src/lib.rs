@@ -4,6 +4,7 @@
 
 mod accept;
 mod admin;
+mod bench;
 mod cli;
 mod clock;
 mod config;
