@@ -230,7 +230,8 @@ fn changes(
     keeps_account: bool,
 ) -> Result<Changes, Error> {
     let mut found = Changes { keeps_account, ..Changes::default() };
-    for new in arrival.sections.iter().filter(|s| !is_reading_section(&s.section) && !(keeps_account && s.section == "accountinfo")) {
+    let passed_over = |section: &str| is_reading_section(section) || (keeps_account && section == "accountinfo");
+    for new in arrival.sections.iter().filter(|s| !passed_over(&s.section)) {
         let before = stored.get(&new.section);
         if before.is_some_and(|s| s.hash == new.hash) {
             continue;
