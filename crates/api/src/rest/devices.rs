@@ -47,6 +47,8 @@ asked! {
         mac,
         /// The exact name of a program.
         software,
+        /// The name of a logged-in user.
+        user,
         /// A query, such as `os_family == "linux" && !(tag in ["kiosk"])`.
         query,
     }
@@ -76,7 +78,7 @@ impl DeviceQuery {
             ip: text(self.ip),
             mac: text(self.mac),
             software: text(self.software),
-            user: None,
+            user: text(self.user),
             query,
         })
     }
