@@ -249,7 +249,8 @@ function Foot<R>({ list }: { list: ListQuery<R> }) {
       <span>
         {query.isLoading && t("common.loading")}
         {!query.isLoading && total !== null && items.length < total && t("list.loaded_of", { loaded, count: total })}
-        {!query.isLoading && (total === null || items.length >= total) && t("list.all", { count: items.length })}
+        {!query.isLoading && total === null && query.hasNextPage && t("list.more", { loaded })}
+        {!query.isLoading && (total === null ? !query.hasNextPage : items.length >= total) && t("list.all", { count: items.length })}
       </span>
       <span style={{ marginLeft: "auto" }} className="row">
         {t("list.read")} <Time at={read} />

@@ -26,6 +26,8 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 pub const PAGE_ROWS_DEFAULT: usize = 50;
 /// A total that is counted exactly; above it the API says `null`.
 pub const TOTAL_COUNTED_MAX: i64 = 10_000;
+/// The same for lists of devices and agents, on which people act in bulk and must be told the number.
+pub const FLEET_COUNTED_MAX: i64 = 1_000_000;
 /// Steps of one task.
 pub const TASK_STEPS_MAX: usize = 100;
 /// A task document, bytes.

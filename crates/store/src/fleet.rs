@@ -7,6 +7,7 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, WakeOutcome, WakeTry};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::limits::FLEET_COUNTED_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
 use muster_core::time::Timestamp;
@@ -208,7 +209,7 @@ pub(crate) fn narrow(list: &mut List, org: OrgId, filter: &DeviceFilter, postgre
 impl Rx {
     /// A page of devices. Sorts: name, os, manufacturer, model, serial, tag, first_seen, last_inventory, last_contact.
     pub fn devices(&mut self, org: OrgId, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>, Fault> {
-        let mut list = List::new(DEVICE, "device d");
+        let mut list = List::new(DEVICE, "device d").counting_to(FLEET_COUNTED_MAX);
         narrow(&mut list, org, filter, self.is_postgres());
         let column = match page.sort.as_deref() {
             Some("os") => "coalesce(d.os, '')",
@@ -332,7 +333,7 @@ impl Rx {
         let columns = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
              a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
              a.wake_detail, a.version_no, d.name";
-        let mut list = List::new(columns, "agent a JOIN device d ON d.id = a.device");
+        let mut list = List::new(columns, "agent a JOIN device d ON d.id = a.device").counting_to(FLEET_COUNTED_MAX);
         list.filter("a.org = {}", org.0);
         if !filter.protocols.is_empty() {
             list.any_of("a.protocol", filter.protocols.iter().map(|p| p.as_str()));

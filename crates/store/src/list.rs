@@ -14,6 +14,7 @@ pub(crate) struct List {
     from: &'static str,
     conditions: Vec<String>,
     params: Vec<V>,
+    counted_max: i64,
 }
 
 /// By what a list is sorted: a column that is never NULL, and the id that breaks ties. Both are selected as the last two
@@ -25,7 +26,13 @@ pub(crate) struct Order {
 
 impl List {
     pub fn new(columns: &'static str, from: &'static str) -> Self {
-        Self { columns, from, conditions: Vec::new(), params: Vec::new() }
+        Self { columns, from, conditions: Vec::new(), params: Vec::new(), counted_max: TOTAL_COUNTED_MAX }
+    }
+
+    /// Counts exactly up to another limit than [`TOTAL_COUNTED_MAX`].
+    pub fn counting_to(mut self, counted_max: i64) -> Self {
+        self.counted_max = counted_max;
+        self
     }
 
     /// Takes a parameter; gives its name in the text.
@@ -142,10 +149,11 @@ impl List {
 
     /// How many match; `None` above what is counted.
     fn count(&self, rx: &mut Rx) -> Result<Option<i64>, Fault> {
-        let counting = List { columns: "1", from: self.from, conditions: self.conditions.clone(), params: Vec::new() };
-        let sql = format!("SELECT count(*) FROM ({} LIMIT {}) n_", counting.text(None, &[]), TOTAL_COUNTED_MAX + 1);
+        let counting =
+            List { columns: "1", from: self.from, conditions: self.conditions.clone(), params: Vec::new(), counted_max: self.counted_max };
+        let sql = format!("SELECT count(*) FROM ({} LIMIT {}) n_", counting.text(None, &[]), self.counted_max + 1);
         let n = rx.rows_dyn(&sql, &self.params)?.first().map_or(Ok(0), |r| r.int(0))?;
-        Ok((n <= TOTAL_COUNTED_MAX).then_some(n))
+        Ok((n <= self.counted_max).then_some(n))
     }
 
     /// All rows in the order of a column, up to `limit`.
