@@ -60,13 +60,13 @@ pub struct Cx {
     /// The instant of this run of the command.
     pub now: Timestamp,
     seed: [u8; 32],
-    made: Cell,
+    made: Counter,
 }
 
 impl Cx {
     /// A context; `now` and the ids are set when a command runs with it.
     pub fn new(caller: Caller, name: impl Into<String>, org: OrgId, request: impl Into<String>) -> Self {
-        Self { caller, name: name.into(), org, request: request.into(), now: Timestamp(0), seed: [0; 32], made: Cell::new(0) }
+        Self { caller, name: name.into(), org, request: request.into(), now: Timestamp(0), seed: [0; 32], made: Counter::new(0) }
     }
 
     /// The same context for one more command: ids of its own, the same in each run of that command.
@@ -78,7 +78,7 @@ impl Cx {
 
     /// The same context at the beginning of a run of the command.
     pub(crate) fn at(&self, now: Timestamp) -> Self {
-        Self { now, made: Cell::new(0), ..self.clone() }
+        Self { now, made: Counter::new(0), ..self.clone() }
     }
 
     fn draw(&self, purpose: u8, bytes: &mut [u8]) -> u64 {
@@ -128,9 +128,9 @@ impl Cx {
 
 /// A counter that crosses threads with its context; nobody counts in it from two threads at once.
 #[derive(Debug)]
-struct Cell(AtomicU64);
+struct Counter(AtomicU64);
 
-impl Cell {
+impl Counter {
     fn new(value: u64) -> Self {
         Self(AtomicU64::new(value))
     }
@@ -144,7 +144,7 @@ impl Cell {
     }
 }
 
-impl Clone for Cell {
+impl Clone for Counter {
     fn clone(&self) -> Self {
         Self::new(self.get())
     }
