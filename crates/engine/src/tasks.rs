@@ -140,13 +140,11 @@ pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<
 
 /// Names among the targets that name nothing, with their place.
 fn unknown_devices(rx: &mut Rx, org: OrgId, named: &[String]) -> Result<Vec<(usize, String)>, Error> {
-    let mut unknown = Vec::new();
-    for (place, name) in named.iter().enumerate() {
-        if rx.device_ids(org, None, std::slice::from_ref(name), false)?.is_empty() {
-            unknown.push((place, name.clone()));
-        }
-    }
-    Ok(unknown)
+    let found = rx.devices_named(org, named)?;
+    let names: BTreeSet<&str> = found.iter().map(|(_, name)| name.as_str()).collect();
+    let ids: BTreeSet<DeviceId> = found.iter().map(|(id, _)| *id).collect();
+    let is_known = |name: &str| names.contains(name) || name.parse::<DeviceId>().is_ok_and(|id| ids.contains(&id));
+    Ok(named.iter().enumerate().filter(|(_, name)| !is_known(name)).map(|(place, name)| (place, name.clone())).collect())
 }
 
 /// The token that binds a start to a set of targets of a task version.

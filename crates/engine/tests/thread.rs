@@ -220,6 +220,8 @@ fn cancelling_a_run_ends_what_waits_and_the_totals_sum(world: World) {
 fn empty_selects_nothing_and_many_need_their_number(world: World) {
     let empty = world.start(json!({"name": "none", "steps": [{"id": "a", "action": {"type": "inventory"}}]})).expect_err("empty");
     assert_eq!((empty.kind, empty.key), (Kind::Conflict, "run/empty"));
+    let unknown = json!({"name": "typo", "targets": {"devices": ["pc-404"]}, "steps": [{"id": "a", "action": {"type": "inventory"}}]});
+    assert_eq!(world.start(unknown).expect_err("a name that names nothing").fields[0].pointer, "/targets/devices/0");
     let patch = json!({"size_guard": 1});
     world
         .engine
