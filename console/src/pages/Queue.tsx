@@ -3,7 +3,7 @@ import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { queue } from "../api/client";
+import { ApiError, queue } from "../api/client";
 import { useList, useMay, useSettings } from "../api/queries";
 import type { Assignment } from "../api/types";
 import { word } from "../i18n/say";
@@ -15,7 +15,7 @@ import { AssignmentDrawer } from "../parts/AssignmentDrawer";
 import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
 import { Confirm } from "../parts/Confirm";
 import { DataTable } from "../parts/DataTable";
-import { Empty, tell } from "../parts/Feedback";
+import { Empty, shout, tell } from "../parts/Feedback";
 import { ChoiceFilter, ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
 import { PageHead } from "../parts/PageHead";
 import { State } from "../parts/State";
@@ -46,7 +46,9 @@ export function Queue() {
       <PageHead
         title={t("nav.queue")}
         facts={list.total !== null && t("queue.count", { count: list.total })}
-        actions={may && <CancelMany ids={ids} filter={filter} total={list.total} clear={() => setIds(new Set())} />}
+        actions={
+          may && <CancelMany ids={ids} filter={filter} total={list.total} loaded={list.query.isSuccess} clear={() => setIds(new Set())} />
+        }
       />
       <search className="filters" aria-label={t("filter.bar")}>
         <TextFilter label={t("queue.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
@@ -88,15 +90,30 @@ export function Queue() {
   );
 }
 
-type CancelProps = { ids: Set<string>; filter: Search; total: number | null; clear: () => void };
+type CancelProps = { ids: Set<string>; filter: Search; total: number | null; loaded: boolean; clear: () => void };
 
-function CancelMany({ ids, filter, total, clear }: CancelProps) {
+function CancelMany({ ids, filter, total, loaded, clear }: CancelProps) {
   const { t, i18n } = useTranslation();
   const client = useQueryClient();
   const guard = useSettings().data?.size_guard ?? 100;
   const [asking, setAsking] = useState(false);
+  const [exact, setExact] = useState(0);
   const ticked = ids.size > 0;
-  const count = ticked ? ids.size : (total ?? 0);
+  const many = !ticked && loaded && total === null;
+  const count = ticked ? ids.size : (total ?? exact);
+  // A long list does not say its number; the server tells it when it refuses a wrong one.
+  const ask = async () => {
+    if (many) {
+      try {
+        await queue.cancel({ filter, confirm_count: 0 });
+      } catch (refusal) {
+        const told = refusal instanceof ApiError ? refusal.problem.count : undefined;
+        if (told === undefined) return shout(t, refusal);
+        setExact(told);
+      }
+    }
+    setAsking(true);
+  };
   const act = async () => {
     const done = await queue.cancel(ticked ? { ids: [...ids] } : { filter, confirm_count: count });
     clear();
@@ -108,8 +125,8 @@ function CancelMany({ ids, filter, total, clear }: CancelProps) {
   return (
     <>
       {ticked && <Button onClick={clear}>{t("queue.untick", { count: ids.size })}</Button>}
-      <Button variant="outline" color="red" disabled={count === 0} onClick={() => setAsking(true)}>
-        {t("assignment.cancel", { count })}
+      <Button variant="outline" color="red" disabled={count === 0 && !many} onClick={ask}>
+        {many ? t("queue.cancel_matching") : t("assignment.cancel", { count })}
       </Button>
       {asking && (
         <Confirm
