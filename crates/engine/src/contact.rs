@@ -75,20 +75,13 @@ pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
     Ok(Look { agent, settings, may_have_work })
 }
 
-/// Whether the routine inventory of an agent is due. A tenth of the period early counts, so that agents which come once a
-/// period are not told to wait for the next.
-pub fn inventory_due(agent: &Agent, settings: &Settings, now: Timestamp) -> bool {
-    let period = settings.inventory_every.0;
-    agent.last_inventory.is_none_or(|at| at.plus(period - period / 10) <= now)
-}
-
 fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
     let spread = look.agent.as_ref().map_or_else(
         || u128::from_le_bytes(blake3::hash(hello_id.as_bytes()).as_bytes()[..16].try_into().expect("a hash has sixteen bytes")),
         |a| a.id.0.as_u128(),
     );
     Greeting {
-        send_inventory: look.agent.as_ref().is_none_or(|a| inventory_due(a, &look.settings, now)),
+        send_inventory: look.agent.as_ref().is_none_or(|a| a.is_inventory_due(look.settings.inventory_every.0, now)),
         next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, 1.0, now),
         known: look.agent.as_ref().map(|a| a.id),
         claimed: Vec::new(),
@@ -161,7 +154,7 @@ fn tidings(agent: &Agent, settings: &Settings, claimed: Vec<Claimed>, now: Times
     Tidings {
         claimed,
         contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, 1.0, now),
-        inventory_due: inventory_due(agent, settings, now),
+        inventory_due: agent.is_inventory_due(settings.inventory_every.0, now),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who acts, where, for which request; and where ids come from.
 
 use crate::error::Error;
-use muster_core::access::{Actor, Caller, Role};
+use muster_core::access::{Caller, Role};
 use muster_core::ids::OrgId;
 use muster_core::time::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,11 +118,6 @@ impl Cx {
     /// The same in the organization acted in.
     pub fn may_here(&self, least: Role, what: &str) -> Result<(), Error> {
         self.may(least, self.org, what)
-    }
-
-    /// Whether Muster itself acts.
-    pub fn is_system(&self) -> bool {
-        self.caller.actor == Actor::System
     }
 }
 

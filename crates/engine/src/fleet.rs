@@ -108,7 +108,7 @@ pub fn source_sections(rx: &mut Rx, agents: &[Agent]) -> Result<Vec<StoredSectio
     let ids: Vec<AgentId> = agents.iter().map(|a| a.id).collect();
     let rank = |id: AgentId| {
         let agent = agents.iter().find(|a| a.id == id);
-        agent.map(|a| (!a.verified, a.protocol, std::cmp::Reverse(a.last_inventory), a.id))
+        agent.map(|a| (a.rank(), std::cmp::Reverse(a.last_inventory), a.id))
     };
     let mut best: BTreeMap<String, StoredSection> = BTreeMap::new();
     for section in rx.sections(&ids)? {

@@ -309,8 +309,7 @@ fn readings(tx: &mut Tx, agent: &Agent, arrival: &Arrival) -> Result<Vec<u8>, Er
 
 /// Whether the device is shown with this agent: verified before not, then by protocol, then the newest.
 fn shown(tx: &mut Tx, agent: &Agent) -> Result<bool, Error> {
-    let rank = |a: &Agent| (!a.verified, a.protocol);
-    Ok(tx.agents_of(agent.device)?.iter().all(|a| a.id == agent.id || a.last_inventory.is_none() || rank(agent) <= rank(a)))
+    Ok(tx.agents_of(agent.device)?.iter().all(|a| a.id == agent.id || a.last_inventory.is_none() || agent.rank() <= a.rank()))
 }
 
 /// The searched columns and tables of the device, drawn from its source sections; `None` when this agent is the source of none.
@@ -318,10 +317,9 @@ fn device_write(tx: &mut Tx, agent: &Agent, arrival: &Arrival, changes: &Changes
     let agents = tx.agents_of(agent.device)?;
     let before = source_sections(tx, &agents)?;
     let others: BTreeSet<&str> = before.iter().filter(|s| s.agent != agent.id).map(|s| s.section.as_str()).collect();
-    let rank = |a: &Agent| (!a.verified, a.protocol);
     let outranked = |section: &str| {
         others.contains(section)
-            && before.iter().any(|s| s.section == section && agents.iter().any(|a| a.id == s.agent && rank(a) < rank(agent)))
+            && before.iter().any(|s| s.section == section && agents.iter().any(|a| a.id == s.agent && a.rank() < agent.rank()))
     };
     let mut view = Inventory::empty(Completeness::Full);
     for section in ["hardware", "bios", "operatingsystem", "cpus", "networks", "accountinfo", "users"] {

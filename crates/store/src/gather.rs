@@ -5,14 +5,15 @@ use crate::queue::Queue;
 use crate::store::Store;
 use crate::unit::Tx;
 use futures_util::future::join_all;
+use muster_core::limits::{BATCH_COMMANDS_MAX, WRITER_QUEUE_MAX};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use tokio::sync::oneshot;
 
 /// The most items of one set.
-const SET: usize = 256;
+const SET: usize = BATCH_COMMANDS_MAX;
 /// The most items that wait.
-const ROOM: usize = 1024;
+const ROOM: usize = WRITER_QUEUE_MAX;
 
 /// What the caller of one item learns.
 pub type Answer<H> = Result<<H as Hot>::Done, <H as Hot>::Error>;

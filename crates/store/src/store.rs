@@ -10,6 +10,7 @@ use crate::read::{self, ReadJob};
 use crate::stats::{Counters, StoreStats};
 use crate::unit::{Db, Hint, Limit, Rx, Tx};
 use crate::{checkpoint, migrate, pgwriter};
+use muster_core::limits::{BATCH_COMMANDS_MAX, WRITER_QUEUE_MAX};
 use muster_core::time::Clock;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -40,8 +41,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            queue: 1024,
-            batch: 256,
+            queue: WRITER_QUEUE_MAX,
+            batch: BATCH_COMMANDS_MAX,
             batch_time: Duration::from_millis(5),
             command: Duration::from_secs(2),
             read: Duration::from_secs(30),

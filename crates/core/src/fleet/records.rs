@@ -5,6 +5,7 @@ use crate::ids::{AgentId, DeviceId, OrgId};
 use crate::inventory::{Finding, SectionChange};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A machine or thing we know.
@@ -105,6 +106,19 @@ pub struct Agent {
     pub version_no: i64,
 }
 
+impl Agent {
+    /// Whose data a device is shown with: verified before not, then by protocol. A lesser rank goes first.
+    pub fn rank(&self) -> (bool, Protocol) {
+        (!self.verified, self.protocol)
+    }
+
+    /// Whether its routine inventory is due. A tenth of the period early counts, so that agents which come once a period are
+    /// not told to wait for the next.
+    pub fn is_inventory_due(&self, every: Duration, now: Timestamp) -> bool {
+        self.last_inventory.is_none_or(|at| at.plus(every - every / 10) <= now)
+    }
+}
+
 /// An agent that reports for the first time, or anew.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewAgent {
@@ -194,4 +208,56 @@ pub struct WakeTry {
     pub outcome: WakeOutcome,
     /// More of it.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(protocol: Protocol, verified: bool) -> Agent {
+        Agent {
+            id: AgentId(Uuid::nil()),
+            org: OrgId(Uuid::nil()),
+            device: DeviceId(Uuid::nil()),
+            protocol,
+            foreign_id: None,
+            glpi_id: None,
+            public_key: None,
+            version: None,
+            modules: Vec::new(),
+            verified,
+            incarnation: 1,
+            first_contact: Timestamp(0),
+            last_contact: None,
+            next_contact: None,
+            last_inventory: None,
+            address: None,
+            port: None,
+            last_wake: None,
+            version_no: 1,
+        }
+    }
+
+    #[test]
+    fn trust_goes_before_protocol_and_the_own_agent_before_others() {
+        let ranked = [
+            agent(Protocol::Muster, true),
+            agent(Protocol::Glpi, true),
+            agent(Protocol::Fusioninventory, true),
+            agent(Protocol::Ocs, true),
+            agent(Protocol::Muster, false),
+        ];
+        assert!(ranked.is_sorted_by(|a, b| a.rank() < b.rank()));
+    }
+
+    #[test]
+    fn an_inventory_is_due_at_first_and_from_nine_tenths_of_its_period_on() {
+        let (every, now) = (Duration::from_secs(1_000), Timestamp::from_seconds(10_000));
+        let due = |age: Option<u64>| {
+            let last_inventory = age.map(|s| now.minus(Duration::from_secs(s)));
+            Agent { last_inventory, ..agent(Protocol::Ocs, false) }.is_inventory_due(every, now)
+        };
+        assert!(due(None) && due(Some(900)) && due(Some(5_000)));
+        assert!(!due(Some(899)) && !due(Some(0)));
+    }
 }
