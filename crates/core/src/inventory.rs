@@ -4,6 +4,10 @@
 //! schema documents them. A section is a list of rows; sections that are one object there (`bios`, `hardware`,
 //! `operatingsystem`, …) are lists of one row here. Unknown sections and fields are kept as they came.
 
+mod told;
+
+pub use told::{Canonical, Print, SectionPrint, Told, row_key};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -164,8 +168,8 @@ pub fn split(section: &str, rows: &[Row]) -> Split {
     Split { facts, rows: whole }
 }
 
-/// One row as canonical JSON without its readings.
-fn fact_line(section: &str, row: &Row) -> String {
+/// One row as canonical JSON without its readings; [`Split::facts`] is made of such lines.
+pub fn fact_line(section: &str, row: &Row) -> String {
     let kept: BTreeMap<&str, &Value> =
         row.iter().filter(|(field, _)| !is_reading_field(section, field)).map(|(field, value)| (field.as_str(), value)).collect();
     serde_json::to_string(&kept).unwrap_or_default()

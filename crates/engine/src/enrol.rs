@@ -3,9 +3,10 @@
 use crate::access::secret_hash;
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
+use crate::identity::place;
 use muster_core::access::Role;
-use muster_core::fleet::{Evidence, EvidenceKind, FIT_ENOUGH, NewAgent, Protocol, fit, is_telling_mac, is_worthless};
-use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::fleet::{Evidence, EvidenceKind, NewAgent, Protocol, is_telling_mac, is_worthless};
+use muster_core::ids::{AgentId, DeviceId};
 use muster_store::Tx;
 
 /// What an agent brings to join.
@@ -88,42 +89,6 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
     tx.agent_insert(&agent, cx.now)?;
     tx.evidence_replace(org.id, agent.id, &evidence)?;
     Ok(Enrolled { agent: agent.id, device, incarnation: 1, org: org.name })
-}
-
-/// Finds the device that a new agent speaks for, or makes it. A device whose agent of the same protocol was heard lately is
-/// not taken: that would be a clone of it, and clones are devices of their own.
-pub(crate) fn place(
-    tx: &mut Tx,
-    cx: &Cx,
-    org: OrgId,
-    protocol: Protocol,
-    name: Option<&str>,
-    evidence: &[Evidence],
-) -> Result<DeviceId, Error> {
-    let mut candidates: Vec<DeviceId> = tx.devices_with_evidence(org, evidence)?.into_iter().map(|(device, _)| device).collect();
-    candidates.sort_unstable();
-    candidates.dedup();
-    let mut best: Option<(i32, DeviceId)> = None;
-    for candidate in candidates {
-        let Some(device) = tx.device(org, candidate)? else { continue };
-        let known: Vec<Evidence> = tx.evidence_of(candidate)?.into_iter().map(|k| k.evidence).collect();
-        let agents = tx.agents_of(candidate)?;
-        let alive =
-            |a: &muster_core::fleet::Agent| a.last_contact.is_some_and(|at| cx.now.since(at) < std::time::Duration::from_secs(2 * 3_600));
-        if agents.iter().any(|a| a.protocol == protocol && alive(a)) {
-            continue;
-        }
-        let points = fit(evidence, name, &known, &device.name);
-        if points >= FIT_ENOUGH && best.is_none_or(|(most, _)| points > most) {
-            best = Some((points, candidate));
-        }
-    }
-    if let Some((_, device)) = best {
-        return Ok(device);
-    }
-    let id = cx.id::<DeviceId>();
-    tx.device_insert(id, org, name.unwrap_or("unnamed"), cx.now)?;
-    Ok(id)
 }
 
 /// Bars an agent: its key no longer counts, it must join anew.

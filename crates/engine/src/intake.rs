@@ -1,19 +1,18 @@
 //! An inventory arrives: who sent it, what changed, write only that.
 
-use crate::contact::known;
 use crate::cx::Cx;
-use crate::enrol::place;
 use crate::error::{Error, Kind};
 use crate::fleet::source_sections;
+use crate::identity::{evidence, sender};
 use crate::work;
-use muster_core::fleet::{Agent, Evidence, EvidenceKind, NewAgent, Protocol, SectionHistory, StoredSection, hardware_evidence, summary};
+use muster_core::fleet::{Agent, Protocol, SectionHistory, StoredSection, summary};
 use muster_core::ids::{AgentId, DeviceId};
 use muster_core::inventory::{Completeness, Inventory, Row, SectionChange, compare, hash, is_reading_section, split, text};
 use muster_core::limits::{FINDINGS_MAX, SECTIONS_MAX};
+use muster_core::time::Timestamp;
 use muster_store::{DeviceWrite, InventoryWrite, Rx, SectionWrite, Software, Tx};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// An inventory with who says it comes from where.
 #[derive(Clone, Debug)]
@@ -137,80 +136,6 @@ pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Erro
     Ok(Stored { tag, ..answer })
 }
 
-/// By what the agent may be recognised: what came, and of what did not come what we hold.
-fn evidence(tx: &mut Tx, agent: &Agent, arrival: &Arrival) -> Result<Vec<Evidence>, Error> {
-    let mut view = Inventory::empty(Completeness::Partial);
-    for section in ["hardware", "bios", "networks"] {
-        let rows = match arrival.inventory.sections.get(section) {
-            Some(rows) => rows.clone(),
-            None => serde_json::from_slice(&tx.section_facts(agent.id, section)?.unwrap_or_default()).unwrap_or_default(),
-        };
-        view.sections.insert(section.to_owned(), rows);
-    }
-    let mut found = hardware_evidence(&view);
-    let ids = [(EvidenceKind::Deviceid, &agent.foreign_id), (EvidenceKind::AgentId, &agent.glpi_id)];
-    found.extend(ids.into_iter().filter_map(|(kind, id)| id.clone().map(|value| Evidence { kind, value })));
-    if let Some(key) = &agent.public_key {
-        found.push(Evidence { kind: EvidenceKind::Key, value: blake3::hash(key).to_hex()[..16].to_owned() });
-    }
-    Ok(found)
-}
-
-/// The agent an inventory comes from: a known one, or one made known now.
-fn sender(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<(Agent, bool), Error> {
-    if let Some(id) = arrival.own {
-        return Ok((crate::contact::own(tx, id)?, false));
-    }
-    let foreign_id =
-        arrival.foreign_id.as_deref().ok_or_else(|| Error::new(Kind::Invalid, "inventory/no-deviceid", "an inventory needs a DEVICEID"))?;
-    if let Some(mut agent) = known(tx, arrival.protocol, foreign_id)? {
-        if agent.protocol != arrival.protocol || (arrival.glpi_id.is_some() && agent.glpi_id != arrival.glpi_id) {
-            tx.agent_speaks(agent.id, arrival.protocol, arrival.glpi_id.as_deref())?;
-            agent.protocol = arrival.protocol;
-            agent.glpi_id = arrival.glpi_id.clone().or(agent.glpi_id);
-        }
-        return Ok((agent, false));
-    }
-    let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
-    let source = arrival.source.map(|ip| ip.to_canonical().to_string());
-    let verified = org.settings.verifies(arrival.source);
-    if let (false, Some(source)) = (verified, &source) {
-        let strangers = tx.strangers_from(source, cx.now.minus(Duration::from_secs(86_400)))?;
-        if strangers >= i64::from(org.settings.new_agents_per_source_max) {
-            let detail = format!("{strangers} new agents came from {source} within a day; no more are taken until some are verified");
-            return Err(Error::new(Kind::LimitReached, "agent/too-many-new", detail));
-        }
-    }
-    let device = device_of_new(tx, cx, arrival)?;
-    let new = NewAgent {
-        id: cx.id(),
-        org: cx.org,
-        device,
-        protocol: arrival.protocol,
-        foreign_id: Some(foreign_id.to_owned()),
-        glpi_id: arrival.glpi_id.clone(),
-        public_key: None,
-        version: arrival.version.clone(),
-        verified,
-        source,
-    };
-    tx.agent_insert(&new, cx.now)?;
-    let agent = tx.agent(new.id)?.ok_or_else(|| Error::not_found("agent/not-found", "agent", new.id))?;
-    Ok((agent, true))
-}
-
-/// The device of a new agent: that of the id it had before, else by hardware, else a new one.
-fn device_of_new(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<DeviceId, Error> {
-    if let Some(old) = &arrival.old_foreign_id
-        && let Some(before) = known(tx, arrival.protocol, old)?.filter(|a| a.org == cx.org)
-    {
-        return Ok(before.device);
-    }
-    let told = summary(&arrival.inventory).name;
-    let name = told.or_else(|| arrival.foreign_id.as_deref().map(|id| id.chars().take(200).collect()));
-    place(tx, cx, cx.org, arrival.protocol, name.as_deref(), &hardware_evidence(&arrival.inventory))
-}
-
 /// What an inventory changes against what is stored of its agent.
 #[derive(Default)]
 struct Changes {
@@ -253,6 +178,10 @@ fn changes(
 }
 
 impl Changes {
+    fn is_first(&self, section: &str) -> bool {
+        self.history.iter().any(|h| h.section == section && h.kind == "first")
+    }
+
     fn note(&mut self, section: &str, kind: &str, change: SectionChange) {
         if section == "softwares" {
             self.software = change.clone();
@@ -271,7 +200,7 @@ fn plan(tx: &mut Tx, cx: &Cx, agent: &Agent, arrival: &Arrival, changes: Changes
     let readings = (tx.readings_hash(agent.id)? != Some(readings_hash)).then_some((readings_hash, readings));
     let shown = shown(tx, agent)?;
     let touched = !changes.sections.is_empty() || !changes.removed.is_empty();
-    let device_write = if touched { device_write(tx, agent, arrival, &changes)? } else { None };
+    let device_write = if touched { device_write(tx, cx.now, agent, arrival, &changes)? } else { None };
     let mut findings = arrival.inventory.findings.clone();
     findings.truncate(FINDINGS_MAX);
     Ok(InventoryWrite {
@@ -313,7 +242,7 @@ fn shown(tx: &mut Tx, agent: &Agent) -> Result<bool, Error> {
 }
 
 /// The searched columns and tables of the device, drawn from its source sections; `None` when this agent is the source of none.
-fn device_write(tx: &mut Tx, agent: &Agent, arrival: &Arrival, changes: &Changes) -> Result<Option<DeviceWrite>, Error> {
+fn device_write(tx: &mut Tx, now: Timestamp, agent: &Agent, arrival: &Arrival, changes: &Changes) -> Result<Option<DeviceWrite>, Error> {
     let agents = tx.agents_of(agent.device)?;
     let before = source_sections(tx, &agents)?;
     let others: BTreeSet<&str> = before.iter().filter(|s| s.agent != agent.id).map(|s| s.section.as_str()).collect();
@@ -346,6 +275,7 @@ fn device_write(tx: &mut Tx, agent: &Agent, arrival: &Arrival, changes: &Changes
         summary: summary(&view),
         logins: logins(view.rows("users")),
         software_added: added,
+        software_since: if changes.is_first("softwares") || from_other { Timestamp(0) } else { now },
         software_removed: removed,
         software_count: count.filter(|_| takes_software).and_then(|n| i64::try_from(n).ok()),
     }))

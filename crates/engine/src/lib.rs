@@ -12,6 +12,7 @@ pub mod enrol;
 mod error;
 pub mod fleet;
 pub mod idempotency;
+pub mod identity;
 pub mod intake;
 pub mod overview;
 pub mod runs;

@@ -61,6 +61,8 @@ pub struct DeviceWrite {
     pub logins: Vec<String>,
     /// Programs that came.
     pub software_added: Vec<Software>,
+    /// Since when the device has those that came; 0 when nobody can tell.
+    pub software_since: Timestamp,
     /// Programs that went.
     pub software_removed: Vec<Software>,
     /// How many programs there are; `None` when unchanged.
@@ -294,7 +296,7 @@ impl Tx {
         added.sort_unstable_by_key(|(id, _)| *id);
         added.dedup_by_key(|(id, _)| *id);
         if self.is_postgres() {
-            return self.software_add_postgres(device, &added);
+            return self.software_add_postgres(device, d.software_since, &added);
         }
         for (id, s) in added {
             self.send(
@@ -302,15 +304,15 @@ impl Tx {
                 &[id.into(), (&s.name).into(), (&s.version).into(), (&s.publisher).into(), (&s.arch).into()],
             )?;
             self.send(
-                "INSERT INTO device_software (software, device) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                &[id.into(), V::U(device.0)],
+                "INSERT INTO device_software (software, device, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                &[id.into(), V::U(device.0), d.software_since.0.into()],
             )?;
         }
         Ok(())
     }
 
     /// The same in two statements: PostgreSQL pays by the statement.
-    fn software_add_postgres(&mut self, device: DeviceId, added: &[(i64, &Software)]) -> Result<(), Fault> {
+    fn software_add_postgres(&mut self, device: DeviceId, since: Timestamp, added: &[(i64, &Software)]) -> Result<(), Fault> {
         let texts = |get: fn(&Software) -> &String| V::Ts(added.iter().map(|(_, s)| Some(get(s).clone())).collect());
         let ids = V::Is(added.iter().map(|(id, _)| Some(*id)).collect());
         self.send(
@@ -319,8 +321,8 @@ impl Tx {
             &[ids.clone(), texts(|s| &s.name), texts(|s| &s.version), texts(|s| &s.publisher), texts(|s| &s.arch)],
         )?;
         self.send(
-            "INSERT INTO device_software (software, device) SELECT x, ?2 FROM unnest(?1::bigint[]) x ON CONFLICT DO NOTHING",
-            &[ids, V::U(device.0)],
+            "INSERT INTO device_software (software, device, since) SELECT x, ?2, ?3 FROM unnest(?1::bigint[]) x ON CONFLICT DO NOTHING",
+            &[ids, V::U(device.0), since.0.into()],
         )
     }
 }

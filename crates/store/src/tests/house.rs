@@ -64,8 +64,14 @@ pub(crate) fn device(tx: &mut Tx, n: u128, name: &str) -> Result<(), Fault> {
 
 /// An inventory of device `n` that says only this much.
 pub(crate) fn inventory(n: u128, summary: Summary) -> InventoryWrite {
-    let device_write =
-        DeviceWrite { summary, logins: Vec::new(), software_added: Vec::new(), software_removed: Vec::new(), software_count: None };
+    let device_write = DeviceWrite {
+        summary,
+        logins: Vec::new(),
+        software_added: Vec::new(),
+        software_since: Timestamp(0),
+        software_removed: Vec::new(),
+        software_count: None,
+    };
     InventoryWrite {
         org: HERE,
         device: DeviceId(id(n)),
