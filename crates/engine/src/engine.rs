@@ -5,7 +5,7 @@ use crate::error::Error;
 use muster_core::access::Caller;
 use muster_core::ids::{AgentId, OrgId};
 use muster_core::time::{Clock, Timestamp};
-use muster_store::{Heard, Hint, Rx, Store, Tx};
+use muster_store::{Gather, Heard, Hint, Rx, Store, Touch, Touched, Tx};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,12 +22,14 @@ struct Inner {
     random: Arc<dyn Random>,
     presence: Mutex<BTreeMap<AgentId, Heard>>,
     inventories: AtomicU64,
+    touches: Gather<Touch>,
 }
 
 impl Engine {
     /// An engine on an open store.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let inner = Inner { store, clock, random, presence: Mutex::new(BTreeMap::new()), inventories: AtomicU64::new(0) };
+        let touches = Gather::new(&store, "intake.touch");
+        let inner = Inner { store, clock, random, presence: Mutex::new(BTreeMap::new()), inventories: AtomicU64::new(0), touches };
         Self { inner: Arc::new(inner) }
     }
 
@@ -117,7 +119,12 @@ impl Engine {
 
     /// Notes that an agent was heard. Kept in memory and written in sets: losing a second of it at a crash is accepted.
     pub fn heard(&self, heard: Heard) {
-        self.presence().insert(heard.agent, heard);
+        let mut presence = self.presence();
+        let news = match presence.remove(&heard.agent) {
+            Some(before) => heard.after(before),
+            None => heard,
+        };
+        presence.insert(news.agent, news);
     }
 
     /// Takes what was heard since the last call.
@@ -131,6 +138,11 @@ impl Engine {
         for heard in all {
             presence.entry(heard.agent).or_insert(heard);
         }
+    }
+
+    /// Takes an inventory that may repeat the last one of its agent: `None` when it does not. Whoever calls needs a tokio runtime.
+    pub(crate) async fn touch(&self, touch: Touch) -> Result<Option<Touched>, Error> {
+        Ok(self.inner.touches.try_call(touch).await?)
     }
 
     /// Counts an inventory that was stored.

@@ -16,8 +16,8 @@ use std::time::Duration;
 pub(crate) fn evidence(tx: &mut Tx, agent: &Agent, arrival: &Arrival) -> Result<Vec<Evidence>, Error> {
     let mut view = Inventory::empty(Completeness::Partial);
     for section in ["hardware", "bios", "networks"] {
-        let rows = match arrival.inventory.sections.get(section) {
-            Some(rows) => rows.clone(),
+        let rows = match arrival.told.section(section) {
+            Some(_) => arrival.told.rows(section),
             None => serde_json::from_slice(&tx.section_facts(agent.id, section)?.unwrap_or_default()).unwrap_or_default(),
         };
         view.sections.insert(section.to_owned(), rows);
@@ -81,9 +81,9 @@ fn device_of_new(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<DeviceId, Er
     {
         return Ok(before.device);
     }
-    let told = summary(&arrival.inventory).name;
-    let name = told.or_else(|| arrival.foreign_id.as_deref().map(|id| id.chars().take(200).collect()));
-    place(tx, cx, cx.org, arrival.protocol, name.as_deref(), &hardware_evidence(&arrival.inventory))
+    let told = arrival.view(&["hardware", "bios", "networks"]);
+    let name = summary(&told).name.or_else(|| arrival.foreign_id.as_deref().map(|id| id.chars().take(200).collect()));
+    place(tx, cx, cx.org, arrival.protocol, name.as_deref(), &hardware_evidence(&told))
 }
 
 /// Finds the device that a new agent speaks for, or makes it. A device whose agent of the same protocol was heard lately is

@@ -1,21 +1,30 @@
 //! An inventory arrives: who sent it, what changed, write only that.
+//!
+//! Doors go three steps, cheapest first: [`Engine::touch`] for one that repeats the last; [`before`], [`plan`] and [`apply`], so
+//! that comparing and packing happen outside the transaction; and [`inventory`], all in one transaction, when others kept coming
+//! between. What changes is worked out in [`mod@plan`], the searched columns in `searched`.
+
+mod plan;
+mod searched;
+
+pub use plan::{Plan, plan};
 
 use crate::cx::Cx;
+use crate::engine::Engine;
 use crate::error::{Error, Kind};
 use crate::fleet::source_sections;
 use crate::identity::{evidence, sender};
 use crate::work;
-use muster_core::fleet::{Agent, Protocol, SectionHistory, StoredSection, summary};
+use muster_core::fleet::{Agent, Protocol, StoredSection};
 use muster_core::ids::{AgentId, DeviceId};
-use muster_core::inventory::{Completeness, Inventory, Row, SectionChange, compare, hash, is_reading_section, split, text};
-use muster_core::limits::{FINDINGS_MAX, SECTIONS_MAX};
-use muster_core::time::Timestamp;
-use muster_store::{DeviceWrite, InventoryWrite, Rx, SectionWrite, Software, Tx};
-use std::collections::{BTreeMap, BTreeSet};
+use muster_core::inventory::{Completeness, Inventory, Keyed, Print, Row, Told, hash, is_reading_section, split};
+use muster_store::{Rx, Touch, Touched, Tx, Whose};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// An inventory with who says it comes from where.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Arrival {
     /// How the agent speaks.
     pub protocol: Protocol,
@@ -32,24 +41,31 @@ pub struct Arrival {
     /// The address it comes from.
     pub source: Option<IpAddr>,
     /// What it tells.
-    pub inventory: Inventory,
-    /// The sections of `inventory`, cut and hashed; see [`prepare`].
-    pub sections: Vec<Prepared>,
+    pub told: Arc<dyn Told>,
     /// Our own agent: sections that it has but did not send, because we hold them by these hashes; see [`wanted`].
     pub unchanged: BTreeMap<String, [u8; 32]>,
 }
 
-/// A section cut in facts and readings, hashed: done before the transaction.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// Its name.
-    pub section: String,
-    /// Its facts, canonical JSON; empty for a section of readings.
-    pub facts: Vec<u8>,
-    /// Hash of the facts.
-    pub hash: [u8; 32],
-    /// How many rows.
-    pub rows: usize,
+impl Arrival {
+    /// The named sections as they were told, in canonical form.
+    pub fn view(&self, sections: &[&str]) -> Inventory {
+        let mut view = Inventory::empty(self.told.completeness());
+        for name in sections.iter().filter(|name| self.told.section(name).is_some()) {
+            view.sections.insert((*name).to_owned(), self.told.rows(name));
+        }
+        view
+    }
+
+    fn has(&self, section: &str) -> bool {
+        self.told.section(section).is_some() || self.unchanged.contains_key(section)
+    }
+
+    /// By what a repetition is recognised; only a foreign agent that names no former id can repeat itself.
+    fn touch(&self) -> Option<Touch> {
+        let foreign_id = self.foreign_id.clone().filter(|_| self.own.is_none() && self.old_foreign_id.is_none())?;
+        let (facts, readings) = (self.told.facts(), self.told.readings());
+        Some(Touch { protocol: self.protocol, foreign_id, glpi_id: self.glpi_id.clone(), facts, readings })
+    }
 }
 
 /// What an inventory came to.
@@ -69,21 +85,161 @@ pub struct Stored {
     pub tag: Option<String>,
 }
 
-/// Cuts and hashes the sections of an inventory.
-pub fn prepare(inventory: &Inventory) -> Vec<Prepared> {
-    inventory
-        .sections
-        .iter()
-        .take(SECTIONS_MAX)
-        .map(|(section, rows)| {
-            let facts = split(section, rows).facts;
-            Prepared { section: section.clone(), hash: hash(&facts), facts, rows: rows.len() }
-        })
-        .collect()
+impl From<Touched> for Stored {
+    fn from(t: Touched) -> Self {
+        Self { agent: t.agent, device: t.device, new_agent: false, written: Vec::new(), removed: Vec::new(), tag: t.tag }
+    }
 }
 
 /// The key of the error by which an inventory is refused whose `unchanged` sections we do not hold: look again what is wanted.
 pub const NOT_HELD: &str = "inventory/not-held";
+/// The key of the error that says that others wrote between [`before`] and [`apply`]: begin again.
+pub const OVERTAKEN: &str = "inventory/overtaken";
+
+fn overtaken() -> Error {
+    Error::new(Kind::Conflict, OVERTAKEN, "something else of this device was written meanwhile; send the inventory again")
+}
+
+/// Stores an inventory: the steps of this module, as a door takes them.
+pub async fn store(engine: &Engine, cx: &Cx, arrival: Arc<Arrival>) -> Result<Stored, Error> {
+    if let Some(touch) = arrival.touch()
+        && let Some(touched) = engine.touch(touch).await?
+        // What waits for an inventory is ended by the long way.
+        && !touched.has_open
+    {
+        return Ok(touched.into());
+    }
+    for _ in 0..3 {
+        let (asked, told) = (arrival.clone(), arrival.clone());
+        let before = engine.read(cx, move |rx, cx| before(rx, cx, &asked)).await?;
+        let plan = Arc::new(plan(&before, &arrival)?);
+        let done = engine.try_write("intake.inventory", cx, move |tx, cx| apply(tx, cx, &told, &before, &plan)).await;
+        match done {
+            Err(error) if error.key == OVERTAKEN => {}
+            done => return done,
+        }
+    }
+    engine.try_write("intake.whole", cx, move |tx, cx| inventory(tx, cx, &arrival)).await
+}
+
+/// What is known of an agent and its device before an inventory of it is taken.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// The agent; `None` when it is not known yet.
+    agent: Option<Agent>,
+    /// Whether this very inventory makes it known.
+    is_new: bool,
+    /// The number of the device's inventory.
+    fence: i64,
+    /// All agents of the device.
+    agents: Vec<Agent>,
+    /// What this agent told, without the documents.
+    own: BTreeMap<String, StoredSection>,
+    /// Per section the one agent whose data are shown.
+    sources: Vec<StoredSection>,
+    /// Documents of this agent that differ from what came.
+    keyed: BTreeMap<String, Keyed>,
+    /// Facts that are needed for the searched columns and were not told.
+    facts: BTreeMap<(AgentId, String), Vec<Row>>,
+    /// The readings, when some of them stay.
+    readings: BTreeMap<String, Vec<Row>>,
+    /// Their print.
+    readings_print: Option<Print>,
+}
+
+/// Looks up what an inventory has to be compared with.
+pub fn before(rx: &mut Rx, _cx: &Cx, arrival: &Arrival) -> Result<Before, Error> {
+    let known = match (arrival.own, &arrival.foreign_id) {
+        (Some(id), _) => Some(crate::contact::own(rx, id)?),
+        (None, Some(id)) => crate::contact::known(rx, arrival.protocol, id)?,
+        (None, None) => None,
+    };
+    // An agent that speaks another way now is changed first.
+    match known.filter(|a| a.protocol == arrival.protocol && (arrival.glpi_id.is_none() || a.glpi_id == arrival.glpi_id)) {
+        Some(agent) => before_of(rx, arrival, agent, false),
+        None => Ok(Before::default()),
+    }
+}
+
+fn before_of(rx: &mut Rx, arrival: &Arrival, agent: Agent, is_new: bool) -> Result<Before, Error> {
+    if !arrival.unchanged.is_empty() && !wanted(rx, agent.id, &arrival.unchanged)?.is_empty() {
+        return Err(Error::new(Kind::Conflict, NOT_HELD, "the inventory builds on sections that are not held any more; send them again"));
+    }
+    let (fence, readings_print) = rx.inventory_stand(agent.device, agent.id)?;
+    let agents = rx.agents_of(agent.device)?;
+    let own: BTreeMap<_, _> = rx.sections(&[agent.id])?.into_iter().map(|s| (s.section.clone(), s)).collect();
+    let sources = if agents.len() > 1 { source_sections(rx, &agents)? } else { own.values().cloned().collect() };
+    let mut before = Before { fence, readings_print, agents, own, sources, is_new, ..Before::default() };
+    for section in before.differing(arrival) {
+        if let Some(keyed) = rx.section_keyed(agent.id, &section, arrival.told.form())? {
+            before.keyed.insert(section, keyed);
+        }
+    }
+    for source in searched::wanted(&before, &agent, arrival) {
+        let facts = rx.section_facts(source.agent, &source.section)?.unwrap_or_default();
+        before.facts.insert((source.agent, source.section), serde_json::from_slice(&facts).unwrap_or_default());
+    }
+    if arrival.told.completeness() == Completeness::Partial || !arrival.unchanged.is_empty() {
+        before.readings = stored_readings(rx, agent.id)?;
+    }
+    before.agent = Some(agent);
+    Ok(before)
+}
+
+impl Before {
+    /// Sections of this agent that differ from what came, or are gone.
+    fn differing(&self, arrival: &Arrival) -> Vec<String> {
+        let changed = |s: &&StoredSection| match arrival.told.section(&s.section) {
+            Some(new) => s.print != Some(arrival.told.mark(new)),
+            None => arrival.told.completeness() == Completeness::Full && !arrival.has(&s.section),
+        };
+        self.own.values().filter(changed).map(|s| s.section.clone()).collect()
+    }
+}
+
+/// Writes a plan, unless something else was written since [`before`].
+pub fn apply(tx: &mut Tx, cx: &Cx, arrival: &Arrival, before: &Before, plan: &Plan) -> Result<Stored, Error> {
+    let Some(agent) = &before.agent else { return first(tx, cx, arrival, plan) };
+    write(tx, cx, arrival, agent, before.is_new, plan)
+}
+
+/// The first inventory of an agent. What was planned holds when its device is new too.
+fn first(tx: &mut Tx, cx: &Cx, arrival: &Arrival, plan: &Plan) -> Result<Stored, Error> {
+    let (agent, is_new) = sender(tx, cx, arrival)?;
+    let alone = tx.agents_of(agent.device)?.len() == 1;
+    if is_new && alone {
+        return write(tx, cx, arrival, &agent, true, plan);
+    }
+    let before = before_of(tx, arrival, agent.clone(), is_new)?;
+    let plan = self::plan(&before, arrival)?;
+    write(tx, cx, arrival, &agent, is_new, &plan)
+}
+
+/// Stores an inventory in one transaction; an agent that reports for the first time is made known by it.
+pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Error> {
+    let (agent, is_new) = sender(tx, cx, arrival)?;
+    let before = before_of(tx, arrival, agent.clone(), is_new)?;
+    let plan = self::plan(&before, arrival)?;
+    write(tx, cx, arrival, &agent, is_new, &plan)
+}
+
+fn write(tx: &mut Tx, cx: &Cx, arrival: &Arrival, agent: &Agent, is_new: bool, plan: &Plan) -> Result<Stored, Error> {
+    let of = Whose { org: agent.org, device: agent.device, agent: agent.id, at: cx.now, history: cx.id() };
+    if !tx.inventory_write(&of, plan.write())? {
+        return Err(overtaken());
+    }
+    if is_new || plan.touches(&["hardware", "bios", "networks"]) {
+        let evidence = evidence(tx, agent, arrival)?;
+        tx.evidence_replace(agent.org, agent.id, &evidence)?;
+    }
+    let damaged = arrival.told.findings().iter().any(|f| f.kind == "truncated");
+    if !damaged {
+        work::inventory_arrived(tx, cx, agent)?;
+    }
+    let tag = if arrival.protocol == Protocol::Ocs { tx.device_tag(agent.device)? } else { None };
+    let (written, removed) = plan.names();
+    Ok(Stored { agent: agent.id, device: agent.device, new_agent: is_new, written, removed, tag })
+}
 
 /// Which of the told sections we do not hold by their hash. A section of readings is compared as the rows it came with
 /// (`docs/protocols/native.md`, "Calls"); an empty one needs no content.
@@ -102,211 +258,4 @@ pub fn wanted(rx: &mut Rx, agent: AgentId, told: &BTreeMap<String, [u8; 32]>) ->
 
 fn stored_readings(rx: &mut Rx, agent: AgentId) -> Result<BTreeMap<String, Vec<Row>>, Error> {
     Ok(rx.readings(agent)?.and_then(|document| serde_json::from_slice(&document).ok()).unwrap_or_default())
-}
-
-/// Stores an inventory; an agent that reports for the first time is made known by it.
-pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Error> {
-    let (agent, new_agent) = sender(tx, cx, arrival)?;
-    if !arrival.unchanged.is_empty() && !wanted(tx, agent.id, &arrival.unchanged)?.is_empty() {
-        return Err(Error::new(Kind::Conflict, NOT_HELD, "the inventory builds on sections that are not held any more; send them again"));
-    }
-    let stored: BTreeMap<String, StoredSection> = tx.sections(&[agent.id])?.into_iter().map(|s| (s.section.clone(), s)).collect();
-    // The account information of an OCS agent that is known stays ours (`docs/protocols/ocs.md`, "Answers").
-    let keeps_account = arrival.protocol == Protocol::Ocs && !new_agent;
-    let changes = changes(tx, &agent, arrival, &stored, keeps_account)?;
-    let write = plan(tx, cx, &agent, arrival, changes)?;
-    let answer = Stored {
-        agent: agent.id,
-        device: agent.device,
-        new_agent,
-        written: write.sections.iter().map(|s| s.section.clone()).collect(),
-        removed: write.removed.clone(),
-        tag: None,
-    };
-    tx.inventory_write(&write)?;
-    if new_agent || !answer.written.is_empty() {
-        let evidence = evidence(tx, &agent, arrival)?;
-        tx.evidence_replace(agent.org, agent.id, &evidence)?;
-    }
-    let damaged = arrival.inventory.findings.iter().any(|f| f.kind == "truncated");
-    if !damaged {
-        work::inventory_arrived(tx, cx, &agent)?;
-    }
-    let tag = tx.device(agent.org, agent.device)?.and_then(|d| d.tag);
-    Ok(Stored { tag, ..answer })
-}
-
-/// What an inventory changes against what is stored of its agent.
-#[derive(Default)]
-struct Changes {
-    sections: Vec<SectionWrite>,
-    removed: Vec<String>,
-    history: Vec<SectionHistory>,
-    software: SectionChange,
-    /// Whether the account information that came does not count.
-    keeps_account: bool,
-}
-
-fn changes(
-    tx: &mut Tx,
-    agent: &Agent,
-    arrival: &Arrival,
-    stored: &BTreeMap<String, StoredSection>,
-    keeps_account: bool,
-) -> Result<Changes, Error> {
-    let mut found = Changes { keeps_account, ..Changes::default() };
-    let passed_over = |section: &str| is_reading_section(section) || (keeps_account && section == "accountinfo");
-    for new in arrival.sections.iter().filter(|s| !passed_over(&s.section)) {
-        let before = stored.get(&new.section);
-        if before.is_some_and(|s| s.hash == new.hash) {
-            continue;
-        }
-        let old = if before.is_some() { tx.section_facts(agent.id, &new.section)? } else { None };
-        let change = compare(old.as_deref().unwrap_or(b"[]"), &new.facts);
-        found.note(&new.section, if before.is_some() { "changed" } else { "first" }, change);
-        found.sections.push(SectionWrite { section: new.section.clone(), hash: new.hash, facts: new.facts.clone(), rows: new.rows });
-    }
-    if arrival.inventory.completeness == Completeness::Full {
-        let still_there = |s: &String| arrival.inventory.sections.contains_key(s) || arrival.unchanged.contains_key(s);
-        for gone in stored.keys().filter(|s| !still_there(s)) {
-            let old = tx.section_facts(agent.id, gone)?.unwrap_or_default();
-            found.note(gone, "removed", compare(&old, b"[]"));
-            found.removed.push(gone.clone());
-        }
-    }
-    Ok(found)
-}
-
-impl Changes {
-    fn is_first(&self, section: &str) -> bool {
-        self.history.iter().any(|h| h.section == section && h.kind == "first")
-    }
-
-    fn note(&mut self, section: &str, kind: &str, change: SectionChange) {
-        if section == "softwares" {
-            self.software = change.clone();
-        }
-        let (added_count, removed_count) = (change.added.len(), change.removed.len());
-        // The rows of a first section are the section itself; only their number is kept.
-        let change = if kind == "first" { SectionChange::default() } else { change };
-        self.history.push(SectionHistory { section: section.to_owned(), kind: kind.to_owned(), change, added_count, removed_count });
-    }
-}
-
-/// Everything to be written for an inventory.
-fn plan(tx: &mut Tx, cx: &Cx, agent: &Agent, arrival: &Arrival, changes: Changes) -> Result<InventoryWrite, Error> {
-    let readings = readings(tx, agent, arrival)?;
-    let readings_hash = hash(&readings);
-    let readings = (tx.readings_hash(agent.id)? != Some(readings_hash)).then_some((readings_hash, readings));
-    let shown = shown(tx, agent)?;
-    let touched = !changes.sections.is_empty() || !changes.removed.is_empty();
-    let device_write = if touched { device_write(tx, cx.now, agent, arrival, &changes)? } else { None };
-    let mut findings = arrival.inventory.findings.clone();
-    findings.truncate(FINDINGS_MAX);
-    Ok(InventoryWrite {
-        org: agent.org,
-        device: agent.device,
-        agent: agent.id,
-        at: cx.now,
-        history: (!changes.history.is_empty()).then(|| (cx.id(), changes.history)),
-        sections: changes.sections,
-        removed: changes.removed,
-        readings,
-        device_write,
-        findings,
-        shown: shown.then(|| (agent.protocol.as_str(), arrival.version.clone().or_else(|| agent.version.clone()))),
-    })
-}
-
-/// Whole rows of those sections that hold any reading; of sections that did not come and are not gone those we hold.
-fn readings(tx: &mut Tx, agent: &Agent, arrival: &Arrival) -> Result<Vec<u8>, Error> {
-    let told = &arrival.inventory;
-    let keeps_others = told.completeness == Completeness::Partial || !arrival.unchanged.is_empty();
-    let kept = if keeps_others { stored_readings(tx, agent.id)? } else { BTreeMap::new() };
-    let stays = |name: &str| told.completeness == Completeness::Partial || arrival.unchanged.contains_key(name);
-    let mut readings: BTreeMap<&str, &Vec<Row>> = kept.iter().filter(|(name, _)| stays(name)).map(|(n, r)| (n.as_str(), r)).collect();
-    for (name, rows) in &told.sections {
-        let any = |row: &Row| row.keys().any(|f| muster_core::inventory::is_reading_field(name, f));
-        if is_reading_section(name) || rows.iter().any(any) {
-            readings.insert(name, rows);
-        } else {
-            readings.remove(name.as_str());
-        }
-    }
-    Ok(serde_json::to_vec(&readings).unwrap_or_default())
-}
-
-/// Whether the device is shown with this agent: verified before not, then by protocol, then the newest.
-fn shown(tx: &mut Tx, agent: &Agent) -> Result<bool, Error> {
-    Ok(tx.agents_of(agent.device)?.iter().all(|a| a.id == agent.id || a.last_inventory.is_none() || agent.rank() <= a.rank()))
-}
-
-/// The searched columns and tables of the device, drawn from its source sections; `None` when this agent is the source of none.
-fn device_write(tx: &mut Tx, now: Timestamp, agent: &Agent, arrival: &Arrival, changes: &Changes) -> Result<Option<DeviceWrite>, Error> {
-    let agents = tx.agents_of(agent.device)?;
-    let before = source_sections(tx, &agents)?;
-    let others: BTreeSet<&str> = before.iter().filter(|s| s.agent != agent.id).map(|s| s.section.as_str()).collect();
-    let outranked = |section: &str| {
-        others.contains(section)
-            && before.iter().any(|s| s.section == section && agents.iter().any(|a| a.id == s.agent && a.rank() < agent.rank()))
-    };
-    let mut view = Inventory::empty(Completeness::Full);
-    for section in ["hardware", "bios", "operatingsystem", "cpus", "networks", "accountinfo", "users"] {
-        let ours = changes.keeps_account && section == "accountinfo";
-        let rows = match arrival.inventory.sections.get(section).filter(|_| !outranked(section) && !ours) {
-            Some(rows) => rows.clone(),
-            None if changes.removed.iter().any(|r| r == section) => Vec::new(),
-            None => match before.iter().find(|s| s.section == section) {
-                Some(source) => serde_json::from_slice(&tx.section_facts(source.agent, section)?.unwrap_or_default()).unwrap_or_default(),
-                None => Vec::new(),
-            },
-        };
-        view.sections.insert(section.to_owned(), rows);
-    }
-    let takes_software = !outranked("softwares");
-    let from_other = others.contains("softwares");
-    let (added, removed) = match takes_software {
-        false => (Vec::new(), Vec::new()),
-        true if from_other => take_over_software(tx, arrival, &before)?,
-        true => (programs(&changes.software.added), programs(&changes.software.removed)),
-    };
-    let count = arrival.inventory.sections.get("softwares").map(Vec::len).or(changes.removed.iter().any(|r| r == "softwares").then_some(0));
-    Ok(Some(DeviceWrite {
-        summary: summary(&view),
-        logins: logins(view.rows("users")),
-        software_added: added,
-        software_since: if changes.is_first("softwares") || from_other { Timestamp(0) } else { now },
-        software_removed: removed,
-        software_count: count.filter(|_| takes_software).and_then(|n| i64::try_from(n).ok()),
-    }))
-}
-
-/// The searched programs change hands: those of the former source that are not in the new list go.
-fn take_over_software(tx: &mut Tx, arrival: &Arrival, before: &[StoredSection]) -> Result<(Vec<Software>, Vec<Software>), Error> {
-    let Some(new) = arrival.sections.iter().find(|s| s.section == "softwares") else { return Ok((Vec::new(), Vec::new())) };
-    let Some(source) = before.iter().find(|s| s.section == "softwares") else { return Ok((Vec::new(), Vec::new())) };
-    let old = tx.section_facts(source.agent, "softwares")?.unwrap_or_default();
-    let list = |facts: &[u8]| -> BTreeSet<Software> {
-        programs(&serde_json::from_slice::<Vec<Row>>(facts).unwrap_or_default()).into_iter().collect()
-    };
-    let (old, new) = (list(&old), list(&new.facts));
-    Ok((new.difference(&old).cloned().collect(), old.difference(&new).cloned().collect()))
-}
-
-fn programs(rows: &[Row]) -> Vec<Software> {
-    let get = |row: &Row, field: &str| text(row, field).unwrap_or("").to_owned();
-    rows.iter()
-        .map(|row| Software {
-            name: get(row, "name"),
-            version: get(row, "version"),
-            publisher: get(row, "publisher"),
-            arch: get(row, "arch"),
-        })
-        .filter(|s| !s.name.is_empty())
-        .collect()
-}
-
-fn logins(rows: &[Row]) -> Vec<String> {
-    let names: BTreeSet<String> = rows.iter().filter_map(|r| text(r, "login").or_else(|| text(r, "name"))).map(str::to_owned).collect();
-    names.into_iter().take(1_000).collect()
 }

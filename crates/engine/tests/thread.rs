@@ -4,12 +4,12 @@
 use muster_core::access::Caller;
 use muster_core::fleet::Protocol;
 use muster_core::ids::RunId;
-use muster_core::inventory::{Completeness, Inventory};
+use muster_core::inventory::{Canonical, Completeness, Inventory};
 use muster_core::page::PageRequest;
 use muster_core::tasks::{RunState, State, Verdict};
 use muster_core::time::{Clock, HandClock, Timestamp};
 use muster_engine::contact::{self, Hello};
-use muster_engine::intake::{Arrival, prepare};
+use muster_engine::intake::Arrival;
 use muster_engine::runs::{RunDetail, Start};
 use muster_engine::{
     AssignmentFilter, Cx, DeviceFilter, Engine, Error, Kind, SeededRandom, Store, access, fleet, intake, runs, tasks, workers,
@@ -83,8 +83,7 @@ impl World {
             version: Some("2.6".to_owned()),
             source: "10.0.0.7".parse().ok(),
             unchanged: Default::default(),
-            sections: prepare(&inventory),
-            inventory,
+            told: Arc::new(Canonical::new(inventory)),
         }
     }
 

@@ -180,7 +180,7 @@ fn floor(args: &Intake) -> anyhow::Result<Duration> {
         let decoded = decode_body(&raw, 64 << 20).map_err(|e| anyhow::anyhow!("{e}"))?;
         let request = parse_request(&decoded.bytes, Dialect::FusionInventory).map_err(|e| anyhow::anyhow!("{e}"))?;
         let inventory = request.inventory.context("an inventory")?;
-        std::hint::black_box(muster_engine::intake::prepare(&inventory));
+        std::hint::black_box(muster_core::inventory::Canonical::new(inventory));
         times.push(began.elapsed());
     }
     times.sort_unstable();

@@ -6,15 +6,16 @@ use crate::observe::{Handed, Offer, Told};
 use crate::world::World;
 use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId};
-use muster_core::inventory::{Completeness, Inventory, Row};
+use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::tasks::Outcome;
 use muster_core::tasks::state::Status;
 use muster_engine::contact::{self, Hello};
 use muster_engine::enrol::{Enrol, enrol};
-use muster_engine::intake::{self, Arrival};
+use muster_engine::intake::{self, Arrival, Plan};
 use muster_engine::work::{Claimed, Report, Said};
-use muster_engine::{AssignmentFilter, Kind};
+use muster_engine::{AssignmentFilter, Cx, Kind};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A scripted agent.
 #[derive(Debug)]
@@ -110,8 +111,7 @@ impl Script {
             glpi_id: None,
             version: Some("1.0".to_owned()),
             source: format!("10.{}.0.{}", self.tenant, self.index + 1).parse().ok(),
-            sections: intake::prepare(&inventory),
-            inventory,
+            told: Arc::new(Canonical::new(inventory)),
             unchanged: std::collections::BTreeMap::new(),
         }
     }
@@ -325,6 +325,14 @@ impl World {
         }
     }
 
+    /// What an inventory changes as things stand.
+    fn planned(&self, door: &Cx, arrival: &Arrival) -> Option<(intake::Before, Plan)> {
+        let asked = arrival.clone();
+        let before = self.engine.read_now(door, move |rx, cx| intake::before(rx, cx, &asked)).ok()?;
+        let plan = intake::plan(&before, arrival).ok()?;
+        Some((before, plan))
+    }
+
     /// Sends an inventory; `again` sends the number of the last one, as after a lost answer.
     pub(crate) fn inventory(&mut self, i: usize, again: bool) {
         if self.agents[i].is_own() && self.agents[i].agent.is_none() {
@@ -337,8 +345,23 @@ impl World {
         let (number, section, tenant) = (it.counter, it.section(), self.tenants[it.tenant].clone());
         let arrival = it.arrival(&mut self.dice, number);
         let door = self.door(tenant.id);
+        // As a door does it: worked out first, written after; others may come between.
+        let planned = self.dice.chance(500).then(|| self.planned(&door, &arrival)).flatten();
+        if planned.is_some() && self.dice.chance(200) {
+            let other = self.dice.below(self.agents.len());
+            if other != i {
+                self.inventory(other, false);
+            }
+        }
         let before = self.sender(i).map(|a| self.before_contact(a));
-        let answer = self.write("agent.inventory", &door, move |tx, cx| intake::inventory(tx, cx, &arrival));
+        let whole = arrival.clone();
+        let mut answer = self.write("agent.inventory", &door, move |tx, cx| match &planned {
+            Some((before, plan)) => intake::apply(tx, cx, &arrival, before, plan),
+            None => intake::inventory(tx, cx, &arrival),
+        });
+        if answer.result.as_ref().is_err_and(|e| e.key == intake::OVERTAKEN) {
+            answer = self.write("agent.inventory", &door, move |tx, cx| intake::inventory(tx, cx, &whole));
+        }
         self.touch_all(before.as_ref());
         if let (true, Some(device)) = (answer.is_maybe(), before.map(|b| b.agent.device)) {
             self.model.maybe_marked(device, &section, number);

@@ -81,6 +81,21 @@ pub struct Heard {
     pub address: Option<String>,
     /// The version it said.
     pub version: Option<String>,
+    /// Whether it brought an inventory.
+    pub inventory: bool,
+}
+
+impl Heard {
+    /// This together with what was heard shortly before and is not written yet.
+    pub fn after(self, before: Self) -> Self {
+        Self {
+            next: self.next.or(before.next),
+            address: self.address.or(before.address),
+            version: self.version.or(before.version),
+            inventory: self.inventory || before.inventory,
+            ..self
+        }
+    }
 }
 
 const DEVICE: &str = "d.id, d.org, d.name, d.os, d.os_family, d.manufacturer, d.model, d.serial, d.uuid, d.cpu, d.memory_mb, d.tag, d.notes, \
@@ -588,7 +603,14 @@ impl Tx {
                  WHERE id = ?1 AND (last_contact IS NULL OR last_contact <= ?2)",
                 &[V::U(h.agent.0), h.at.0.into(), h.next.map(|t| t.0).into(), h.address.as_deref().into(), h.version.as_deref().into()],
             )?;
-            self.send("UPDATE device SET last_contact = ?2 WHERE id = ?1 AND last_contact < ?2", &[V::U(h.device.0), h.at.0.into()])?;
+            if h.inventory {
+                self.send(
+                    "UPDATE device SET last_contact = ?2, last_inventory = ?2 WHERE id = ?1 AND last_contact <= ?2",
+                    &[V::U(h.device.0), h.at.0.into()],
+                )?;
+            } else {
+                self.send("UPDATE device SET last_contact = ?2 WHERE id = ?1 AND last_contact < ?2", &[V::U(h.device.0), h.at.0.into()])?;
+            }
             self.send("DELETE FROM wake WHERE agent = ?1 AND created <= ?2", &[V::U(h.agent.0), h.at.0.into()])?;
         }
         Ok(())

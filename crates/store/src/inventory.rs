@@ -6,11 +6,11 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::fleet::{HistoryEntry, SectionHistory, StoredSection, Summary};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
-use muster_core::inventory::Finding;
+use muster_core::inventory::{Finding, Keyed, Lines, Print, row_key};
 use muster_core::limits::INFLATED_BYTES_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::time::Timestamp;
-use std::io::Read as _;
+use std::cell::RefCell;
 use uuid::Uuid;
 
 /// One program as it is searched. Absent values are empty.
@@ -39,6 +39,32 @@ impl Software {
     }
 }
 
+/// A document packed to be stored. Packing costs, so it is done before the transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed(Vec<u8>);
+
+thread_local! {
+    static PACKER: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+impl Packed {
+    /// Packs a document.
+    pub fn new(document: &[u8]) -> Result<Self, Fault> {
+        let fault = |e: std::io::Error| Fault::Db(format!("a document could not be compressed: {e}"));
+        PACKER.with_borrow_mut(|packer| {
+            let packer = match packer {
+                Some(packer) => packer,
+                None => packer.insert(zstd::bulk::Compressor::new(PACK_LEVEL).map_err(fault)?),
+            };
+            packer.compress(document).map(Self).map_err(fault)
+        })
+    }
+}
+
+/// Measured on a list of 900 programs: level 3 costs half as much again for a seventh less.
+const PACK_LEVEL: i32 = 1;
+
 /// A section whose facts are new.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SectionWrite {
@@ -46,33 +72,47 @@ pub struct SectionWrite {
     pub section: String,
     /// Hash of the facts.
     pub hash: [u8; 32],
-    /// The facts, canonical JSON.
-    pub facts: Vec<u8>,
+    /// The facts as lines ([`muster_core::inventory::Lines`]).
+    pub doc: Packed,
     /// How many rows.
     pub rows: usize,
+    /// Its print, with the form it is of.
+    pub print: Print,
+    /// The form of the keys, then one key per line; see [`keys_pack`].
+    pub keys: Vec<u8>,
+}
+
+/// Keys of rows as they are stored: eight bytes that tell the form, eight for each row.
+pub fn keys_pack(form: &str, keys: &[u64]) -> Vec<u8> {
+    std::iter::once(row_key(form.as_bytes())).chain(keys.iter().copied()).flat_map(u64::to_le_bytes).collect()
+}
+
+/// The keys that were stored; none when they are of another form.
+fn keys_unpack(form: &str, packed: &[u8]) -> Vec<u64> {
+    let (numbers, _) = packed.as_chunks::<8>();
+    let mut numbers = numbers.iter().map(|b| u64::from_le_bytes(*b));
+    if numbers.next() == Some(row_key(form.as_bytes())) { numbers.collect() } else { Vec::new() }
 }
 
 /// What a device's searched columns and tables become.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceWrite {
-    /// Searched columns.
-    pub summary: Summary,
-    /// Names of the logged-in users.
-    pub logins: Vec<String>,
+    /// Searched columns and the names of the logged-in users; `None` when unchanged.
+    pub searched: Option<(Summary, Vec<String>)>,
     /// Programs that came.
     pub software_added: Vec<Software>,
-    /// Since when the device has those that came; 0 when nobody can tell.
-    pub software_since: Timestamp,
+    /// Whether they came since the last inventory; of the first list nobody can tell since when they are there.
+    pub software_is_news: bool,
     /// Programs that went.
     pub software_removed: Vec<Software>,
     /// How many programs there are; `None` when unchanged.
     pub software_count: Option<i64>,
 }
 
-/// Everything one inventory writes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InventoryWrite {
-    /// Whose.
+/// Whose inventory it is, and when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose {
+    /// The organization.
     pub org: OrgId,
     /// The device.
     pub device: DeviceId,
@@ -80,32 +120,74 @@ pub struct InventoryWrite {
     pub agent: AgentId,
     /// When.
     pub at: Timestamp,
+    /// The id of the entry of history, if one is written.
+    pub history: Uuid,
+}
+
+/// Everything one inventory writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InventoryWrite {
+    /// The number of the device's inventory by which the changes were worked out.
+    pub fence: i64,
+    /// The print of all facts.
+    pub facts: Print,
+    /// The print of all readings.
+    pub readings_print: Print,
     /// New facts.
     pub sections: Vec<SectionWrite>,
     /// Sections that are gone.
     pub removed: Vec<String>,
-    /// New readings (JSON) with their hash; `None` when unchanged.
-    pub readings: Option<([u8; 32], Vec<u8>)>,
+    /// New readings (JSON); `None` when unchanged.
+    pub readings: Option<Packed>,
     /// Searched columns and tables; `None` when unchanged.
     pub device_write: Option<DeviceWrite>,
     /// One packed entry of history; `None` when nothing changed.
-    pub history: Option<(Uuid, Vec<SectionHistory>)>,
+    pub history: Option<HistoryWrite>,
     /// Oddities of this document.
     pub findings: Vec<Finding>,
-    /// The shown agent, when it is this one: protocol word and version.
+    /// When the device is shown with this agent: its protocol word, and its version if it told one.
     pub shown: Option<(&'static str, Option<String>)>,
 }
 
-fn pack(document: &[u8]) -> Result<Vec<u8>, Fault> {
-    zstd::bulk::compress(document, 3).map_err(|e| Fault::Db(format!("a document could not be compressed: {e}")))
+/// An entry of history to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryWrite {
+    sections: String,
+    doc: Packed,
+}
+
+impl HistoryWrite {
+    /// Packs an entry.
+    pub fn new(sections: &[SectionHistory]) -> Result<Self, Fault> {
+        let document = serde_json::to_vec(sections).map_err(|e| Fault::Db(e.to_string()))?;
+        let names = sections.iter().fold(" ".to_owned(), |names, s| names + &s.section + " ");
+        Ok(Self { sections: names, doc: Packed::new(&document)? })
+    }
 }
 
 fn unpack(packed: &[u8], table: &'static str, column: &'static str) -> Result<Vec<u8>, Fault> {
-    let corrupt = |e: std::io::Error| Fault::Corrupt { table, column, row: format!("a document cannot be decompressed: {e}") };
-    let mut document = Vec::new();
-    let reader = zstd::stream::read::Decoder::with_buffer(packed).map_err(corrupt)?;
-    reader.take(INFLATED_BYTES_MAX as u64).read_to_end(&mut document).map_err(corrupt)?;
-    Ok(document)
+    let corrupt = |what: String| Fault::Corrupt { table, column, row: format!("a document cannot be decompressed: {what}") };
+    let size = zstd::zstd_safe::get_frame_content_size(packed).map_err(|e| corrupt(e.to_string()))?;
+    let size = size.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= INFLATED_BYTES_MAX);
+    let size = size.ok_or_else(|| corrupt("it tells no size, or one beyond the limit".to_owned()))?;
+    UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = match unpacker {
+            Some(unpacker) => unpacker,
+            None => unpacker.insert(zstd::bulk::Decompressor::new().map_err(|e| corrupt(e.to_string()))?),
+        };
+        unpacker.decompress(packed, size).map_err(|e| corrupt(e.to_string()))
+    })
+}
+
+fn lines(packed: &[u8]) -> Result<Lines, Fault> {
+    let document = unpack(packed, "agent_section", "doc")?;
+    let corrupt = || Fault::Corrupt { table: "agent_section", column: "doc", row: "the facts are no rows".to_owned() };
+    Lines::parse(document).ok_or_else(corrupt)
+}
+
+/// Prints have the size of ids and are stored as such.
+pub(crate) fn print(print: Print) -> V {
+    V::U(Uuid::from_u128_le(print.0))
 }
 
 fn hash(row: &Row, i: usize) -> Result<[u8; 32], Fault> {
@@ -117,7 +199,7 @@ impl Rx {
     pub fn sections(&mut self, agents: &[AgentId]) -> Result<Vec<StoredSection>, Fault> {
         let mut found = Vec::new();
         for agent in agents {
-            let sql = "SELECT section, hash, row_count, changed FROM agent_section WHERE agent = ?1 ORDER BY section";
+            let sql = "SELECT section, hash, row_count, changed, print FROM agent_section WHERE agent = ?1 ORDER BY section";
             for row in self.rows(sql, &[V::U(agent.0)])? {
                 found.push(StoredSection {
                     agent: *agent,
@@ -125,6 +207,7 @@ impl Rx {
                     hash: hash(&row, 1)?,
                     rows: row.int(2)?,
                     changed: Timestamp(row.int(3)?),
+                    print: row.opt_id(4)?.map(|u| Print(u.to_u128_le())),
                 });
             }
         }
@@ -134,19 +217,34 @@ impl Rx {
     /// The facts of one section (canonical JSON).
     pub fn section_facts(&mut self, agent: AgentId, section: &str) -> Result<Option<Vec<u8>>, Fault> {
         let sql = "SELECT doc FROM agent_section WHERE agent = ?1 AND section = ?2";
-        self.one(sql, &[V::U(agent.0), section.into()])?.map(|r| unpack(r.bytes(0)?, "agent_section", "doc")).transpose()
+        self.one(sql, &[V::U(agent.0), section.into()])?.map(|r| Ok(lines(r.bytes(0)?)?.to_array())).transpose()
     }
 
-    /// The readings of an agent (a JSON object: section → rows as they came) and their hash.
+    /// The facts of one section with the keys of its rows, as far as they are of this form.
+    pub fn section_keyed(&mut self, agent: AgentId, section: &str, form: &str) -> Result<Option<Keyed>, Fault> {
+        let sql = "SELECT doc, keys FROM agent_section WHERE agent = ?1 AND section = ?2";
+        let Some(row) = self.one(sql, &[V::U(agent.0), section.into()])? else { return Ok(None) };
+        let keys = row.opt_bytes(1)?.map(|keys| keys_unpack(form, keys)).unwrap_or_default();
+        Ok(Some(Keyed { lines: lines(row.bytes(0)?)?, keys }))
+    }
+
+    /// The readings of an agent: a JSON object, section → rows as they came.
     pub fn readings(&mut self, agent: AgentId) -> Result<Option<Vec<u8>>, Fault> {
         let row = self.one("SELECT readings FROM agent WHERE id = ?1 AND readings IS NOT NULL", &[V::U(agent.0)])?;
         row.map(|r| unpack(r.bytes(0)?, "agent", "readings")).transpose()
     }
 
-    /// The hash of an agent's readings.
-    pub fn readings_hash(&mut self, agent: AgentId) -> Result<Option<[u8; 32]>, Fault> {
-        let row = self.one("SELECT readings_hash FROM agent WHERE id = ?1 AND readings_hash IS NOT NULL", &[V::U(agent.0)])?;
-        row.map(|r| hash(&r, 0)).transpose()
+    /// The number of a device's inventory, counted up by every change of what its agents told, and the print of an agent's readings.
+    pub fn inventory_stand(&mut self, device: DeviceId, agent: AgentId) -> Result<(i64, Option<Print>), Fault> {
+        let sql = "SELECT d.inventory_no, a.readings_print FROM device d LEFT JOIN agent a ON a.id = ?2 WHERE d.id = ?1";
+        let Some(row) = self.one(sql, &[V::U(device.0), V::U(agent.0)])? else { return Ok((0, None)) };
+        Ok((row.int(0)?, row.opt_id(1)?.map(|u| Print(u.to_u128_le()))))
+    }
+
+    /// The tag a device is shown with.
+    pub fn device_tag(&mut self, device: DeviceId) -> Result<Option<String>, Fault> {
+        let row = self.one("SELECT tag FROM device WHERE id = ?1", &[V::U(device.0)])?;
+        row.map_or(Ok(None), |r| Ok(r.opt_text(0)?.map(str::to_owned)))
     }
 
     /// A device's history, the newest first.
@@ -167,77 +265,112 @@ impl Rx {
 }
 
 impl Tx {
-    /// Writes all that one inventory changes.
-    pub fn inventory_write(&mut self, w: &InventoryWrite) -> Result<(), Fault> {
+    /// Writes all that one inventory changes. `false` when the agent moved or something else was written meanwhile: then the
+    /// command must be undone, and the changes worked out again.
+    pub fn inventory_write(&mut self, of: &Whose, w: &InventoryWrite) -> Result<bool, Fault> {
+        if !self.device_inventoried(of, w)? || !self.agent_inventoried(of, w)? {
+            return Ok(false);
+        }
         for s in &w.sections {
             self.send(
-                "INSERT INTO agent_section (agent, section, hash, doc, row_count, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                 ON CONFLICT (agent, section) DO UPDATE SET hash = excluded.hash, doc = excluded.doc, row_count = excluded.row_count, changed = excluded.changed",
+                "INSERT INTO agent_section (agent, section, hash, doc, row_count, changed, print, keys) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                 ON CONFLICT (agent, section) DO UPDATE SET hash = excluded.hash, doc = excluded.doc, row_count = excluded.row_count, \
+                 changed = excluded.changed, print = excluded.print, keys = excluded.keys",
                 &[
-                    V::U(w.agent.0),
+                    V::U(of.agent.0),
                     (&s.section).into(),
                     s.hash.to_vec().into(),
-                    pack(&s.facts)?.into(),
+                    s.doc.0.clone().into(),
                     i64::try_from(s.rows).unwrap_or(i64::MAX).into(),
-                    w.at.0.into(),
+                    of.at.0.into(),
+                    print(s.print),
+                    s.keys.clone().into(),
                 ],
             )?;
         }
         for section in &w.removed {
-            self.send("DELETE FROM agent_section WHERE agent = ?1 AND section = ?2", &[V::U(w.agent.0), section.into()])?;
+            self.send("DELETE FROM agent_section WHERE agent = ?1 AND section = ?2", &[V::U(of.agent.0), section.into()])?;
         }
-        if let Some((hash, readings)) = &w.readings {
-            let packed = pack(readings)?;
-            self.send(
-                "UPDATE agent SET readings = ?2, readings_hash = ?3 WHERE id = ?1",
-                &[V::U(w.agent.0), packed.into(), hash.to_vec().into()],
-            )?;
-        }
-        self.send("UPDATE agent SET last_inventory = ?2 WHERE id = ?1", &[V::U(w.agent.0), w.at.0.into()])?;
         if let Some(device) = &w.device_write {
-            self.device_searched(w, device)?;
+            self.device_searched(of, device)?;
         }
-        self.device_inventoried(w)?;
-        if let Some((id, sections)) = &w.history {
-            let document = serde_json::to_vec(sections).map_err(|e| Fault::Db(e.to_string()))?;
-            let names = sections.iter().fold(" ".to_owned(), |names, s| names + &s.section + " ");
+        if let Some(h) = &w.history {
             self.send(
                 "INSERT INTO history (id, org, device, agent, at, sections, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                &[V::U(*id), V::U(w.org.0), V::U(w.device.0), V::U(w.agent.0), w.at.0.into(), names.into(), pack(&document)?.into()],
+                &[
+                    V::U(of.history),
+                    V::U(of.org.0),
+                    V::U(of.device.0),
+                    V::U(of.agent.0),
+                    of.at.0.into(),
+                    (&h.sections).into(),
+                    h.doc.0.clone().into(),
+                ],
             )?;
         }
-        self.after(Hint { topic: Topic::Device, id: Some(w.device.0), org: Some(w.org.0) });
-        Ok(())
+        self.after(Hint { topic: Topic::Device, id: Some(of.device.0), org: Some(of.org.0) });
+        Ok(true)
     }
 
-    fn device_inventoried(&mut self, w: &InventoryWrite) -> Result<(), Fault> {
-        let findings = serde_json::to_string(&w.findings).map_err(|e| Fault::Db(e.to_string()))?;
-        self.send(
-            "UPDATE device SET last_inventory = ?2, findings = ?3, finding_count = ?4 WHERE id = ?1",
-            &[V::U(w.device.0), w.at.0.into(), findings.into(), i64::try_from(w.findings.len()).unwrap_or(0).into()],
+    fn agent_inventoried(&mut self, of: &Whose, w: &InventoryWrite) -> Result<bool, Fault> {
+        let done = self.exec(
+            "UPDATE agent SET last_inventory = ?3, facts_print = ?4, readings_print = ?5, readings = coalesce(?6, readings) \
+             WHERE id = ?1 AND device = ?2",
+            &[
+                V::U(of.agent.0),
+                V::U(of.device.0),
+                of.at.0.into(),
+                print(w.facts),
+                print(w.readings_print),
+                w.readings.as_ref().map(|p| p.0.as_slice()).into(),
+            ],
         )?;
-        if let Some((protocol, version)) = &w.shown {
-            self.send(
-                "UPDATE device SET agent = ?2, protocol = ?3, agent_version = ?4, verified = (SELECT min(verified) FROM agent WHERE device = ?1) WHERE id = ?1",
-                &[V::U(w.device.0), V::U(w.agent.0), (*protocol).into(), version.as_deref().into()],
-            )?;
-        }
-        Ok(())
+        Ok(done == 1)
     }
 
-    fn device_searched(&mut self, w: &InventoryWrite, d: &DeviceWrite) -> Result<(), Fault> {
-        let s = &d.summary;
+    fn device_inventoried(&mut self, of: &Whose, w: &InventoryWrite) -> Result<bool, Fault> {
+        let findings = serde_json::to_string(&w.findings).map_err(|e| Fault::Db(e.to_string()))?;
+        let count = i64::try_from(w.findings.len()).unwrap_or(0);
+        let software = w.device_write.as_ref().and_then(|d| d.software_count);
+        let (protocol, version) = w.shown.clone().map_or((None, None), |(protocol, version)| (Some(protocol), version));
+        let done = self.exec(
+            "UPDATE device SET inventory_no = inventory_no + 1, last_inventory = ?3, findings = ?4, finding_count = ?5, \
+             software_count = coalesce(?6, software_count), agent = CASE WHEN ?7 IS NULL THEN agent ELSE ?8 END, protocol = coalesce(?7, protocol), \
+             agent_version = CASE WHEN ?7 IS NULL THEN agent_version ELSE coalesce(?9, (SELECT a.version FROM agent a WHERE a.id = ?8)) END, verified = (SELECT min(verified) FROM agent WHERE device = ?1) \
+             WHERE id = ?1 AND inventory_no = ?2",
+            &[
+                V::U(of.device.0),
+                w.fence.into(),
+                of.at.0.into(),
+                findings.into(),
+                count.into(),
+                software.into(),
+                protocol.into(),
+                V::U(of.agent.0),
+                version.as_deref().into(),
+            ],
+        )?;
+        Ok(done == 1)
+    }
+
+    fn device_searched(&mut self, of: &Whose, d: &DeviceWrite) -> Result<(), Fault> {
+        if let Some((summary, logins)) = &d.searched {
+            self.device_summary(of.device, summary, logins)?;
+        }
+        self.software_change(of, d)
+    }
+
+    fn device_summary(&mut self, device: DeviceId, s: &Summary, logins: &[String]) -> Result<(), Fault> {
         let list = |l: &[String]| serde_json::to_string(l).map_err(|e| Fault::Db(e.to_string()));
         let texts = [&s.name, &s.os, &s.manufacturer, &s.model, &s.serial, &s.uuid, &s.tag];
-        let (given_name, given_tag) = self.given(w.device)?;
+        let (given_name, given_tag) = self.given(device)?;
         let texts = texts.into_iter().chain([&given_name, &given_tag]).flatten();
-        let search = texts.chain(&s.ips).chain(&s.macs).chain(&d.logins).fold(String::new(), |all, t| all + t + " ");
+        let search = texts.chain(&s.ips).chain(&s.macs).chain(logins).fold(String::new(), |all, t| all + t + " ");
         self.send(
             "UPDATE device SET name = coalesce(given_name, ?2, name), os = ?3, os_family = ?4, manufacturer = ?5, model = ?6, serial = ?7, uuid = ?8, \
-             cpu = ?9, memory_mb = ?10, tag = nullif(coalesce(given_tag, ?11), ''), ips = ?12, macs = ?13, software_count = coalesce(?14, software_count), \
-             search = ?15 WHERE id = ?1",
+             cpu = ?9, memory_mb = ?10, tag = nullif(coalesce(given_tag, ?11), ''), ips = ?12, macs = ?13, search = ?14 WHERE id = ?1",
             &[
-                V::U(w.device.0),
+                V::U(device.0),
                 s.name.as_deref().into(),
                 s.os.as_deref().into(),
                 s.os_family.as_deref().into(),
@@ -250,16 +383,15 @@ impl Tx {
                 s.tag.as_deref().into(),
                 list(&s.ips)?.into(),
                 list(&s.macs)?.into(),
-                d.software_count.into(),
                 search.to_lowercase().into(),
             ],
         )?;
-        self.addresses_replace(w.device, s)?;
-        self.send("DELETE FROM device_login WHERE device = ?1", &[V::U(w.device.0)])?;
-        for name in &d.logins {
-            self.send("INSERT INTO device_login (device, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING", &[V::U(w.device.0), name.into()])?;
+        self.addresses_replace(device, s)?;
+        self.send("DELETE FROM device_login WHERE device = ?1", &[V::U(device.0)])?;
+        for name in logins {
+            self.send("INSERT INTO device_login (device, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING", &[V::U(device.0), name.into()])?;
         }
-        self.software_change(w.device, d)
+        Ok(())
     }
 
     /// What a person named a device and its tag. Read, and not folded in SQL, because SQLite folds ASCII letters only; locked
@@ -287,7 +419,8 @@ impl Tx {
         Ok(())
     }
 
-    fn software_change(&mut self, device: DeviceId, d: &DeviceWrite) -> Result<(), Fault> {
+    fn software_change(&mut self, of: &Whose, d: &DeviceWrite) -> Result<(), Fault> {
+        let (device, since) = (of.device, if d.software_is_news { of.at } else { Timestamp(0) });
         for gone in &d.software_removed {
             self.send("DELETE FROM device_software WHERE software = ?1 AND device = ?2", &[gone.id().into(), V::U(device.0)])?;
         }
@@ -296,7 +429,7 @@ impl Tx {
         added.sort_unstable_by_key(|(id, _)| *id);
         added.dedup_by_key(|(id, _)| *id);
         if self.is_postgres() {
-            return self.software_add_postgres(device, d.software_since, &added);
+            return self.software_add_postgres(device, since, &added);
         }
         for (id, s) in added {
             self.send(
@@ -305,7 +438,7 @@ impl Tx {
             )?;
             self.send(
                 "INSERT INTO device_software (software, device, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                &[id.into(), V::U(device.0), d.software_since.0.into()],
+                &[id.into(), V::U(device.0), since.0.into()],
             )?;
         }
         Ok(())

@@ -31,6 +31,7 @@ mod tasks;
 pub mod testdb;
 #[cfg(test)]
 mod tests;
+mod touch;
 mod unit;
 mod value;
 
@@ -40,8 +41,9 @@ pub use fault::{Fault, OpenError};
 pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};
 pub use gather::{Answer, Gather, Hot};
 pub use inline::{FaultPlan, Strike};
-pub use inventory::{DeviceWrite, InventoryWrite, SectionWrite, Software};
+pub use inventory::{DeviceWrite, HistoryWrite, InventoryWrite, Packed, SectionWrite, Software, Whose, keys_pack};
 pub use stats::StoreStats;
 pub use store::{Options, Store};
 pub use tasks::{RunFilter, SNAPSHOT_CHUNK};
+pub use touch::{Touch, Touched};
 pub use unit::{Effect, Hint, Rx, Topic, Tx};

@@ -8,10 +8,10 @@ use muster_api::{Api, Options, router};
 use muster_core::access::{Caller, Role};
 use muster_core::fleet::Protocol;
 use muster_core::ids::{AgentId, DeviceId, OrgId};
-use muster_core::inventory::{Completeness, Inventory, Row};
+use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::time::{HandClock, Timestamp};
 use muster_engine::access::NewPerson;
-use muster_engine::intake::{Arrival, Stored, prepare};
+use muster_engine::intake::{Arrival, Stored};
 use muster_engine::{Cx, Engine, SeededRandom, Store, access, intake, workers};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicI64;
@@ -180,8 +180,7 @@ impl World {
             glpi_id: None,
             version: Some("2.6".to_owned()),
             source: address.parse().ok(),
-            sections: prepare(&inventory),
-            inventory,
+            told: Arc::new(Canonical::new(inventory)),
         };
         self.engine.write_now("intake", &self.cx(), move |tx, cx| intake::inventory(tx, cx, &arrival)).expect("stored")
     }

@@ -2,7 +2,7 @@
 
 use super::{Evidence, Protocol, WakeOutcome};
 use crate::ids::{AgentId, DeviceId, OrgId};
-use crate::inventory::{Finding, SectionChange};
+use crate::inventory::{Finding, Print, SectionChange};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -157,6 +157,8 @@ pub struct StoredSection {
     pub rows: i64,
     /// When the facts last changed.
     pub changed: Timestamp,
+    /// The print of its facts as they were told, with the form it is of.
+    pub print: Option<Print>,
 }
 
 /// What one inventory changed in one section.

@@ -78,6 +78,13 @@ pub trait Told: Send + Sync {
         all.binary_search_by(|s| s.section.as_str().cmp(name)).ok().map(|i| &all[i])
     }
 
+    /// A section's print as it is stored: with the form, so that those of two forms never compare.
+    fn mark(&self, section: &SectionPrint) -> Print {
+        let mut bytes = self.form().as_bytes().to_vec();
+        bytes.extend_from_slice(&section.print.to_bytes());
+        Print::of(&bytes)
+    }
+
     /// The print of all facts with what else decides how they count: form, completeness and findings.
     fn facts(&self) -> Print {
         let mut bytes = Vec::with_capacity(1_024);

@@ -7,11 +7,12 @@ use crate::gateway::{Gateway, address};
 use crate::turns::Turn;
 use axum::http::StatusCode;
 use muster_core::fleet::Protocol;
-use muster_core::inventory::{Inventory, text};
+use muster_core::inventory::{Row, Told, text};
 use muster_engine::intake::{self, Arrival, Stored};
 use muster_engine::{Error, Heard};
 use muster_wire::legacy::answer as words;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The tag of a device that has none (`docs/protocols/ocs.md`, "Answers").
 const NO_TAG: &str = "NA";
@@ -29,7 +30,7 @@ pub(super) async fn answer(gateway: &Gateway, speaker: &Speaker, protocol: Proto
             Form::Xml => Reply::later(form, text),
         };
     };
-    let account = message.request.inventory.as_ref().map(account).unwrap_or_default();
+    let account = if form == Form::Ocs { message.told.as_deref().map(account).unwrap_or_default() } else { Vec::new() };
     match store(gateway, speaker, protocol, &device_id, message).await {
         Ok(stored) if form == Form::Ocs => Reply::said(form, coding, &account_answer(&stored, &account)),
         Ok(_) => Reply::said(form, coding, &words::empty_reply()),
@@ -51,7 +52,7 @@ async fn turn(gateway: &Gateway, form: Form, device_id: &str) -> Option<Turn> {
 async fn store(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_id: &str, message: Message) -> Result<Stored, Error> {
     let engine = &gateway.inner.engine;
     let version = speaker.version(&message.request);
-    let Message { request, sections, .. } = message;
+    let Message { request, told, .. } = message;
     let nothing = || Error::invalid("inventory/no-content", "", "the inventory has no CONTENT");
     let arrival = Arrival {
         protocol,
@@ -61,23 +62,30 @@ async fn store(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_
         glpi_id: speaker.glpi_id.clone(),
         version: version.clone(),
         source: speaker.peer,
-        inventory: request.inventory.ok_or_else(nothing)?,
-        sections,
+        told: told.ok_or_else(nothing)?,
         unchanged: BTreeMap::new(),
     };
     let cx = gateway.cx().await?;
-    let stored = engine.try_write("intake.inventory", &cx, move |tx, cx| intake::inventory(tx, cx, &arrival)).await?;
+    let stored = intake::store(engine, &cx, Arc::new(arrival)).await?;
     engine.count_inventory();
     let at = engine.now();
-    engine.heard(Heard { agent: stored.agent, device: stored.device, at, next: None, address: address(speaker.peer), version });
+    engine.heard(Heard {
+        agent: stored.agent,
+        device: stored.device,
+        at,
+        next: None,
+        address: address(speaker.peer),
+        version,
+        inventory: true,
+    });
     tracing::debug!(device = %stored.device, new = stored.new_agent, written = stored.written.len(), removed = stored.removed.len(), "stored");
     Ok(stored)
 }
 
 /// Names and values of the account information that came.
-fn account(inventory: &Inventory) -> Vec<(String, String)> {
-    let pair = |row| Some((text(row, "keyname")?.to_owned(), text(row, "keyvalue").unwrap_or_default().to_owned()));
-    inventory.rows("accountinfo").iter().filter_map(pair).take(100).collect()
+fn account(told: &dyn Told) -> Vec<(String, String)> {
+    let pair = |row: &Row| Some((text(row, "keyname")?.to_owned(), text(row, "keyvalue").unwrap_or_default().to_owned()));
+    told.rows("accountinfo").iter().filter_map(pair).take(100).collect()
 }
 
 /// The first inventory brings the tag; later the server's counts, and an agent that says another, or none, is told it

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use muster_core::fleet::Protocol;
-use muster_engine::intake::{Prepared, prepare};
+use muster_core::inventory::{Canonical, Told};
 use muster_engine::{Error, contact};
 use muster_wire::body::{Coding, Decoded};
 use muster_wire::glpi;
@@ -22,11 +22,12 @@ use muster_wire::legacy::{ParseError, Query, Request, answer as words, parse_req
 use reply::{Form, Reply};
 use speaker::Speaker;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What a body turned out to be.
 enum Document {
-    /// A message, with the sections of its inventory prepared.
+    /// A message.
     Message(Box<Message>),
     /// GLPI's native form.
     Json,
@@ -39,7 +40,8 @@ enum Document {
 /// A message that was read.
 struct Message {
     request: Request,
-    sections: Vec<Prepared>,
+    /// Its inventory, when it is one.
+    told: Option<Arc<dyn Told>>,
     coding: Coding,
 }
 
@@ -50,9 +52,9 @@ fn read_document(decoded: Decoded, speaker: &Speaker) -> Document {
     }
     match parse_request(&decoded.bytes, speaker.agent.dialect) {
         Err(error) => Document::Bad(error),
-        Ok(request) => {
-            let sections = request.inventory.as_ref().map(prepare).unwrap_or_default();
-            let message = Box::new(Message { request, sections, coding: decoded.coding });
+        Ok(mut request) => {
+            let told = request.inventory.take().map(|inventory| Arc::new(Canonical::new(inventory)) as Arc<dyn Told>);
+            let message = Box::new(Message { request, told, coding: decoded.coding });
             if decoded.truncated { Document::Cut(message) } else { Document::Message(message) }
         }
     }

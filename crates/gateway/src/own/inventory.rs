@@ -4,21 +4,21 @@ use super::{Call, Refused, Said};
 use crate::gateway::address;
 use axum::http::StatusCode;
 use muster_core::fleet::Protocol;
-use muster_core::inventory::{Completeness, Inventory, hash};
+use muster_core::inventory::{Canonical, Completeness, hash};
 use muster_core::limits::SECTIONS_MAX;
 use muster_engine::Heard;
-use muster_engine::intake::{self, Arrival, NOT_HELD, Prepared, prepare};
+use muster_engine::intake::{self, Arrival, NOT_HELD};
 use muster_wire::body::Decoded;
 use muster_wire::glpi_content;
 use muster_wire::native::{InventoryAnswer, InventoryRequest};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A body that was read: hashes of all sections, and the sections that came.
 struct Told {
     hashes: BTreeMap<String, [u8; 32]>,
     sent: BTreeSet<String>,
-    inventory: Inventory,
-    sections: Vec<Prepared>,
+    inventory: Canonical,
 }
 
 fn invalid(why: impl Into<String>) -> Refused {
@@ -46,8 +46,7 @@ fn read(decoded: &Decoded) -> Result<Told, Refused> {
     for name in hashes.iter().filter(|(name, hash)| **hash == empty && !sent.contains(*name)).map(|(name, _)| name) {
         inventory.sections.insert(name.clone(), Vec::new());
     }
-    let sections = prepare(&inventory);
-    Ok(Told { hashes, sent, inventory, sections })
+    Ok(Told { hashes, sent, inventory: Canonical::new(inventory) })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -95,8 +94,9 @@ async fn wanted(call: &Call<'_>, hashes: BTreeMap<String, [u8; 32]>) -> Result<V
 
 async fn store(call: &Call<'_>, told: Told) -> Result<(), muster_engine::Error> {
     let engine = &call.gateway.inner.engine;
-    let Told { hashes, sent, inventory, sections } = told;
-    let unchanged = hashes.into_iter().filter(|(name, _)| !sent.contains(name) && !inventory.sections.contains_key(name)).collect();
+    let Told { hashes, sent, inventory } = told;
+    let unchanged =
+        hashes.into_iter().filter(|(name, _)| !sent.contains(name) && !inventory.inventory().sections.contains_key(name)).collect();
     let arrival = Arrival {
         protocol: Protocol::Muster,
         own: Some(call.agent.id),
@@ -105,15 +105,14 @@ async fn store(call: &Call<'_>, told: Told) -> Result<(), muster_engine::Error> 
         glpi_id: None,
         version: call.agent.version.clone(),
         source: call.peer,
-        inventory,
-        sections,
+        told: Arc::new(inventory),
         unchanged,
     };
     let cx = call.gateway.cx_in(call.agent.org);
-    let stored = engine.try_write("intake.inventory", &cx, move |tx, cx| intake::inventory(tx, cx, &arrival)).await?;
+    let stored = intake::store(engine, &cx, Arc::new(arrival)).await?;
     engine.count_inventory();
     let (agent, device, at) = (stored.agent, stored.device, engine.now());
-    engine.heard(Heard { agent, device, at, next: None, address: address(call.peer), version: None });
+    engine.heard(Heard { agent, device, at, next: None, address: address(call.peer), version: None, inventory: true });
     tracing::debug!(%device, written = stored.written.len(), removed = stored.removed.len(), "stored");
     Ok(())
 }

@@ -84,7 +84,15 @@ async fn what_was_heard_is_written_at_the_latest_when_the_driver_ends() {
     let seen = driver.engine.read(&cx, look).await.expect("read");
     assert_eq!((seen.items[0].0.id, seen.items[0].0.protocol), (agent, Protocol::Muster));
     let later = START.plus(Duration::from_secs(60));
-    driver.engine.heard(Heard { agent, device: seen.items[0].0.device, at: later, next: None, address: None, version: None });
+    driver.engine.heard(Heard {
+        agent,
+        device: seen.items[0].0.device,
+        at: later,
+        next: None,
+        address: None,
+        version: None,
+        inventory: false,
+    });
     driver.clone().run(stopping).await;
     assert_eq!(contact(&driver.engine.read(&cx, look).await.expect("read")), Some(later));
 }

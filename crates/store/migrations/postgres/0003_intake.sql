@@ -1,8 +1,9 @@
 -- Prints of what came last, so that an inventory that repeats it costs one conditional update; the version of a device's
 -- inventory, so that changes can be worked out before the transaction; when a program came to a device.
-ALTER TABLE agent ADD COLUMN facts_print BYTEA;
-ALTER TABLE agent ADD COLUMN readings_print BYTEA;
-ALTER TABLE agent_section ADD COLUMN print BYTEA;
+ALTER TABLE agent ADD COLUMN facts_print UUID;
+ALTER TABLE agent ADD COLUMN readings_print UUID;
+ALTER TABLE agent DROP COLUMN readings_hash;
+ALTER TABLE agent_section ADD COLUMN print UUID;
 ALTER TABLE agent_section ADD COLUMN keys BYTEA;
 ALTER TABLE device ADD COLUMN inventory_no BIGINT NOT NULL DEFAULT 0;
 -- `since` is 0 for what the first inventory told. No foreign key: it would look for the device at each of the many rows, and

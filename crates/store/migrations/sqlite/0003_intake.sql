@@ -2,6 +2,7 @@
 -- inventory, so that changes can be worked out before the transaction; when a program came to a device.
 ALTER TABLE agent ADD COLUMN facts_print BLOB;
 ALTER TABLE agent ADD COLUMN readings_print BLOB;
+ALTER TABLE agent DROP COLUMN readings_hash;
 ALTER TABLE agent_section ADD COLUMN print BLOB;
 ALTER TABLE agent_section ADD COLUMN keys BLOB;
 ALTER TABLE device ADD COLUMN inventory_no INTEGER NOT NULL DEFAULT 0;

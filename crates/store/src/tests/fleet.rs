@@ -1,6 +1,6 @@
 //! Devices and agents: lists, look-ups, fences, presence, deletion.
 
-use super::house::{HERE, NOW, THERE, all_pages, id, inventory, later, new_agent, orgs, read, write};
+use super::house::{HERE, NOW, THERE, all_pages, id, inventory, later, new_agent, orgs, put, read, write};
 use super::world::{World, on_all};
 use crate::{AgentFilter, DeviceFilter, DeviceGroup, Heard, Software};
 use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, Summary};
@@ -41,26 +41,22 @@ fn furnish(w: &World) {
     for (n, name, protocol) in
         [(10, "alpha", Protocol::Glpi), (11, "Beta", Protocol::Ocs), (12, "gamma", Protocol::Muster), (13, "delta", Protocol::Glpi)]
     {
-        let mut all = inventory(
-            n,
-            Summary {
-                name: Some(name.to_owned()),
-                os: Some(if n < 12 { "Debian GNU/Linux" } else { "Windows 11" }.to_owned()),
-                os_family: Some(if n < 12 { "linux" } else { "windows" }.to_owned()),
-                manufacturer: Some("Dell".to_owned()).filter(|_| n != 13),
-                model: Some(format!("M{}", n % 2)),
-                serial: Some(format!("S-{n}")),
-                uuid: Some(format!("U-{n}")),
-                tag: Some("lab".to_owned()).filter(|_| n == 11),
-                ips: vec![format!("10.0.0.{n}"), "FE80::1".to_owned()],
-                macs: vec![format!("00:00:00:00:00:{n}")],
-                ..Summary::default()
-            },
-        );
-        all.at = later(n as u64);
+        let mut all = inventory(Summary {
+            name: Some(name.to_owned()),
+            os: Some(if n < 12 { "Debian GNU/Linux" } else { "Windows 11" }.to_owned()),
+            os_family: Some(if n < 12 { "linux" } else { "windows" }.to_owned()),
+            manufacturer: Some("Dell".to_owned()).filter(|_| n != 13),
+            model: Some(format!("M{}", n % 2)),
+            serial: Some(format!("S-{n}")),
+            uuid: Some(format!("U-{n}")),
+            tag: Some("lab".to_owned()).filter(|_| n == 11),
+            ips: vec![format!("10.0.0.{n}"), "FE80::1".to_owned()],
+            macs: vec![format!("00:00:00:00:00:{n}")],
+            ..Summary::default()
+        });
         all.shown = Some((protocol.as_str(), Some("1.0".to_owned())));
         let device = all.device_write.as_mut().unwrap();
-        device.logins = vec![format!("user{n}"), "root".to_owned()];
+        device.searched.as_mut().unwrap().1 = vec![format!("user{n}"), "root".to_owned()];
         let program = Software { name: format!("app{}", n % 2), version: n.to_string(), publisher: String::new(), arch: String::new() };
         device.software_added = vec![program];
         let mut agent = new_agent(n + 1000, n, protocol);
@@ -68,7 +64,7 @@ fn furnish(w: &World) {
         write(w, move |tx| {
             tx.device_insert(DeviceId(id(n)), HERE, "new", later(n as u64))?;
             tx.agent_insert(&agent, later(n as u64))?;
-            tx.inventory_write(&all)
+            put(tx, n, later(n as u64), &all)
         });
     }
 }
@@ -124,8 +120,8 @@ fn a_device_is_found_by_the_name_a_person_gave_it(w: &World) {
     let q = |text: &str| names(w, DeviceFilter { q: Some(text.to_owned()), ..DeviceFilter::default() });
     assert_eq!((q("über"), q("ÄUSSERES"), q("äußeres")), ("Büro ÜBER".into(), String::new(), "Büro ÜBER".into()));
     // What the machine calls itself goes on in the searched text only.
-    let anew = inventory(10, Summary { name: Some("host".to_owned()), tag: Some("agent's".to_owned()), ..Summary::default() });
-    write(w, move |tx| tx.inventory_write(&anew));
+    let anew = inventory(Summary { name: Some("host".to_owned()), tag: Some("agent's".to_owned()), ..Summary::default() });
+    write(w, move |tx| put(tx, 10, NOW, &anew));
     let d = read(w, |rx| rx.device(HERE, DeviceId(id(10)))).unwrap();
     assert_eq!((d.name.as_str(), d.tag.as_deref()), ("Büro ÜBER", Some("Äußeres")));
     assert_eq!((q("über"), q("äußeres"), q("host"), q("debian user10")), (d.name.clone(), d.name.clone(), d.name, String::new()));
@@ -142,8 +138,8 @@ fn a_device_changes_only_at_the_version_that_was_read(w: &World) {
     assert_eq!(read(w, |rx| rx.device(HERE, DeviceId(id(10)))), Some(Device { version: 2, ..mine }));
     // Trust goes to the agents, and a refused change takes none away.
     assert_eq!(read(w, |rx| rx.agents_of(DeviceId(id(10)))).iter().map(|a| a.verified).collect::<Vec<_>>(), [true]);
-    let tagged = inventory(10, Summary { tag: Some("agent's".to_owned()), ..Summary::default() });
-    write(w, move |tx| tx.inventory_write(&tagged));
+    let tagged = inventory(Summary { tag: Some("agent's".to_owned()), ..Summary::default() });
+    write(w, move |tx| put(tx, 10, NOW, &tagged));
     assert_eq!(read(w, |rx| rx.device(HERE, DeviceId(id(10)))).unwrap().tag, None, "a tag taken away stays away");
 }
 
@@ -265,6 +261,7 @@ fn presence_never_goes_backwards(w: &World) {
         next,
         address: address.map(str::to_owned),
         version: None,
+        inventory: false,
     };
     let sets = [
         vec![heard(later(100), Some("10.9.9.9"), Some(later(200)))],

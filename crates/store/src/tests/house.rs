@@ -1,10 +1,11 @@
 //! Rows that the tests of the areas stand on: two organizations, devices with agents, a task with a run.
 
 use super::world::World;
-use crate::{DeviceWrite, Fault, InventoryWrite, Rx, Tx};
+use crate::{DeviceWrite, Fault, InventoryWrite, Rx, Tx, Whose};
 use muster_core::access::Org;
 use muster_core::fleet::{NewAgent, Protocol, Summary};
 use muster_core::ids::{AgentId, DeviceId, OrgId, RunId, TaskId};
+use muster_core::inventory::Print;
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::{Action, Counts, Delivery, Rules, Run, RunState, RunStep, Task, TaskDoc};
@@ -62,21 +63,33 @@ pub(crate) fn device(tx: &mut Tx, n: u128, name: &str) -> Result<(), Fault> {
     tx.agent_insert(&new_agent(n + 1000, n, Protocol::Glpi), NOW)
 }
 
-/// An inventory of device `n` that says only this much.
-pub(crate) fn inventory(n: u128, summary: Summary) -> InventoryWrite {
+/// Writes an inventory of device `n`, worked out from how things stand.
+pub(crate) fn put(tx: &mut Tx, n: u128, at: Timestamp, inventory: &InventoryWrite) -> Result<(), Fault> {
+    let of = whose(n, at);
+    let (fence, _) = tx.inventory_stand(of.device, of.agent)?;
+    assert!(tx.inventory_write(&of, &InventoryWrite { fence, ..inventory.clone() })?);
+    Ok(())
+}
+
+/// Device `n` and its agent.
+pub(crate) fn whose(n: u128, at: Timestamp) -> Whose {
+    let history = id(u128::try_from(at.0 - NOW.0).unwrap() / 1_000 + 1_000_000);
+    Whose { org: HERE, device: DeviceId(id(n)), agent: AgentId(id(n + 1000)), at, history }
+}
+
+/// An inventory that says only this much.
+pub(crate) fn inventory(summary: Summary) -> InventoryWrite {
     let device_write = DeviceWrite {
-        summary,
-        logins: Vec::new(),
+        searched: Some((summary, Vec::new())),
         software_added: Vec::new(),
-        software_since: Timestamp(0),
+        software_is_news: false,
         software_removed: Vec::new(),
         software_count: None,
     };
     InventoryWrite {
-        org: HERE,
-        device: DeviceId(id(n)),
-        agent: AgentId(id(n + 1000)),
-        at: NOW,
+        fence: 0,
+        facts: Print::of(b"facts"),
+        readings_print: Print::of(b"readings"),
         sections: Vec::new(),
         removed: Vec::new(),
         readings: None,

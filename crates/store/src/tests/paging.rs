@@ -1,6 +1,6 @@
 //! Pages: nothing is left out and nothing comes twice, whatever the order, ties and page size.
 
-use super::house::{HERE, NOW, all_pages, id, inventory, new_agent, orgs, read, write};
+use super::house::{HERE, NOW, all_pages, id, inventory, new_agent, orgs, put, read, write};
 use super::world::{World, on_all};
 use crate::inline::Dice;
 use crate::{AgentFilter, DeviceFilter};
@@ -30,9 +30,8 @@ fn furnish(w: &World, seed: u64, count: u64) {
         let mut text = || TEXTS[usize::try_from(dice.below(7)).unwrap()].map(str::to_owned);
         let [name, os, manufacturer, model, serial, tag] = std::array::from_fn(|_| text());
         let n = u128::from(dice.below(1 << 40)) << 16 | u128::from(i);
-        let mut change = inventory(n, Summary { name, os, manufacturer, model, serial, tag, ..Summary::default() });
+        let change = inventory(Summary { name, os, manufacturer, model, serial, tag, ..Summary::default() });
         let at = Timestamp(NOW.0 + i64::try_from(dice.below(4)).unwrap());
-        change.at = at;
         let inventoried = dice.below(3) > 0;
         let mut agent = new_agent(n + 1000, n, Protocol::Glpi);
         agent.version = Some(format!("1.{}", dice.below(3))).filter(|_| dice.below(3) > 0);
@@ -43,7 +42,7 @@ fn furnish(w: &World, seed: u64, count: u64) {
             tx.device_insert(DeviceId(id(*n)), HERE, "", *at)?;
             tx.agent_insert(agent, *at)?;
             if *inventoried {
-                tx.inventory_write(change)?;
+                put(tx, *n, *at, change)?;
             }
         }
         Ok(())

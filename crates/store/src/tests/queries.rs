@@ -1,6 +1,6 @@
 //! A query selects the same devices here, on SQLite and on PostgreSQL.
 
-use super::house::{HERE, NOW, THERE, id, inventory, new_agent, orgs, read, write};
+use super::house::{HERE, NOW, THERE, id, inventory, new_agent, orgs, put, read, write};
 use super::world::{World, on_all};
 use crate::inline::Dice;
 use crate::{InventoryWrite, Software};
@@ -87,8 +87,8 @@ fn facts(dice: &mut Dice) -> DeviceFacts {
     }
 }
 
-fn written(n: u128, facts: &DeviceFacts) -> InventoryWrite {
-    let mut w = inventory(n, facts.summary.clone());
+fn written(facts: &DeviceFacts) -> InventoryWrite {
+    let mut w = inventory(facts.summary.clone());
     w.shown = facts.protocol.map(|p| (p.as_str(), facts.agent_version.clone()));
     let device = w.device_write.as_mut().unwrap();
     device.software_count = i64::try_from(facts.software.len()).ok();
@@ -106,13 +106,14 @@ fn written(n: u128, facts: &DeviceFacts) -> InventoryWrite {
 fn furnish(w: &World, all: &[DeviceFacts]) {
     orgs(w);
     for (n, facts) in (1..).zip(all) {
-        let inventory = written(n, facts);
+        let inventory = written(facts);
         let mut agent = new_agent(n + 1000, n, facts.protocol.unwrap_or(Protocol::Ocs));
         agent.verified = facts.verified;
+        agent.version.clone_from(&facts.agent_version);
         write(w, move |tx| {
             tx.device_insert(DeviceId(id(n)), HERE, "", NOW)?;
             tx.agent_insert(&agent, NOW)?;
-            tx.inventory_write(&inventory)
+            put(tx, n, NOW, &inventory)
         });
     }
     write(w, |tx| tx.device_insert(DeviceId(id(999)), THERE, "a", NOW));
