@@ -39,6 +39,8 @@ macro_rules! on_all {
 on_all! {
     a_prolog_alone_creates_nothing_and_an_inventory_makes_the_device
     the_same_inventory_writes_no_section_and_a_changed_one_writes_one
+    an_inventory_in_steps_ends_as_one_in_a_single_transaction
+    a_plan_that_was_overtaken_is_refused_and_changes_nothing
     a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory
     silence_lapses_is_tried_again_and_ends_unknown
     cancelling_a_run_ends_what_waits_and_the_totals_sum
@@ -89,6 +91,18 @@ impl World {
 
     fn send(&self, arrival: Arrival) -> intake::Stored {
         self.engine.write_now("intake", &self.cx, move |tx, cx| intake::inventory(tx, cx, &arrival)).expect("stored")
+    }
+
+    fn planned(&self, arrival: &Arrival) -> (intake::Before, intake::Plan) {
+        let asked = arrival.clone();
+        let before = self.engine.read_now(&self.cx, move |rx, cx| intake::before(rx, cx, &asked)).expect("looked up");
+        let plan = intake::plan(&before, arrival).expect("planned");
+        (before, plan)
+    }
+
+    fn apply(&self, arrival: &Arrival, planned: &(intake::Before, intake::Plan)) -> Result<intake::Stored, Error> {
+        let (arrival, (before, plan)) = (arrival.clone(), planned.clone());
+        self.engine.write_now("apply", &self.cx, move |tx, cx| intake::apply(tx, cx, &arrival, &before, &plan))
     }
 
     fn prolog(&self, host: &str) -> contact::Greeting {
@@ -163,6 +177,75 @@ fn the_same_inventory_writes_no_section_and_a_changed_one_writes_one(world: Worl
     gone.completeness = Completeness::Partial;
     gone.sections.remove("softwares");
     assert_eq!(world.send(world.arrival("pc-1", gone)).removed, Vec::<String>::new(), "a partial document deletes nothing");
+}
+
+/// All that people see of a device by its name; ids of history apart.
+fn seen(world: &World, name: &str) -> String {
+    let filter = DeviceFilter { q: Some(name.to_owned()), ..DeviceFilter::default() };
+    let read = move |rx: &mut muster_engine::Rx, cx: &Cx| {
+        let found = fleet::device_list(rx, cx, filter, None, &PageRequest::default())?;
+        let device = found.items[0].device.clone();
+        let (_, sections) = fleet::device_inventory(rx, cx, device.id, &[])?;
+        let history = fleet::device_history(rx, cx, device.id, None, &PageRequest::default())?;
+        let history: Vec<_> = history.items.into_iter().map(|h| h.sections).collect();
+        let mut programs = Vec::new();
+        for name in ["bash", "vim", "nano"] {
+            let with = DeviceFilter { software: Some(name.to_owned()), ..DeviceFilter::default() };
+            programs.push(fleet::device_list(rx, cx, with, None, &PageRequest::default())?.items.len());
+        }
+        let device =
+            muster_core::fleet::Device { id: muster_core::ids::DeviceId(Default::default()), agent: None, last_contact: None, ..device };
+        Ok(format!("{device:?}\n{}\n{history:?}\n{programs:?}", json!(sections)))
+    };
+    world.engine.read_now(&world.cx, read).expect("read")
+}
+
+/// Documents of one machine, each unlike the one before it in its own way.
+fn life() -> Vec<Inventory> {
+    let mut all = vec![inventory("pc-1", "5.1"), inventory("pc-1", "5.1"), inventory("pc-1", "5.2")];
+    let mut readings = inventory("pc-1", "5.2");
+    readings.sections.get_mut("drives").expect("drives")[0].insert("free".into(), json!(3));
+    let mut memory = readings.clone();
+    memory.sections.get_mut("hardware").expect("hardware")[0].insert("memory".into(), json!(4096));
+    let mut gone = memory.clone();
+    gone.sections.remove("drives");
+    let mut partial = Inventory::empty(Completeness::Partial);
+    partial.sections.insert("softwares".into(), serde_json::from_value(json!([{"name": "nano", "version": "1"}])).expect("rows"));
+    partial.find("truncated", "cut");
+    all.extend([readings, memory, gone, partial, inventory("pc-1", "5.1")]);
+    all
+}
+
+fn an_inventory_in_steps_ends_as_one_in_a_single_transaction(world: World) {
+    let other = |host: &str, inventory: &Inventory| {
+        let mut renamed = inventory.clone();
+        if let Some(hardware) = renamed.sections.get_mut("hardware") {
+            hardware[0].insert("name".into(), json!(host));
+            hardware[0].insert("uuid".into(), json!(format!("uuid-of-{host}")));
+        }
+        world.arrival(host, renamed)
+    };
+    for inventory in life() {
+        world.clock.advance(Duration::from_secs(60));
+        world.send(other("whole", &inventory));
+        let arrival = other("steps", &inventory);
+        let planned = world.planned(&arrival);
+        world.apply(&arrival, &planned).expect("applied");
+        assert_eq!(seen(&world, "steps"), seen(&world, "whole").replace("whole", "steps"), "{:?}", inventory.sections);
+    }
+}
+
+fn a_plan_that_was_overtaken_is_refused_and_changes_nothing(world: World) {
+    let (first, second) = (world.arrival("pc-1", inventory("pc-1", "5.1")), world.arrival("pc-1", inventory("pc-1", "5.2")));
+    let early = world.planned(&first);
+    world.send(first.clone());
+    let early = world.apply(&first, &early).expect("the first inventory looks again by itself");
+    assert!(!early.new_agent);
+    let late = world.planned(&second);
+    world.send(world.arrival("pc-1", inventory("pc-1", "6.0")));
+    let before = seen(&world, "pc-1");
+    assert_eq!(world.apply(&second, &late).expect_err("overtaken").key, intake::OVERTAKEN);
+    assert_eq!(seen(&world, "pc-1"), before);
 }
 
 fn a_task_reaches_the_agent_at_its_prolog_and_ends_with_its_inventory(world: World) {
