@@ -514,8 +514,11 @@ impl Tx {
 
     /// Removes a device with its agents, sections and history. Its assignments stay as history.
     pub fn device_delete(&mut self, org: OrgId, id: DeviceId) -> Result<bool, Fault> {
+        if self.device(org, id)?.is_none() {
+            return Ok(false);
+        }
+        self.software_forget(id)?;
         let done = self.exec("DELETE FROM device WHERE id = ?1 AND org = ?2", &[V::U(id.0), V::U(org.0)])?;
-        self.send("DELETE FROM device_software WHERE device = ?1", &[V::U(id.0)])?;
         self.after(Hint { topic: Topic::Device, id: Some(id.0), org: Some(org.0) });
         Ok(done == 1)
     }

@@ -6,7 +6,7 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::fleet::{HistoryEntry, SectionHistory, StoredSection, Summary};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
-use muster_core::inventory::{Finding, Keyed, Lines, Print, row_key};
+use muster_core::inventory::{Finding, Keyed, Lines, Print, Row as InventoryRow, row_key, text};
 use muster_core::limits::INFLATED_BYTES_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::time::Timestamp;
@@ -27,6 +27,14 @@ pub struct Software {
 }
 
 impl Software {
+    /// The programs of rows of the section `softwares`; one without a name is none.
+    pub fn of_rows(rows: &[InventoryRow]) -> Vec<Self> {
+        let get = |row: &InventoryRow, field: &str| text(row, field).unwrap_or("").to_owned();
+        let one =
+            |row| Self { name: get(row, "name"), version: get(row, "version"), publisher: get(row, "publisher"), arch: get(row, "arch") };
+        rows.iter().map(one).filter(|s| !s.name.is_empty()).collect()
+    }
+
     /// The dictionary's id: drawn from the entry itself, so that no look-up is needed before writing.
     fn id(&self) -> i64 {
         let mut hasher = blake3::Hasher::new();
@@ -414,6 +422,19 @@ impl Tx {
                     "INSERT INTO device_address (device, kind, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
                     &[V::U(device.0), kind.into(), value.to_lowercase().into()],
                 )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a device out of the searched programs: by the lists of its agents, because a look through the table would take long.
+    pub(crate) fn software_forget(&mut self, device: DeviceId) -> Result<(), Fault> {
+        for agent in self.agents_of(device)? {
+            let Some(facts) = self.section_keyed(agent.id, "softwares", "")? else { continue };
+            let mut gone: Vec<i64> = Software::of_rows(&facts.lines.rows()).iter().map(Software::id).collect();
+            gone.sort_unstable();
+            for id in gone {
+                self.send("DELETE FROM device_software WHERE software = ?1 AND device = ?2", &[id.into(), V::U(device.0)])?;
             }
         }
         Ok(())

@@ -68,24 +68,11 @@ fn drawn(before: &Before, arrival: &Arrival, changes: &Changes) -> (muster_core:
 /// Programs that came and went. When the shown list was another agent's, it is replaced as a whole.
 fn software(before: &Before, arrival: &Arrival, changes: &Changes) -> (Vec<Software>, Vec<Software>) {
     let other = before.sources.iter().find(|s| s.section == "softwares" && before.agent.as_ref().is_some_and(|a| a.id != s.agent));
-    let Some(other) = other else { return (programs(&changes.software.added), programs(&changes.software.removed)) };
+    let Some(other) = other else { return (Software::of_rows(&changes.software.added), Software::of_rows(&changes.software.removed)) };
     let old: BTreeSet<Software> =
-        programs(before.facts.get(&(other.agent, other.section.clone())).map_or(&[], Vec::as_slice)).into_iter().collect();
-    let new: BTreeSet<Software> = programs(&arrival.told.rows("softwares")).into_iter().collect();
+        Software::of_rows(before.facts.get(&(other.agent, other.section.clone())).map_or(&[], Vec::as_slice)).into_iter().collect();
+    let new: BTreeSet<Software> = Software::of_rows(&arrival.told.rows("softwares")).into_iter().collect();
     (new.difference(&old).cloned().collect(), old.difference(&new).cloned().collect())
-}
-
-fn programs(rows: &[Row]) -> Vec<Software> {
-    let get = |row: &Row, field: &str| text(row, field).unwrap_or("").to_owned();
-    rows.iter()
-        .map(|row| Software {
-            name: get(row, "name"),
-            version: get(row, "version"),
-            publisher: get(row, "publisher"),
-            arch: get(row, "arch"),
-        })
-        .filter(|s| !s.name.is_empty())
-        .collect()
 }
 
 fn logins(rows: &[Row]) -> Vec<String> {

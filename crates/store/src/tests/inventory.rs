@@ -1,6 +1,6 @@
 //! Inventories: sections, readings, the dictionary of programs, history.
 
-use super::house::{HERE, NOW, all_pages, device, id, inventory, later, orgs, put, read, whose, write};
+use super::house::{HERE, NOW, THERE, all_pages, device, id, inventory, later, orgs, put, read, whose, write};
 use super::world::{World, on_all};
 use crate::{DeviceFilter, Fault, HistoryWrite, Hot, InventoryWrite, Packed, SectionWrite, Software, Touch, Touched, Whose, keys_pack};
 use muster_core::fleet::{HistoryEntry, Protocol, SectionHistory, StoredSection, Summary};
@@ -164,6 +164,10 @@ fn programs_are_shared_between_devices(w: &World) {
     assert_eq!((with(w, "a"), entries(w, "device_software")), ("pc-10 pc-11".into(), 3));
     programs(w, 10, &[], &[a2, program("never", "was")]);
     assert_eq!((with(w, "a"), with(w, "b")), ("pc-11".into(), "pc-10".into()));
+    let list = section("softwares", r#"{"name":"a","publisher":"p","version":"1"}"#);
+    write(w, move |tx| put(tx, 11, NOW, &InventoryWrite { sections: vec![list.clone()], ..unchanged() }));
+    assert!(!write(w, |tx| tx.device_delete(THERE, DeviceId(id(11)))));
+    assert_eq!(entries(w, "device_software"), 2);
     write(w, |tx| tx.device_delete(HERE, DeviceId(id(11))));
     assert_eq!((with(w, "a"), entries(w, "device_software")), (String::new(), 1));
     // Parts that run into one another are other programs.
