@@ -16,6 +16,8 @@ use uuid::Uuid;
 /// One program as it is searched. Absent values are empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Software {
+    /// Its id in the dictionary: drawn from the entry itself, so that no look-up is needed before writing.
+    id: i64,
     /// Its name.
     pub name: String,
     /// Its version.
@@ -27,23 +29,23 @@ pub struct Software {
 }
 
 impl Software {
-    /// The programs of rows of the section `softwares`; one without a name is none.
-    pub fn of_rows(rows: &[InventoryRow]) -> Vec<Self> {
-        let get = |row: &InventoryRow, field: &str| text(row, field).unwrap_or("").to_owned();
-        let one =
-            |row| Self { name: get(row, "name"), version: get(row, "version"), publisher: get(row, "publisher"), arch: get(row, "arch") };
-        rows.iter().map(one).filter(|s| !s.name.is_empty()).collect()
+    /// A program.
+    pub fn new(name: &str, version: &str, publisher: &str, arch: &str) -> Self {
+        let mut bytes = Vec::with_capacity(128);
+        for part in [name, version, publisher, arch] {
+            bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        let hash = blake3::hash(&bytes);
+        let id = i64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has eight bytes"));
+        Self { id, name: name.to_owned(), version: version.to_owned(), publisher: publisher.to_owned(), arch: arch.to_owned() }
     }
 
-    /// The dictionary's id: drawn from the entry itself, so that no look-up is needed before writing.
-    fn id(&self) -> i64 {
-        let mut hasher = blake3::Hasher::new();
-        for part in [&self.name, &self.version, &self.publisher, &self.arch] {
-            hasher.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        let hash = hasher.finalize();
-        i64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has eight bytes"))
+    /// The programs of rows of the section `softwares`; one without a name is none.
+    pub fn of_rows(rows: &[InventoryRow]) -> Vec<Self> {
+        let get = |row, field: &str| text(row, field).unwrap_or("");
+        let one = |row| Self::new(get(row, "name"), get(row, "version"), get(row, "publisher"), get(row, "arch"));
+        rows.iter().filter(|row| text(row, "name").is_some()).map(one).collect()
     }
 }
 
@@ -431,7 +433,7 @@ impl Tx {
     pub(crate) fn software_forget(&mut self, device: DeviceId) -> Result<(), Fault> {
         for agent in self.agents_of(device)? {
             let Some(facts) = self.section_keyed(agent.id, "softwares", "")? else { continue };
-            let mut gone: Vec<i64> = Software::of_rows(&facts.lines.rows()).iter().map(Software::id).collect();
+            let mut gone: Vec<i64> = Software::of_rows(&facts.lines.rows()).iter().map(|s| s.id).collect();
             gone.sort_unstable();
             for id in gone {
                 self.send("DELETE FROM device_software WHERE software = ?1 AND device = ?2", &[id.into(), V::U(device.0)])?;
@@ -443,40 +445,74 @@ impl Tx {
     fn software_change(&mut self, of: &Whose, d: &DeviceWrite) -> Result<(), Fault> {
         let (device, since) = (of.device, if d.software_is_news { of.at } else { Timestamp(0) });
         for gone in &d.software_removed {
-            self.send("DELETE FROM device_software WHERE software = ?1 AND device = ?2", &[gone.id().into(), V::U(device.0)])?;
+            self.send("DELETE FROM device_software WHERE software = ?1 AND device = ?2", &[gone.id.into(), V::U(device.0)])?;
+        }
+        if d.software_added.is_empty() {
+            return Ok(());
         }
         // In the order of ids, so that two first inventories cannot block each other in the shared dictionary.
-        let mut added: Vec<(i64, &Software)> = d.software_added.iter().map(|s| (s.id(), s)).collect();
-        added.sort_unstable_by_key(|(id, _)| *id);
-        added.dedup_by_key(|(id, _)| *id);
-        if self.is_postgres() {
-            return self.software_add_postgres(device, since, &added);
-        }
-        for (id, s) in added {
-            self.send(
-                "INSERT INTO software (id, name, version, publisher, arch) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-                &[id.into(), (&s.name).into(), (&s.version).into(), (&s.publisher).into(), (&s.arch).into()],
-            )?;
-            self.send(
-                "INSERT INTO device_software (software, device, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                &[id.into(), V::U(device.0), since.0.into()],
-            )?;
-        }
-        Ok(())
+        let mut added: Vec<&Software> = d.software_added.iter().collect();
+        added.sort_unstable();
+        added.dedup();
+        self.software_learn(&added)?;
+        let ids = self.ids(added.iter().map(|s| s.id));
+        let sql = if self.is_postgres() {
+            "INSERT INTO device_software (software, device, since) SELECT x, ?2, ?3 FROM unnest(?1::bigint[]) x ON CONFLICT DO NOTHING"
+        } else {
+            // WHERE true, because ON would be taken for that of a join.
+            "INSERT INTO device_software (software, device, since) SELECT x.value, ?2, ?3 FROM json_each(?1) x WHERE true ON CONFLICT DO NOTHING"
+        };
+        self.send(sql, &[ids, V::U(device.0), since.0.into()])
     }
 
-    /// The same in two statements: PostgreSQL pays by the statement.
-    fn software_add_postgres(&mut self, device: DeviceId, since: Timestamp, added: &[(i64, &Software)]) -> Result<(), Fault> {
-        let texts = |get: fn(&Software) -> &String| V::Ts(added.iter().map(|(_, s)| Some(get(s).clone())).collect());
-        let ids = V::Is(added.iter().map(|(id, _)| Some(*id)).collect());
+    /// Adds the programs to the dictionary that it has not.
+    fn software_learn(&mut self, all: &[&Software]) -> Result<(), Fault> {
+        let ids = self.ids(all.iter().map(|s| s.id));
+        let sql = if self.is_postgres() {
+            "SELECT x FROM unnest(?1::bigint[]) x WHERE NOT EXISTS (SELECT 1 FROM software s WHERE s.id = x)"
+        } else {
+            "SELECT x.value FROM json_each(?1) x WHERE NOT EXISTS (SELECT 1 FROM software s WHERE s.id = x.value)"
+        };
+        let unknown = self.rows(sql, &[ids])?;
+        let mut unknown = unknown.iter().map(|row| row.int(0)).collect::<Result<Vec<i64>, Fault>>()?;
+        unknown.sort_unstable();
+        let new: Vec<&Software> = all.iter().filter(|s| unknown.binary_search(&s.id).is_ok()).copied().collect();
+        if self.is_postgres() {
+            return self.software_insert_postgres(&new);
+        }
+        new.iter().try_for_each(|s| {
+            self.send(
+                "INSERT INTO software (id, name, version, publisher, arch) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                &[s.id.into(), (&s.name).into(), (&s.version).into(), (&s.publisher).into(), (&s.arch).into()],
+            )
+        })
+    }
+
+    /// The same in one statement: PostgreSQL pays by the statement.
+    fn software_insert_postgres(&mut self, new: &[&Software]) -> Result<(), Fault> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let texts = |get: fn(&Software) -> &String| V::Ts(new.iter().map(|s| Some(get(s).clone())).collect());
         self.send(
             "INSERT INTO software (id, name, version, publisher, arch) \
              SELECT * FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::text[], ?5::text[]) ON CONFLICT DO NOTHING",
-            &[ids.clone(), texts(|s| &s.name), texts(|s| &s.version), texts(|s| &s.publisher), texts(|s| &s.arch)],
-        )?;
-        self.send(
-            "INSERT INTO device_software (software, device, since) SELECT x, ?2, ?3 FROM unnest(?1::bigint[]) x ON CONFLICT DO NOTHING",
-            &[ids, V::U(device.0), since.0.into()],
+            &[self.ids(new.iter().map(|s| s.id)), texts(|s| &s.name), texts(|s| &s.version), texts(|s| &s.publisher), texts(|s| &s.arch)],
         )
+    }
+
+    /// A list of numbers as each database takes it for a set.
+    fn ids(&self, ids: impl Iterator<Item = i64>) -> V {
+        if self.is_postgres() {
+            return V::Is(ids.map(Some).collect());
+        }
+        let mut list = "[".to_owned();
+        for id in ids {
+            if list.len() > 1 {
+                list.push(',');
+            }
+            list.push_str(&id.to_string());
+        }
+        V::T(list + "]")
     }
 }

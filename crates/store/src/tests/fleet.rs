@@ -57,7 +57,7 @@ fn furnish(w: &World) {
         all.shown = Some((protocol.as_str(), Some("1.0".to_owned())));
         let device = all.device_write.as_mut().unwrap();
         device.searched.as_mut().unwrap().1 = vec![format!("user{n}"), "root".to_owned()];
-        let program = Software { name: format!("app{}", n % 2), version: n.to_string(), publisher: String::new(), arch: String::new() };
+        let program = Software::new(&format!("app{}", n % 2), &n.to_string(), "", "");
         device.software_added = vec![program];
         let mut agent = new_agent(n + 1000, n, protocol);
         agent.verified = n == 12;

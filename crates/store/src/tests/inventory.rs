@@ -125,7 +125,7 @@ fn an_inventory_without_changes_moves_only_its_date(w: &World) {
 }
 
 fn program(name: &str, version: &str) -> Software {
-    Software { name: name.to_owned(), version: version.to_owned(), publisher: "p".to_owned(), arch: String::new() }
+    Software::new(name, version, "p", "")
 }
 
 /// Writes that programs came and went on a device.
@@ -171,7 +171,7 @@ fn programs_are_shared_between_devices(w: &World) {
     write(w, |tx| tx.device_delete(HERE, DeviceId(id(11))));
     assert_eq!((with(w, "a"), entries(w, "device_software")), (String::new(), 1));
     // Parts that run into one another are other programs.
-    let parts = |name: &str, version: &str| Software { publisher: String::new(), ..program(name, version) };
+    let parts = |name: &str, version: &str| Software::new(name, version, "", "");
     programs(w, 10, &[parts("ab", "c"), parts("a", "bc"), parts("abc", "")], &[]);
     assert_eq!(entries(w, "device_software"), 4);
 }

@@ -92,12 +92,7 @@ fn written(facts: &DeviceFacts) -> InventoryWrite {
     w.shown = facts.protocol.map(|p| (p.as_str(), facts.agent_version.clone()));
     let device = w.device_write.as_mut().unwrap();
     device.software_count = i64::try_from(facts.software.len()).ok();
-    let entry = |(i, name): (usize, &String)| Software {
-        name: name.clone(),
-        version: i.to_string(),
-        publisher: String::new(),
-        arch: String::new(),
-    };
+    let entry = |(i, name): (usize, &String)| Software::new(name, &i.to_string(), "", "");
     device.software_added = facts.software.iter().enumerate().map(entry).collect();
     w
 }
