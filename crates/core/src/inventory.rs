@@ -123,21 +123,23 @@ pub fn is_reading_section(section: &str) -> bool {
     matches!(section, "accesslog" | "processes" | "versionprovider" | "download" | "ipdiscover" | "journallog")
 }
 
+/// The fields of a section of facts that are readings.
+pub fn reading_fields(section: &str) -> &'static [&'static str] {
+    match section {
+        "hardware" => &["checksum", "etime", "lastdate", "lastloggeduser", "datelastloggeduser", "processn", "swap_used", "ipaddr"],
+        "operatingsystem" => &["boot_time", "uptime"],
+        "drives" => &["free", "numfiles"],
+        "batteries" => &["real_capacity", "estimatedchargeremaining", "status", "cycles"],
+        "cpus" => &["current_speed"],
+        "virtualmachines" => &["status"],
+        "users" => &["lastlogin"],
+        _ => &[],
+    }
+}
+
 /// Whether a field of a section of facts is a reading.
 pub fn is_reading_field(section: &str, field: &str) -> bool {
-    match section {
-        "hardware" => matches!(
-            field,
-            "checksum" | "etime" | "lastdate" | "lastloggeduser" | "datelastloggeduser" | "processn" | "swap_used" | "ipaddr"
-        ),
-        "operatingsystem" => matches!(field, "boot_time" | "uptime"),
-        "drives" => matches!(field, "free" | "numfiles"),
-        "batteries" => matches!(field, "real_capacity" | "estimatedchargeremaining" | "status" | "cycles"),
-        "cpus" => matches!(field, "current_speed"),
-        "virtualmachines" => matches!(field, "status"),
-        "users" => matches!(field, "lastlogin"),
-        _ => false,
-    }
+    reading_fields(section).contains(&field)
 }
 
 /// A section cut in two: facts (hashed, with history) and readings (replaced).

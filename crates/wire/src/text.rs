@@ -32,19 +32,41 @@ pub fn decode(bytes: &[u8]) -> Text<'_> {
     Text { text, findings }
 }
 
+/// The same for bytes that need not be kept: those that are UTF-8 already become the text without a copy.
+pub fn decode_owned(bytes: Vec<u8>) -> (String, Vec<Finding>) {
+    let marked = Encoding::for_bom(&bytes).is_some();
+    let bytes = if !marked && declared(&bytes).is_none_or(|e| e == UTF_8) {
+        match String::from_utf8(bytes) {
+            Ok(text) if !has_controls(&text) => return (text, Vec::new()),
+            Ok(text) => text.into_bytes(),
+            Err(error) => error.into_bytes(),
+        }
+    } else {
+        bytes
+    };
+    let decoded = decode(&bytes);
+    (decoded.text.into_owned(), decoded.findings)
+}
+
+/// Whether a text has characters that [`strip_controls`] removes.
+pub fn has_controls(text: &str) -> bool {
+    // By pieces without a way out of them, which the compiler turns into wide instructions.
+    text.as_bytes().chunks(256).any(|piece| piece.iter().fold(false, |found, b| found | is_control(*b)))
+}
+
 /// Removes the control characters that neither XML nor the databases take: all below blank but tab, line feed and carriage
 /// return.
 pub fn strip_controls<'a>(text: Cow<'a, str>, findings: &mut Vec<Finding>) -> Cow<'a, str> {
-    let count = text.bytes().filter(|b| is_control(*b)).count();
-    if count == 0 {
+    if !has_controls(&text) {
         return text;
     }
+    let count = text.bytes().filter(|b| is_control(*b)).count();
     findings.push(Finding::new("control_characters", format!("{count} control characters were removed")));
     Cow::Owned(text.chars().filter(|c| !u8::try_from(*c).is_ok_and(is_control)).collect())
 }
 
 fn is_control(byte: u8) -> bool {
-    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+    (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')
 }
 
 fn decode_as<'a>(encoding: &'static Encoding, bytes: &'a [u8], findings: &mut Vec<Finding>) -> Cow<'a, str> {
@@ -106,6 +128,28 @@ mod tests {
         let text = decode(bytes);
         assert_eq!(text.text, expected);
         assert_eq!(kinds(&text), findings);
+    }
+
+    #[test]
+    fn bytes_that_are_given_away_become_the_same_text() {
+        let declared = |name: &str, rest: &[u8]| [format!("<?xml version='1.0' encoding='{name}'?>").as_bytes(), rest].concat();
+        let cases = [
+            "<a>é</a>".as_bytes().to_vec(),
+            "\u{feff}<a>é</a>".as_bytes().to_vec(),
+            b"<a>\0b</a>".to_vec(),
+            b"<a>caf\xe9</a>".to_vec(),
+            "<a>é€".as_bytes()[..7].to_vec(),
+            declared("ISO-8859-1", "é".as_bytes()),
+            declared("UTF-8", b"caf\xe9"),
+            declared("UTF-8", "é\x01".as_bytes()),
+            declared("UTF-16", "é".as_bytes()),
+            vec![b'x'; 1_000],
+            [vec![b'x'; 1_000], vec![0x1f]].concat(),
+        ];
+        for bytes in cases {
+            let expected = decode(&bytes);
+            assert_eq!(decode_owned(bytes.clone()), (expected.text.into_owned(), expected.findings), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -9,23 +9,20 @@ use super::xml::Node;
 use muster_core::inventory::{Completeness, Inventory, Row, is_single, text};
 use muster_core::limits::SECTIONS_MAX;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 /// Reads the sections below `<CONTENT>`.
-pub(super) fn inventory(content: &Node, dialect: Dialect, completeness: Completeness) -> Inventory {
+pub(super) fn inventory(content: Node, dialect: Dialect, completeness: Completeness) -> Inventory {
     let mut inventory = Inventory::empty(completeness);
-    for element in &content.children {
-        let section = types::section_name(&element.name);
+    for mut element in content.children {
+        let name = std::mem::take(&mut element.name);
+        let section = types::section_name(&name);
         match section {
             // The agent's ids belong to the message, not to the machine.
             "deviceid" | "old_deviceid" => {}
-            "download" => download_history(&mut inventory, element),
-            "ipdiscover" => add(&mut inventory, section, neighbours(element)),
-            _ if element.children.is_empty() => {
-                let row = (!element.text.is_empty()).then(|| Row::from([("value".to_owned(), Value::from(element.text.as_str()))]));
-                add(&mut inventory, section, row);
-            }
-            _ => add(&mut inventory, section, Some(row(section, element, dialect)).filter(|r| !r.is_empty())),
+            "download" => download_history(&mut inventory, &element),
+            "ipdiscover" => add(&mut inventory, section, neighbours(&element)),
+            _ => add(&mut inventory, section, section_row(section, element, dialect)),
         }
     }
     // A cut document of an agent that has an OPERATINGSYSTEM of its own may have lost just that.
@@ -36,6 +33,19 @@ pub(super) fn inventory(content: &Node, dialect: Dialect, completeness: Complete
         inventory.completeness = Completeness::Partial;
     }
     inventory
+}
+
+/// One element below `<CONTENT>` as a row of its section; none when it is empty. Of all sections but those that [`inventory`]
+/// puts together from several elements, this is all there is to a row.
+pub(super) fn section_row(section: &str, element: Node, dialect: Dialect) -> Option<Row> {
+    if element.children.is_empty() {
+        return (!element.text.is_empty()).then(|| Row::from([("value".to_owned(), Value::from(element.text))]));
+    }
+    let mut row = row(section, element, dialect);
+    if section == "networks" {
+        settle_address_family(&mut row);
+    }
+    (!row.is_empty()).then_some(row)
 }
 
 /// Adds rows. A single section that comes in pieces becomes one row.
@@ -62,67 +72,77 @@ fn add(inventory: &mut Inventory, section: &str, rows: impl IntoIterator<Item = 
 }
 
 /// One element of a section as a row: renamed, typed, repeated fields as lists.
-fn row(section: &str, element: &Node, dialect: Dialect) -> Row {
+fn row(section: &str, element: Node, dialect: Dialect) -> Row {
     let mut row = Row::new();
     if !element.text.is_empty() {
-        row.insert("content".to_owned(), Value::from(element.text.as_str()));
+        row.insert("content".to_owned(), Value::from(element.text));
     }
     // Names of the format first: a field called otherwise takes such a name only when it is free.
-    let (aliased, plain): (Vec<&Node>, Vec<&Node>) = element.children.iter().partition(|c| types::field_name(section, &c.name) != c.name);
-    for field in plain {
-        put(&mut row, section, &field.name, field, dialect);
+    let mut aliased = Vec::new();
+    for mut field in element.children {
+        match types::alias(section, &field.name) {
+            Some(name) => aliased.push((name, field)),
+            None => {
+                let name = std::mem::take(&mut field.name);
+                put(&mut row, section, name, field, dialect);
+            }
+        }
     }
-    let taken: BTreeSet<String> = row.keys().cloned().collect();
-    for field in aliased {
-        let name = types::field_name(section, &field.name);
-        let name = if taken.contains(name) { &field.name } else { name };
+    let free: Vec<bool> = aliased.iter().map(|(name, _)| !row.contains_key(*name)).collect();
+    for ((alias, mut field), free) in aliased.into_iter().zip(free) {
+        let name = if free { alias.to_owned() } else { std::mem::take(&mut field.name) };
         put(&mut row, section, name, field, dialect);
     }
     row
 }
 
-fn put(row: &mut Row, section: &str, name: &str, field: &Node, dialect: Dialect) {
-    let listed = types::is_list(section, name);
-    // OCS writes a group's members into one field.
-    let values: Vec<Value> = if listed && section == "local_groups" && dialect.is_ocs() {
-        field.text.split(',').map(str::trim).filter(|m| !m.is_empty()).map(Value::from).collect()
-    } else {
-        value(section, name, field, dialect).into_iter().collect()
-    };
-    for value in values {
-        match row.get_mut(name) {
-            None if listed => {
-                row.insert(name.to_owned(), Value::Array(vec![value]));
-            }
-            None => {
-                row.insert(name.to_owned(), value);
-            }
-            Some(Value::Array(present)) => present.push(value),
-            Some(present) => *present = Value::Array(vec![present.take(), value]),
+fn put(row: &mut Row, section: &str, name: String, field: Node, dialect: Dialect) {
+    let listed = types::is_list(section, &name);
+    if listed && section == "local_groups" && dialect.is_ocs() {
+        // OCS writes a group's members into one field.
+        for member in field.text.split(',').map(str::trim).filter(|m| !m.is_empty()) {
+            put_value(row, name.clone(), Value::from(member), listed);
         }
+    } else if let Some(value) = value(section, &name, field, dialect) {
+        put_value(row, name, value, listed);
+    }
+}
+
+fn put_value(row: &mut Row, name: String, value: Value, listed: bool) {
+    match row.entry(name) {
+        Entry::Vacant(free) => {
+            free.insert(if listed { Value::Array(vec![value]) } else { value });
+        }
+        Entry::Occupied(mut taken) => match taken.get_mut() {
+            Value::Array(present) => present.push(value),
+            present => *present = Value::Array(vec![present.take(), value]),
+        },
     }
 }
 
 /// A field's value; none when it is empty.
-fn value(section: &str, name: &str, field: &Node, dialect: Dialect) -> Option<Value> {
+fn value(section: &str, name: &str, field: Node, dialect: Dialect) -> Option<Value> {
     if field.children.is_empty() {
-        return (!field.text.is_empty()).then(|| typed(section, name, &field.text));
+        return (!field.text.is_empty()).then(|| typed(section, name, field.text));
     }
     let inner = row(name, field, dialect);
     (!inner.is_empty()).then(|| Value::Object(inner.into_iter().collect::<Map<_, _>>()))
 }
 
 /// A text as its type; one that does not fit stays text.
-fn typed(section: &str, name: &str, text: &str) -> Value {
+fn typed(section: &str, name: &str, mut text: String) -> Value {
     let converted = match types::kind(section, name) {
         Kind::Text => None,
-        Kind::Number => types::number(text).map(Value::from),
-        Kind::Truth => types::truth(text).map(Value::from),
-        Kind::Mac => Some(Value::from(text.to_ascii_lowercase())),
+        Kind::Number => types::number(&text).map(Value::from),
+        Kind::Truth => types::truth(&text).map(Value::from),
+        Kind::Mac => {
+            text.make_ascii_lowercase();
+            None
+        }
         Kind::Word => Some(Value::from(word(section, name, text.to_ascii_lowercase()))),
-        Kind::Day => types::day(text, false).map(Value::from),
-        Kind::FirmwareDay => types::day(text, true).map(Value::from),
-        Kind::Speed => types::speed(text).map(Value::from),
+        Kind::Day => types::day(&text, false).map(Value::from),
+        Kind::FirmwareDay => types::day(&text, true).map(Value::from),
+        Kind::Speed => types::speed(&text).map(Value::from),
     };
     converted.unwrap_or_else(|| Value::from(text))
 }
@@ -160,9 +180,6 @@ fn neighbours(element: &Node) -> Vec<Row> {
 /// Moves what older forms keep in another section than the format does.
 /// `derive`: the operating system is told in HARDWARE only.
 fn settle(inventory: &mut Inventory, derive: bool) {
-    for network in inventory.sections.get_mut("networks").into_iter().flatten() {
-        settle_address_family(network);
-    }
     let chassis = inventory.first("bios").and_then(|b| b.get("type").cloned());
     let Some(hardware) = inventory.sections.get_mut("hardware").and_then(|rows| rows.first_mut()) else { return };
     if let Some(chassis) = chassis {
@@ -184,7 +201,7 @@ fn settle(inventory: &mut Inventory, derive: bool) {
         add(inventory, "operatingsystem", [system]);
     }
     if let Some(Value::String(seconds)) = etime {
-        let seconds = typed("versionprovider", "etime", &seconds);
+        let seconds = typed("versionprovider", "etime", seconds);
         add(inventory, "versionprovider", [Row::from([("etime".to_owned(), seconds)])]);
     }
 }

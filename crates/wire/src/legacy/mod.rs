@@ -6,10 +6,13 @@
 pub mod answer;
 mod canonical;
 mod dialect;
+mod message;
+pub mod scan;
 mod types;
 mod xml;
 
 pub use dialect::{Dialect, UserAgent};
+pub use message::{Message, read_message};
 pub use xml::Node;
 
 use crate::text;
@@ -121,12 +124,16 @@ pub enum ParseErrorKind {
 /// [`Completeness::Partial`], and the section in which it ended is left out, so that nothing of it is taken as gone.
 pub fn parse_request(bytes: &[u8], agent: Dialect) -> Result<Request, ParseError> {
     let decoded = text::decode(bytes);
-    let mut document = xml::read(&decoded.text)?;
+    read_text(&decoded.text, decoded.findings, agent)
+}
+
+/// Reads a message from its text; `findings` tell what was odd about its bytes.
+fn read_text(text: &str, mut findings: Vec<Finding>, agent: Dialect) -> Result<Request, ParseError> {
+    let mut document = xml::read(text)?;
     if document.root.name != "request" {
         let what = format!("the root element is <{}>; <REQUEST> is expected", document.root.name);
         return Err(ParseError::new(ParseErrorKind::NotARequest, 0, what));
     }
-    let mut findings = decoded.findings;
     findings.append(&mut document.findings);
     if let Some(damage) = &document.damage {
         findings.push(leave_out_what_is_cut(&mut document.root, damage));
@@ -158,7 +165,7 @@ fn request(mut root: Node, damage: Option<&xml::Damage>, agent: Dialect, mut fin
     if query == Query::Inventory {
         let taken = root.children.iter_mut().find(|c| c.name == "content").map(std::mem::take).unwrap_or_default();
         let completeness = if damage.is_some() { Completeness::Partial } else { dialect.completeness() };
-        let mut made = canonical::inventory(&taken, dialect, completeness);
+        let mut made = canonical::inventory(taken, dialect, completeness);
         for finding in &findings {
             made.find(&finding.kind, &finding.detail);
         }

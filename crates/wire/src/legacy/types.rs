@@ -33,27 +33,34 @@ pub(super) fn section_name(element: &str) -> &str {
     }
 }
 
-/// The canonical name of a field that some agents call otherwise. When a row has both, the field keeps the name it came with.
-pub(super) fn field_name<'a>(section: &str, field: &'a str) -> &'a str {
-    match (section, field) {
-        ("networks", "macaddr") => "mac",
-        ("storages" | "cpus" | "batteries" | "simcards", "serialnumber") => "serial",
-        ("softwares", "installdate") => "install_date",
-        ("softwares", "architecture") => "arch",
-        ("local_groups", "member") => "members",
-        ("local_groups", "id_group") | ("local_users", "id_user") => "id",
-        ("cpus", "cores") => "core",
-        ("cpus", "threads") => "thread",
-        ("cpus", "type") => "name",
-        ("cpus", "cpuarch") => "arch",
-        ("inputs", "pointtype") => "pointingtype",
-        ("batteries", "designcapacity") => "capacity",
-        ("batteries", "designvoltage") => "voltage",
-        ("simcards", "opname") => "operator_name",
-        ("simcards", "operator") => "operator_code",
-        ("simcards", "phonenumber" | "line_number") => "phone_number",
-        _ => field,
+/// Fields of a section that some agents call otherwise: their word and the format's.
+pub(super) fn aliases(section: &str) -> &'static [(&'static str, &'static str)] {
+    match section {
+        "networks" => &[("macaddr", "mac")],
+        "storages" => &[("serialnumber", "serial")],
+        "softwares" => &[("installdate", "install_date"), ("architecture", "arch")],
+        "local_groups" => &[("member", "members"), ("id_group", "id")],
+        "local_users" => &[("id_user", "id")],
+        "cpus" => {
+            &[("serialnumber", "serial"), ("cores", "core"), ("threads", "thread"), ("type", "name"), ("cpuarch", "arch")]
+        }
+        "inputs" => &[("pointtype", "pointingtype")],
+        "batteries" => &[("serialnumber", "serial"), ("designcapacity", "capacity"), ("designvoltage", "voltage")],
+        "simcards" => &[
+            ("serialnumber", "serial"),
+            ("opname", "operator_name"),
+            ("operator", "operator_code"),
+            ("phonenumber", "phone_number"),
+            ("line_number", "phone_number"),
+        ],
+        _ => &[],
     }
+}
+
+/// The canonical name of a field that some agents call otherwise; none when it is called by that name. When a row has both, the
+/// field keeps the name it came with.
+pub(super) fn alias(section: &str, field: &str) -> Option<&'static str> {
+    aliases(section).iter().find(|(word, _)| *word == field).map(|(_, name)| *name)
 }
 
 /// Fields that are lists, also with one entry.

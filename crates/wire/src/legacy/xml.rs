@@ -71,6 +71,28 @@ pub(super) fn read(text: &str) -> Result<Document, ParseError> {
     tree.finish(text.len())
 }
 
+/// One element, read by itself.
+pub(super) struct Piece {
+    pub node: Node,
+    /// Where it ends, bytes.
+    pub end: usize,
+    /// Elements and attributes in it, with itself.
+    pub elements: usize,
+    /// Levels of elements, with its own.
+    pub depth: usize,
+}
+
+/// Reads the element with which `text` begins, and nothing behind it. None when there is anything to say about it: within a
+/// document it is what [`read`] makes of it only when it is whole, undamaged and within the limits.
+pub(super) fn element(text: &str) -> Option<Piece> {
+    let mut tree = Tree::default();
+    match read_from(text, 0, &mut tree) {
+        Ok(None) if tree.damage.is_none() && tree.findings.is_empty() => {}
+        _ => return None,
+    }
+    Some(Piece { node: tree.done?, end: tree.end, elements: tree.elements, depth: tree.deepest })
+}
+
 /// Reads on from `start`. Gives where to go on when a `<` turned out to begin no element.
 fn read_from(text: &str, start: usize, tree: &mut Tree) -> Result<Option<usize>, ParseError> {
     let mut reader = Reader::from_str(&text[start..]);
@@ -108,6 +130,7 @@ fn read_from(text: &str, start: usize, tree: &mut Tree) -> Result<Option<usize>,
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
         if tree.done.is_some() {
+            tree.end = start + offset(reader.buffer_position());
             return Ok(None);
         }
     }
@@ -116,7 +139,10 @@ fn read_from(text: &str, start: usize, tree: &mut Tree) -> Result<Option<usize>,
 #[derive(Default)]
 struct Tree {
     stack: Vec<Node>,
+    deepest: usize,
     done: Option<Node>,
+    /// Where what is done ends.
+    end: usize,
     elements: usize,
     resumes: usize,
     damage: Option<Damage>,
@@ -142,6 +168,7 @@ impl Tree {
             node.children.push(Node { name, text, children: Vec::new() });
         }
         self.stack.push(node);
+        self.deepest = self.deepest.max(self.stack.len());
         Ok(())
     }
 
@@ -172,15 +199,14 @@ impl Tree {
 
     fn text(&mut self, piece: &str) {
         if let Some(node) = self.stack.last_mut() {
+            // Blanks at the ends go anyway; between elements there is nothing else.
+            let piece = if node.text.is_empty() { piece.trim_start() } else { piece };
             node.text.push_str(piece);
         }
     }
 
     fn cut(&mut self, name: &str, mut text: String) -> String {
-        let trimmed = text.trim();
-        if trimmed.len() != text.len() {
-            text = trimmed.to_owned();
-        }
+        trim(&mut text);
         if text.len() > FIELD_BYTES_MAX {
             self.find("limit", format!("<{name}> was cut from {} to {FIELD_BYTES_MAX} bytes", text.len()));
             text.truncate(text.floor_char_boundary(FIELD_BYTES_MAX));
@@ -244,6 +270,13 @@ impl Tree {
     }
 }
 
+/// Takes the blanks at both ends away.
+pub(super) fn trim(text: &mut String) {
+    text.truncate(text.trim_end().len());
+    let blanks = text.len() - text.trim_start().len();
+    text.drain(..blanks);
+}
+
 fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
@@ -287,17 +320,15 @@ fn resolve(name: &str) -> Option<char> {
 }
 
 /// An attribute's value with its entities resolved; what is no entity stays.
-fn unescape(value: &str) -> String {
+pub(super) fn unescape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        // No entity is longer than a numeric one of a few leading zeros.
-        let end = after.bytes().take(12).position(|b| b == b';');
-        match end.and_then(|end| Some((resolve(&after[..end])?, end))) {
+        match entity(after) {
             Some((c, end)) => {
                 out.push(c);
-                rest = &after[end + 1..];
+                rest = &after[end..];
             }
             None => {
                 out.push('&');
@@ -307,6 +338,13 @@ fn unescape(value: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The character of the entity whose '&' stands before `text`, and where the entity ends; none when it is none.
+pub(super) fn entity(text: &str) -> Option<(char, usize)> {
+    // No entity is longer than a numeric one of a few leading zeros.
+    let end = text.bytes().take(12).position(|b| b == b';')?;
+    Some((resolve(&text[..end])?, end + 1))
 }
 
 #[cfg(test)]
