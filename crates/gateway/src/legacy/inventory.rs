@@ -30,7 +30,7 @@ pub(super) async fn answer(gateway: &Gateway, speaker: &Speaker, protocol: Proto
             Form::Xml => Reply::later(form, text),
         };
     };
-    let account = if form == Form::Ocs { message.told.as_deref().map(account).unwrap_or_default() } else { Vec::new() };
+    let account = if form == Form::Ocs { message.request.inventory.as_deref().map(account).unwrap_or_default() } else { Vec::new() };
     match store(gateway, speaker, protocol, &device_id, message).await {
         Ok(stored) if form == Form::Ocs => Reply::said(form, coding, &account_answer(&stored, &account)),
         Ok(_) => Reply::said(form, coding, &words::empty_reply()),
@@ -52,7 +52,7 @@ async fn turn(gateway: &Gateway, form: Form, device_id: &str) -> Option<Turn> {
 async fn store(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_id: &str, message: Message) -> Result<Stored, Error> {
     let engine = &gateway.inner.engine;
     let version = speaker.version(&message.request);
-    let Message { request, told, .. } = message;
+    let Message { request, .. } = message;
     let nothing = || Error::invalid("inventory/no-content", "", "the inventory has no CONTENT");
     let arrival = Arrival {
         protocol,
@@ -62,7 +62,7 @@ async fn store(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_
         glpi_id: speaker.glpi_id.clone(),
         version: version.clone(),
         source: speaker.peer,
-        told: told.ok_or_else(nothing)?,
+        told: Arc::from(request.inventory.ok_or_else(nothing)?),
         unchanged: BTreeMap::new(),
     };
     let cx = gateway.cx().await?;

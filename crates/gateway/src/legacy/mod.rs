@@ -14,15 +14,13 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use muster_core::fleet::Protocol;
-use muster_core::inventory::{Canonical, Told};
 use muster_engine::{Error, contact};
 use muster_wire::body::{Coding, Decoded};
 use muster_wire::glpi;
-use muster_wire::legacy::{ParseError, Query, Request, answer as words, parse_request};
+use muster_wire::legacy::{Message as Request, ParseError, Query, answer as words, read_message};
 use reply::{Form, Reply};
 use speaker::Speaker;
 use std::net::IpAddr;
-use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What a body turned out to be.
@@ -40,8 +38,6 @@ enum Document {
 /// A message that was read.
 struct Message {
     request: Request,
-    /// Its inventory, when it is one.
-    told: Option<Arc<dyn Told>>,
     coding: Coding,
 }
 
@@ -50,11 +46,10 @@ fn read_document(decoded: Decoded, speaker: &Speaker) -> Document {
     if matches!(first, Some(b'{' | b'[')) {
         return Document::Json;
     }
-    match parse_request(&decoded.bytes, speaker.agent.dialect) {
+    match read_message(decoded.bytes, speaker.agent.dialect) {
         Err(error) => Document::Bad(error),
-        Ok(mut request) => {
-            let told = request.inventory.take().map(|inventory| Arc::new(Canonical::new(inventory)) as Arc<dyn Told>);
-            let message = Box::new(Message { request, told, coding: decoded.coding });
+        Ok(request) => {
+            let message = Box::new(Message { request, coding: decoded.coding });
             if decoded.truncated { Document::Cut(message) } else { Document::Message(message) }
         }
     }

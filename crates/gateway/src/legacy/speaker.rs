@@ -11,7 +11,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use muster_core::fleet::{Protocol, is_dated_deviceid};
 use muster_core::ids::AgentId;
-use muster_wire::legacy::{Dialect, Query, Request, UserAgent};
+use muster_wire::legacy::{Dialect, Message as Request, Query, UserAgent};
 use std::net::IpAddr;
 
 /// What a request's head tells of its sender.
@@ -72,7 +72,7 @@ impl Speaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use muster_wire::legacy::parse_request;
+    use muster_wire::legacy::read_message;
 
     fn protocol(agent: &str, path: &str, glpi_id: bool, xml: &str) -> Protocol {
         let mut builder = axum::http::Request::post(path).header("user-agent", agent);
@@ -81,7 +81,7 @@ mod tests {
         }
         let (parts, ()) = builder.body(()).expect("a request").into_parts();
         let speaker = Speaker::of(&parts, None);
-        speaker.protocol(&parse_request(xml.as_bytes(), speaker.agent.dialect).expect("a message"))
+        speaker.protocol(&read_message(xml.into(), speaker.agent.dialect).expect("a message"))
     }
 
     #[test]

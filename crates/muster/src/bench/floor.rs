@@ -16,11 +16,11 @@ use clap::Args;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use muster_core::inventory::{Canonical, Told};
+use muster_core::inventory::Told;
 use muster_core::limits::INFLATED_BYTES_MAX;
 use muster_core::time::Clock as _;
 use muster_wire::body::decode_body;
-use muster_wire::legacy::{Dialect, answer, parse_request};
+use muster_wire::legacy::{Dialect, answer, read_message};
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::io::Write as _;
@@ -55,10 +55,10 @@ impl Floor {
 
 /// Reads one inventory as the server does before it looks at what it holds. The floor follows the server's reader: this is the
 /// one place to change.
-fn read_one(body: &[u8], dialect: Dialect) -> anyhow::Result<impl Told> {
+fn read_one(body: &[u8], dialect: Dialect) -> anyhow::Result<Box<dyn Told>> {
     let decoded = decode_body(body, INFLATED_BYTES_MAX).map_err(|e| anyhow!("{e}"))?;
-    let request = parse_request(&decoded.bytes, dialect).map_err(|e| anyhow!("{e}"))?;
-    Ok(Canonical::new(request.inventory.context("an inventory has a CONTENT")?))
+    let message = read_message(decoded.bytes, dialect).map_err(|e| anyhow!("{e}"))?;
+    message.inventory.context("an inventory has a CONTENT")
 }
 
 /// Measures reading: the mean of as many as there are, or as fit in [`READING`].

@@ -11,14 +11,8 @@ use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
 
-const DIALECTS: [Dialect; 6] = [
-    Dialect::FusionInventory,
-    Dialect::GlpiLegacy,
-    Dialect::OcsUnix,
-    Dialect::OcsWindows,
-    Dialect::OcsOther,
-    Dialect::Unknown,
-];
+const DIALECTS: [Dialect; 6] =
+    [Dialect::FusionInventory, Dialect::GlpiLegacy, Dialect::OcsUnix, Dialect::OcsWindows, Dialect::OcsOther, Dialect::Unknown];
 
 /// A sample, unpacked without the crate under test.
 fn document(name: &str) -> Vec<u8> {

@@ -34,17 +34,7 @@ pub(super) fn scan_clean(text: String, findings: Vec<Finding>, agent: Dialect) -
     let Some((request, read, parts)) = scan_text(&text, agent) else { return Err((text, findings)) };
     let Request { device_id, old_device_id, query, token, dialect, agent_version, .. } = request;
     let scan = Scan { text, dialect, findings: findings.clone(), read, parts };
-    Ok(Message {
-        device_id,
-        old_device_id,
-        query,
-        token,
-        dialect,
-        agent_version,
-        content: None,
-        inventory: Some(Box::new(scan)),
-        findings,
-    })
+    Ok(Message { device_id, old_device_id, query, token, dialect, agent_version, content: None, inventory: Some(Box::new(scan)), findings })
 }
 
 /// A scanned inventory.
@@ -187,4 +177,3 @@ impl Told for Scan {
         }
     }
 }
-
