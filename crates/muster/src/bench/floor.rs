@@ -44,10 +44,21 @@ pub struct Floor {
     pub read: Duration,
     /// Receiving it (and its question) by a bare HTTP server over the same kind of connection.
     pub http: Duration,
+    /// Mean size of an inventory as it is sent, bytes.
+    pub packed: usize,
+    /// Mean size of an inventory as XML, bytes.
+    pub unpacked: usize,
 }
 
 impl Floor {
-    /// Both.
+    /// Measures both, with all these inventories or as many as are enough, sent like this.
+    pub async fn measure(like: &Load, exchanges: &Arc<Vec<Exchange>>, protocol: Protocol) -> anyhow::Result<Self> {
+        let read = reading(exchanges, protocol)?;
+        let (packed, unpacked) = sizes(exchanges)?;
+        Ok(Self { read, http: receiving(like, exchanges).await?, packed, unpacked })
+    }
+
+    /// Reading and receiving.
     pub fn sum(&self) -> Duration {
         self.read + self.http
     }
@@ -62,7 +73,7 @@ fn read_one(body: &[u8], dialect: Dialect) -> anyhow::Result<Box<dyn Told>> {
 }
 
 /// Measures reading: the mean of as many as there are, or as fit in [`READING`].
-pub fn reading(exchanges: &[Exchange], protocol: Protocol) -> anyhow::Result<Duration> {
+fn reading(exchanges: &[Exchange], protocol: Protocol) -> anyhow::Result<Duration> {
     let warm = exchanges.iter().take(20);
     for exchange in warm {
         black_box(read_one(exchange.body(), protocol.dialect())?.facts());
@@ -77,6 +88,17 @@ pub fn reading(exchanges: &[Exchange], protocol: Protocol) -> anyhow::Result<Dur
     Ok(thread_cpu().saturating_sub(began) / read)
 }
 
+/// Mean sizes of the first few, packed and unpacked.
+fn sizes(exchanges: &[Exchange]) -> anyhow::Result<(usize, usize)> {
+    let (mut packed, mut unpacked, mut count) = (0, 0, 0);
+    for exchange in exchanges.iter().take(1_000) {
+        packed += exchange.body().len();
+        unpacked += decode_body(exchange.body(), INFLATED_BYTES_MAX).map_err(|e| anyhow!("{e}"))?.bytes.len();
+        count += 1;
+    }
+    Ok((packed / count.max(1), unpacked / count.max(1)))
+}
+
 /// Processor time of this thread.
 fn thread_cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
@@ -84,7 +106,7 @@ fn thread_cpu() -> Duration {
 }
 
 /// Measures receiving: the same exchanges, sent to a bare server in the same way until [`RECEIVING`] is over.
-pub async fn receiving(like: &Load, exchanges: &Arc<Vec<Exchange>>) -> anyhow::Result<Duration> {
+async fn receiving(like: &Load, exchanges: &Arc<Vec<Exchange>>) -> anyhow::Result<Duration> {
     let peer = Peer::bare(like.tls.is_some())?;
     let tls = like.tls.is_some().then(|| load::connector(&peer.authority())).transpose()?;
     let load = Load { address: peer.address()?, tls, ..like.clone() };
@@ -112,21 +134,26 @@ pub struct BareHttp {
     keys: PathBuf,
 }
 
-/// Serves until it is killed: reads every body and answers what agents are answered when all is well.
+/// Serves until it is killed.
 pub async fn bare(args: &BareHttp) -> anyhow::Result<()> {
     let listen = Ipv4Addr::LOCALHOST;
     let protection = if args.tls { Protection::Own(Vec::new()) } else { Protection::Plain };
     let ready = tls::ready(&protection, &args.keys, listen.into(), SystemClock.now())?;
     let acceptor = ready.map(|ready| TlsAcceptor::from(ready.config));
     let listener = TcpListener::bind((listen, 0)).await.context("cannot listen")?;
+    let scheme = if args.tls { "https" } else { "http" };
+    let mut out = std::io::stdout();
+    writeln!(out, "muster listening on {scheme}://{}", listener.local_addr()?).and_then(|()| out.flush())?;
+    answer_all(listener, acceptor).await
+}
+
+/// Reads every body and answers what agents are answered when all is well; ends only when nothing more can be accepted.
+pub async fn answer_all(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> anyhow::Result<()> {
     let text = Bytes::from(answer::empty_reply());
     let app = Router::new().fallback(move |body: Bytes| {
         black_box(body.len());
         std::future::ready(([(header::CONTENT_TYPE, answer::CONTENT_TYPE)], text.clone()))
     });
-    let scheme = if args.tls { "https" } else { "http" };
-    let mut out = std::io::stdout();
-    writeln!(out, "muster listening on {scheme}://{}", listener.local_addr()?).and_then(|()| out.flush())?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

@@ -152,3 +152,28 @@ impl Usage {
         Ok(Self { parent: u32::try_from(field(4)).unwrap_or(0), own: time(14, 15), ended_children: time(16, 17) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_tells_parent_and_processor_time_of_a_process() {
+        let usage = Usage::of(std::process::id()).expect("this process is there");
+        assert_eq!(usage.parent, std::os::unix::process::parent_id());
+        let began = usage.own;
+        while own_cpu().expect("told") < began + Duration::from_millis(20) {
+            std::hint::spin_loop();
+        }
+        assert!(Usage::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn ended_children_count_with_a_postgres_servers_first_process() {
+        let before = postgres_cpu(std::process::id()).expect("told");
+        let child = Command::new("sh").args(["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"]).status().expect("a shell");
+        assert!(child.success());
+        assert!(postgres_cpu(std::process::id()).expect("told") > before);
+        assert!(Usage::of(std::process::id()).expect("told").ended_children > Duration::ZERO);
+    }
+}

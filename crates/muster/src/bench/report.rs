@@ -8,6 +8,9 @@ use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
 
+/// Samples from which a p99 tells something.
+const SAMPLES: u64 = 500;
+
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -106,11 +109,15 @@ impl Report {
     pub fn begin(&self, plan: &Plan, floor: &Floor) {
         let us = |d: Duration| d.as_secs_f64() * 1e6;
         if self.json {
-            let floor = json!({"read_us": us(floor.read), "http_us": us(floor.http), "sum_us": us(floor.sum())});
+            let floor = json!({
+                "read_us": us(floor.read), "http_us": us(floor.http), "sum_us": us(floor.sum()),
+                "packed_bytes": floor.packed, "unpacked_bytes": floor.unpacked,
+            });
             println!("{}", json!({"run": plan.conditions(), "floor": floor}));
             return;
         }
         println!("{}", plan.describe());
+        println!("an inventory has {} bytes of XML, {} as it is sent (means)", floor.unpacked, floor.packed);
         println!(
             "floor: {:.0} us = {:.0} us to inflate, read and hash one on one thread + {:.0} us to receive it by bare HTTP\n",
             us(floor.sum()),
@@ -161,12 +168,22 @@ impl Report {
         );
     }
 
-    /// Something worth a sentence.
-    pub fn say(&self, key: &str, text: &str) {
+    /// The memory with a number of devices.
+    pub fn memory(&self, devices: u64, memory: Memory) {
+        let (resident, peak) = (memory.resident / 1024, memory.peak / 1024);
         if self.json {
-            println!("{}", json!({ key: text }));
+            println!("{}", json!({"memory": {"devices": devices, "resident_mib": resident, "peak_mib": peak}}));
         } else {
-            println!("{text}");
+            println!("memory with {devices} devices: {resident} MiB, peak {peak} MiB");
+        }
+    }
+
+    /// What is stored of what was answered 200, and how many changes were found in histories, all that were looked for.
+    pub fn stored(&self, stored: u64, taken: u64, changes: usize) {
+        if self.json {
+            println!("{}", json!({"stored": stored, "taken": taken, "changes_found": changes}));
+        } else {
+            println!("\nstored: {stored} devices of {taken} answered 200; {changes} changes looked for in histories, all found");
         }
     }
 
@@ -203,7 +220,8 @@ struct Goal {
 
 impl Goal {
     fn reached(&self) -> Option<bool> {
-        self.note.is_empty().then(|| if self.is_least { self.value >= self.bar } else { self.value <= self.bar })
+        let reached = if self.is_least { self.value >= self.bar } else { self.value <= self.bar };
+        self.note.is_empty().then_some(reached)
     }
 }
 
@@ -229,8 +247,9 @@ fn goals(plan: &Plan, rows: &[Row], devices: u64, memory: Memory) -> Vec<Goal> {
         (Mode::Changed, "changed: p99 by p50"),
         (Mode::Quiet, "quiet: p99 by p50"),
     ] {
-        let other = (clients != 64).then(|| format!("{clients} clients; the bar is for 64"));
-        goal(text, of(mode, |r| r.p99_ms / r.p50_ms.max(1e-9)), 5.0, false, other);
+        let others = (clients != 64).then(|| format!("{clients} clients; the bar is for 64"));
+        let few = (plan.devices() < SAMPLES).then(|| format!("of {} samples", plan.devices()));
+        goal(text, of(mode, |r| r.p99_ms / r.p50_ms.max(1e-9)), 5.0, false, others.or(few));
     }
     all
 }
