@@ -3,7 +3,7 @@
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::fleet::source_sections;
-use crate::identity::{evidence, sender};
+use crate::identity::{learned, sender};
 use crate::work;
 use muster_core::fleet::{Agent, Protocol, SectionHistory, StoredSection, summary};
 use muster_core::ids::{AgentId, DeviceId};
@@ -125,8 +125,7 @@ pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Erro
     };
     tx.inventory_write(&write)?;
     if new_agent || !answer.written.is_empty() {
-        let evidence = evidence(tx, &agent, arrival)?;
-        tx.evidence_replace(agent.org, agent.id, &evidence)?;
+        learned(tx, cx, &agent, arrival)?;
     }
     let damaged = arrival.inventory.findings.iter().any(|f| f.kind == "truncated");
     if !damaged {
@@ -293,7 +292,7 @@ fn take_over_software(tx: &mut Tx, arrival: &Arrival, before: &[StoredSection]) 
     Ok((new.difference(&old).cloned().collect(), old.difference(&new).cloned().collect()))
 }
 
-fn programs(rows: &[Row]) -> Vec<Software> {
+pub(crate) fn programs(rows: &[Row]) -> Vec<Software> {
     let get = |row: &Row, field: &str| text(row, field).unwrap_or("").to_owned();
     rows.iter()
         .map(|row| Software {
@@ -306,7 +305,7 @@ fn programs(rows: &[Row]) -> Vec<Software> {
         .collect()
 }
 
-fn logins(rows: &[Row]) -> Vec<String> {
+pub(crate) fn logins(rows: &[Row]) -> Vec<String> {
     let names: BTreeSet<String> = rows.iter().filter_map(|r| text(r, "login").or_else(|| text(r, "name"))).map(str::to_owned).collect();
     names.into_iter().take(1_000).collect()
 }

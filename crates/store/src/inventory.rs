@@ -28,7 +28,7 @@ pub struct Software {
 
 impl Software {
     /// The dictionary's id: drawn from the entry itself, so that no look-up is needed before writing.
-    fn id(&self) -> i64 {
+    pub(crate) fn id(&self) -> i64 {
         let mut hasher = blake3::Hasher::new();
         for part in [&self.name, &self.version, &self.publisher, &self.arch] {
             hasher.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -225,7 +225,7 @@ impl Tx {
         Ok(())
     }
 
-    fn device_searched(&mut self, w: &InventoryWrite, d: &DeviceWrite) -> Result<(), Fault> {
+    pub(crate) fn device_searched(&mut self, w: &InventoryWrite, d: &DeviceWrite) -> Result<(), Fault> {
         let s = &d.summary;
         let list = |l: &[String]| serde_json::to_string(l).map_err(|e| Fault::Db(e.to_string()));
         let texts = [&s.name, &s.os, &s.manufacturer, &s.model, &s.serial, &s.uuid, &s.tag];
@@ -287,7 +287,7 @@ impl Tx {
         Ok(())
     }
 
-    fn software_change(&mut self, device: DeviceId, d: &DeviceWrite) -> Result<(), Fault> {
+    pub(crate) fn software_change(&mut self, device: DeviceId, d: &DeviceWrite) -> Result<(), Fault> {
         for gone in &d.software_removed {
             self.send("DELETE FROM device_software WHERE software = ?1 AND device = ?2", &[gone.id().into(), V::U(device.0)])?;
         }

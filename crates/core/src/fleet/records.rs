@@ -1,6 +1,6 @@
 //! Devices and agents as they are kept.
 
-use super::{Evidence, Protocol, WakeOutcome};
+use super::{Evidence, Protocol, VerifiedBy, WakeOutcome};
 use crate::ids::{AgentId, DeviceId, OrgId};
 use crate::inventory::{Finding, SectionChange};
 use crate::time::Timestamp;
@@ -104,6 +104,12 @@ pub struct Agent {
     pub last_wake: Option<(Timestamp, WakeOutcome, String)>,
     /// Counts a person's changes, for `If-Match`.
     pub version_no: i64,
+    /// The address it first came from.
+    pub source: Option<String>,
+    /// By whom or what it was verified; `None` when it is not, or was before this was noted.
+    pub verified_by: Option<VerifiedBy>,
+    /// 0 for the first agent with its DEVICEID, 1, 2, … for later ones that send the same from other hardware.
+    pub claim: i64,
 }
 
 impl Agent {
@@ -140,8 +146,12 @@ pub struct NewAgent {
     pub version: Option<String>,
     /// Whether it may obey.
     pub verified: bool,
+    /// By whom or what.
+    pub verified_by: Option<VerifiedBy>,
     /// The address it first came from.
     pub source: Option<String>,
+    /// How many agents have its DEVICEID already; see [`Agent::claim`].
+    pub claim: i64,
 }
 
 /// One section of an agent, as stored.
@@ -211,10 +221,10 @@ pub struct WakeTry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn agent(protocol: Protocol, verified: bool) -> Agent {
+    pub(crate) fn agent(protocol: Protocol, verified: bool) -> Agent {
         Agent {
             id: AgentId(Uuid::nil()),
             org: OrgId(Uuid::nil()),
@@ -235,6 +245,9 @@ mod tests {
             port: None,
             last_wake: None,
             version_no: 1,
+            source: None,
+            verified_by: None,
+            claim: 0,
         }
     }
 
