@@ -70,6 +70,9 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
             return Err(Error::denied("this key belongs to another organization"));
         }
         tx.agent_reborn(agent.id, &new.public_key, agent.verified || token.verified)?;
+        if token.verified && !agent.verified {
+            crate::rebuild::reorder(tx, org.id, agent.device)?;
+        }
         return Ok(Enrolled { agent: agent.id, device: agent.device, incarnation: agent.incarnation + 1, org: org.name });
     }
     let evidence = evidence(new);
@@ -104,6 +107,7 @@ pub fn revoke(tx: &mut Tx, cx: &Cx, id: AgentId) -> Result<(), Error> {
     let view = crate::fleet::agent_view(tx, cx, id)?;
     cx.may_here(Role::Operator, "revoking agents")?;
     tx.agent_revoke(id)?;
+    crate::rebuild::reorder(tx, cx.org, view.agent.device)?;
     let object = crate::audit::Object { kind: "agent", id: Some(id.0), name: &view.device_name };
     crate::audit::record(tx, cx, Some(cx.org), "agent_revoke", object, None, None)
 }

@@ -117,13 +117,10 @@ pub fn device_view(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<DeviceDetail, E
     Ok(DeviceDetail { view, agents, sections, evidence, open_assignments })
 }
 
-/// Per section the one agent whose data are shown: verified before not, then by protocol, then the newest.
+/// Per section the one agent whose data are shown: that of the first rank.
 pub fn source_sections(rx: &mut Rx, agents: &[Agent]) -> Result<Vec<StoredSection>, Error> {
     let ids: Vec<AgentId> = agents.iter().map(|a| a.id).collect();
-    let rank = |id: AgentId| {
-        let agent = agents.iter().find(|a| a.id == id);
-        agent.map(|a| (a.rank(), std::cmp::Reverse(a.last_inventory), a.id))
-    };
+    let rank = |id: AgentId| agents.iter().find(|a| a.id == id).map(Agent::rank);
     let mut best: BTreeMap<String, StoredSection> = BTreeMap::new();
     for section in rx.sections(&ids)? {
         match best.get(&section.section) {
@@ -222,6 +219,7 @@ pub fn device_update(tx: &mut Tx, cx: &Cx, id: DeviceId, patch: &DevicePatch, ve
     }
     if let Some(verified) = patch.verified {
         tx.device_trust(id, verified)?;
+        crate::rebuild::reorder(tx, cx.org, id)?;
     }
     device.version += 1;
     let object = Object { kind: "device", id: Some(id.0), name: &device.name };
@@ -302,6 +300,7 @@ pub fn agent_update(tx: &mut Tx, cx: &Cx, id: AgentId, patch: &AgentPatch, versi
     if !tx.agent_update(&view.agent)? {
         return Err(Error::stale("agent"));
     }
+    crate::rebuild::reorder(tx, cx.org, view.agent.device)?;
     view.agent.version_no += 1;
     let after = json!({"verified": view.agent.verified, "modules": view.agent.modules});
     let object = Object { kind: "agent", id: Some(id.0), name: &view.device_name };

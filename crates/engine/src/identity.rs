@@ -74,6 +74,9 @@ pub(crate) fn sender(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<(Agent, 
     if let Some(mut agent) = known {
         if agent.protocol != arrival.protocol || (arrival.glpi_id.is_some() && agent.glpi_id != arrival.glpi_id) {
             tx.agent_speaks(agent.id, arrival.protocol, arrival.glpi_id.as_deref())?;
+            if agent.protocol != arrival.protocol {
+                crate::rebuild::reorder(tx, agent.org, agent.device)?;
+            }
             agent.protocol = arrival.protocol;
             agent.glpi_id = arrival.glpi_id.clone().or(agent.glpi_id);
         }

@@ -59,7 +59,12 @@ fn draw(rx: &mut Rx, sources: &[StoredSection]) -> Result<Drawn, Error> {
 /// The agent a device is shown with: of those that sent an inventory the one of the first rank, then the newest.
 fn shown(agents: &[Agent]) -> Option<&Agent> {
     let told = agents.iter().filter(|a| a.last_inventory.is_some());
-    told.min_by_key(|a| (a.rank(), std::cmp::Reverse(a.last_inventory), a.id))
+    told.min_by_key(|a| a.rank())
+}
+
+/// The rank of an agent of this device changed: with several agents, another one's data may be shown now.
+pub(crate) fn reorder(tx: &mut Tx, org: OrgId, device: DeviceId) -> Result<(), Error> {
+    if tx.agents_of(device)?.len() > 1 { rebuild(tx, org, device) } else { Ok(()) }
 }
 
 /// Draws a device's searched columns and tables from its agents anew. Given name, tag and notes stay.

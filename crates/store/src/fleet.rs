@@ -561,6 +561,7 @@ impl Tx {
                 a.claim.into(),
             ],
         )?;
+        self.device_verified(a.device)?;
         self.after(Hint { topic: Topic::Agent, id: Some(a.id.0), org: Some(a.org.0) });
         Ok(())
     }
@@ -576,9 +577,15 @@ impl Tx {
         if done == 0 {
             return Ok(false);
         }
-        self.exec("UPDATE device SET verified = (SELECT min(verified) FROM agent WHERE device = ?1) WHERE id = ?1", &[V::U(a.device.0)])?;
+        self.device_verified(a.device)?;
         self.after(Hint { topic: Topic::Agent, id: Some(a.id.0), org: Some(a.org.0) });
         Ok(true)
+    }
+
+    /// A device is verified when all its agents are.
+    fn device_verified(&mut self, device: DeviceId) -> Result<(), Fault> {
+        let sql = "UPDATE device SET verified = coalesce((SELECT min(verified) FROM agent WHERE device = ?1), 0) WHERE id = ?1";
+        self.send(sql, &[V::U(device.0)])
     }
 
     /// Notes how an agent speaks now, and its GLPI id when it tells one.

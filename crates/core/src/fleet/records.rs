@@ -5,6 +5,7 @@ use crate::ids::{AgentId, DeviceId, OrgId};
 use crate::inventory::{Finding, SectionChange};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -113,9 +114,10 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Whose data a device is shown with: verified before not, then by protocol. A lesser rank goes first.
-    pub fn rank(&self) -> (bool, Protocol) {
-        (!self.verified, self.protocol)
+    /// Whose data a device is shown with: verified before not, then by protocol, then the agent that came to us last. A lesser
+    /// rank goes first. No two agents have the same, so that two of one protocol do not take turns.
+    pub fn rank(&self) -> (bool, Protocol, Reverse<AgentId>) {
+        (!self.verified, self.protocol, Reverse(self.id))
     }
 
     /// Whether its routine inventory is due. A tenth of the period early counts, so that agents which come once a period are
@@ -261,6 +263,8 @@ pub(crate) mod tests {
             agent(Protocol::Muster, false),
         ];
         assert!(ranked.is_sorted_by(|a, b| a.rank() < b.rank()));
+        let newer = Agent { id: AgentId(Uuid::from_u128(1)), ..agent(Protocol::Ocs, true) };
+        assert!(newer.rank() < agent(Protocol::Ocs, true).rank(), "an agent installed anew goes before the old one");
     }
 
     #[test]
