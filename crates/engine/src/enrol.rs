@@ -79,7 +79,8 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
     let name = Some(new.name.trim()).filter(|n| !n.is_empty()).unwrap_or("unnamed");
     let mut host = evidence.clone();
     host.extend(name_evidence(&new.name));
-    let placed = place(tx, cx, &Newcomer { org: org.id, settings: &org.settings, protocol: Protocol::Muster, name, host: &host, not: &[] })?;
+    let placed =
+        place(tx, cx, &Newcomer { org: org.id, settings: &org.settings, protocol: Protocol::Muster, name, host: &host, not: &[] })?;
     let device = placed.device;
     let agent = NewAgent {
         id: cx.id(),

@@ -126,14 +126,7 @@ fn renamed(tx: &mut Tx, cx: &Cx, arrival: &Arrival, foreign_id: &str, host: &[Ev
     Ok(None)
 }
 
-fn newcomer(
-    tx: &mut Tx,
-    cx: &Cx,
-    arrival: &Arrival,
-    foreign_id: &str,
-    host: &[Evidence],
-    holders: &[Agent],
-) -> Result<Agent, Error> {
+fn newcomer(tx: &mut Tx, cx: &Cx, arrival: &Arrival, foreign_id: &str, host: &[Evidence], holders: &[Agent]) -> Result<Agent, Error> {
     let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
     let source = arrival.source.map(|ip| ip.to_canonical().to_string());
     // Who sends somebody else's id is nobody whom a rule may vouch for.
@@ -327,5 +320,16 @@ fn log(
     reason: Sentence,
 ) -> Result<(), Error> {
     let (id, actor) = (cx.id(), cx.name.clone());
-    Ok(tx.identity_log_insert(&IdentityEntry { id, org, at: cx.now, actor, act, agents: agents.to_vec(), from, to, reason, undone: false })?)
+    Ok(tx.identity_log_insert(&IdentityEntry {
+        id,
+        org,
+        at: cx.now,
+        actor,
+        act,
+        agents: agents.to_vec(),
+        from,
+        to,
+        reason,
+        undone: false,
+    })?)
 }

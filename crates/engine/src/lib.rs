@@ -25,5 +25,6 @@ pub use cx::{Cx, Random, SeededRandom, SystemRandom};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, OpenError, RunFilter, Rx, Store, StoreStats, Topic, Tx,
+    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, OpenError, RunFilter, Rx, Store, StoreStats, Topic,
+    Tx,
 };

@@ -115,9 +115,8 @@ pub fn differences(rx: &mut Rx, org: OrgId, device: DeviceId) -> Result<Vec<Stri
     expect("its system UUID", format!("{:?}", kept.uuid), format!("{:?}", drawn.summary.uuid));
     expect("its operating system", format!("{:?}", kept.os), format!("{:?}", drawn.summary.os));
     expect("the number of its programs", kept.software_count.to_string(), drawn.software_count.to_string());
-    let lower = |kind: &str, values: &[String]| -> Vec<(String, String)> {
-        values.iter().map(|v| (kind.to_owned(), v.to_lowercase())).collect()
-    };
+    let lower =
+        |kind: &str, values: &[String]| -> Vec<(String, String)> { values.iter().map(|v| (kind.to_owned(), v.to_lowercase())).collect() };
     let mut addresses = [lower("ip", &drawn.summary.ips), lower("mac", &drawn.summary.macs)].concat();
     addresses.sort();
     addresses.dedup();

@@ -360,7 +360,7 @@ impl World {
     }
 
     /// The agent as the server knows it now.
-    fn sender(&self, i: usize) -> Option<Agent> {
+    pub(crate) fn sender(&self, i: usize) -> Option<Agent> {
         let it = &self.agents[i];
         let door = self.door(self.tenants[it.tenant].id);
         if let Some(id) = it.agent.filter(|_| it.is_own()) {

@@ -8,9 +8,7 @@ use crate::inventory::{DeviceWrite, InventoryWrite, Software};
 use crate::list::{List, Order, json, small, word};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
-use muster_core::fleet::{
-    CandidateKind, CandidateState, DoubleCandidate, IdentityEntry, KnownEvidence, MovedAgent, NamedDevice, Summary,
-};
+use muster_core::fleet::{CandidateKind, CandidateState, DoubleCandidate, IdentityEntry, KnownEvidence, MovedAgent, NamedDevice, Summary};
 use muster_core::ids::{AgentId, CandidateId, DeviceId, IdentityLogId, OrgId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::tasks::why::Sentence;

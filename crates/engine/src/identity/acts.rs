@@ -161,7 +161,8 @@ pub fn device_split(tx: &mut Tx, cx: &Cx, id: DeviceId, agents: &[AgentId], name
 
 /// Notes that a person parted two devices, so that they are not proposed to be one the next day.
 fn apart(tx: &mut Tx, cx: &Cx, a: DeviceId, b: DeviceId) -> Result<(), Error> {
-    let list = |tx: &mut Tx, device| -> Result<Vec<Evidence>, Error> { Ok(tx.evidence_of(device)?.into_iter().map(|k| k.evidence).collect()) };
+    let list =
+        |tx: &mut Tx, device| -> Result<Vec<Evidence>, Error> { Ok(tx.evidence_of(device)?.into_iter().map(|k| k.evidence).collect()) };
     let fit = weigh(&list(tx, a)?, &list(tx, b)?);
     let candidate = DoubleCandidate {
         id: cx.id(),
@@ -180,7 +181,9 @@ fn apart(tx: &mut Tx, cx: &Cx, a: DeviceId, b: DeviceId) -> Result<(), Error> {
 
 /// Why an entry of the log cannot be taken back; `None` when it can.
 fn hindrance(rx: &mut Rx, cx: &Cx, entry: &IdentityEntry) -> Result<Option<String>, Error> {
-    let (Some(from), Some(to)) = (&entry.from, &entry.to) else { return Ok(Some(format!("a '{}' is not undone; split the device", entry.act))) };
+    let (Some(from), Some(to)) = (&entry.from, &entry.to) else {
+        return Ok(Some(format!("a '{}' is not undone; split the device", entry.act)));
+    };
     if !matches!(entry.act, IdentityAct::Merge | IdentityAct::Split) {
         return Ok(Some(format!("only a merge or a split can be undone, not '{}'", entry.act)));
     }

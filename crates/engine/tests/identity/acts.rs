@@ -97,10 +97,10 @@ fn an_undone_merge_brings_back_id_name_notes_and_tag(world: &World) {
     assert_eq!(history.items.len(), 2);
     world.searched_tables_fit();
     let log = world.identity(a).log;
-    assert_eq!(log.iter().map(|(e, can)| (e.act, e.undone, *can)).collect::<Vec<_>>(), [
-        (IdentityAct::Undo, false, false),
-        (IdentityAct::Merge, true, false)
-    ]);
+    assert_eq!(
+        log.iter().map(|(e, can)| (e.act, e.undone, *can)).collect::<Vec<_>>(),
+        [(IdentityAct::Undo, false, false), (IdentityAct::Merge, true, false)]
+    );
     assert_eq!(world.undo(a, IdentityAct::Merge).expect_err("once only").key, "identity/cannot-undo");
 }
 
@@ -146,7 +146,8 @@ fn what_waits_for_a_merged_device_is_cancelled_and_the_totals_sum(world: &World)
 
 fn a_split_makes_a_device_of_the_named_agents(world: &World) {
     let glpi = Machine { protocol: Protocol::Glpi, ..Machine::new(1) };
-    let ocs = Machine { protocol: Protocol::Ocs, id: "PC-1-2026-01-01-00-00-00".into(), software: vec!["only-ocs".into()], ..Machine::new(1) };
+    let ocs =
+        Machine { protocol: Protocol::Ocs, id: "PC-1-2026-01-01-00-00-00".into(), software: vec!["only-ocs".into()], ..Machine::new(1) };
     let device = world.send(&glpi).device;
     let stored = world.send(&ocs);
     assert_eq!(stored.device, device);
@@ -231,7 +232,8 @@ fn when_a_program_came_survives_a_merge(world: &World) {
     let more = Machine { software: vec!["bash".into(), "tool-1".into(), "came-later".into()], ..Machine::new(1) };
     world.send(&more);
     let since = |device| {
-        let program = muster_store::Software { name: "came-later".into(), version: "1".into(), publisher: String::new(), arch: String::new() };
+        let program =
+            muster_store::Software { name: "came-later".into(), version: "1".into(), publisher: String::new(), arch: String::new() };
         world.read(move |rx, _| Ok(rx.software_since(&[device], std::slice::from_ref(&program))?)).into_values().next()
     };
     let came = since(a);

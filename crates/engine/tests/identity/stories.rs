@@ -1,8 +1,8 @@
 //! Machines that are renamed, rebuilt, copied and impersonated.
 
 use crate::world::{HOUR, Machine, World, on_all};
-use muster_core::fleet::{CandidateKind, CandidateState, IdentityAct, Protocol, VerifiedBy};
 use muster_core::access::Role;
+use muster_core::fleet::{CandidateKind, CandidateState, IdentityAct, Protocol, VerifiedBy};
 use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::{access, runs, tasks, workers};
 use serde_json::json;
@@ -130,7 +130,12 @@ fn worthless_serials_and_uuids_join_nobody(world: &World) {
 fn agents_of_two_protocols_on_one_host_are_one_device(world: &World) {
     let glpi = Machine { protocol: Protocol::Glpi, agent_id: Some("11111111-aaaa".to_owned()), ..Machine::new(1) };
     let first = world.send(&glpi);
-    let ocs = Machine { protocol: Protocol::Ocs, id: "PC-1-2026-01-01-00-00-00".to_owned(), name: "PC-1.example.org".to_owned(), ..Machine::new(1) };
+    let ocs = Machine {
+        protocol: Protocol::Ocs,
+        id: "PC-1-2026-01-01-00-00-00".to_owned(),
+        name: "PC-1.example.org".to_owned(),
+        ..Machine::new(1)
+    };
     let second = world.send(&ocs);
     assert_eq!((second.device, second.new_agent), (first.device, true));
     assert_eq!((world.acts(first.device), world.open()), (vec![IdentityAct::Joined], vec![]));

@@ -150,8 +150,7 @@ impl World {
 
     pub fn send(&self, machine: &Machine) -> Stored {
         let arrival = machine.arrival();
-        let stored =
-            self.engine.write_now("intake", &self.cx, move |tx, cx| intake::inventory(tx, cx, &arrival)).expect("stored");
+        let stored = self.engine.write_now("intake", &self.cx, move |tx, cx| intake::inventory(tx, cx, &arrival)).expect("stored");
         self.hear(stored.agent, stored.device, &machine.address);
         stored
     }
@@ -163,12 +162,8 @@ impl World {
     }
 
     pub fn look(&self, machine: &Machine) -> Look {
-        let hello = Hello {
-            protocol: machine.protocol,
-            foreign_id: machine.id.clone(),
-            version: None,
-            address: Some(machine.address.clone()),
-        };
+        let hello =
+            Hello { protocol: machine.protocol, foreign_id: machine.id.clone(), version: None, address: Some(machine.address.clone()) };
         self.read(move |rx, cx| contact::look(rx, cx, &hello))
     }
 
@@ -183,9 +178,7 @@ impl World {
 
     pub fn settings(&self, patch: Value) {
         let patch = patch.as_object().cloned().expect("an object");
-        self.engine
-            .write_now("settings", &self.cx, move |tx, cx| access::settings_update(tx, cx, &patch, None))
-            .expect("settings");
+        self.engine.write_now("settings", &self.cx, move |tx, cx| access::settings_update(tx, cx, &patch, None)).expect("settings");
     }
 
     pub fn devices_where(&self, filter: DeviceFilter) -> Vec<Device> {

@@ -155,7 +155,10 @@ fn an_agent_changes_only_at_the_version_that_was_read(w: &World) {
     let (first, second) = (mine.clone(), read_once);
     assert!(write(w, move |tx| tx.agent_update(&first)));
     assert!(!write(w, move |tx| tx.agent_update(&second)));
-    assert_eq!(read(w, |rx| rx.agent(AgentId(id(1010)))), Some(Agent { version_no: mine.version_no + 1, verified_by: Some(VerifiedBy::Person), ..mine }));
+    assert_eq!(
+        read(w, |rx| rx.agent(AgentId(id(1010)))),
+        Some(Agent { version_no: mine.version_no + 1, verified_by: Some(VerifiedBy::Person), ..mine })
+    );
     let verified = |w: &World| read(w, |rx| rx.device(HERE, DeviceId(id(10)))).unwrap().verified;
     assert!(!verified(w), "a stranger speaks for it, too");
     let other = read(w, |rx| rx.agent(AgentId(id(2010)))).unwrap();
