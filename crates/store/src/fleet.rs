@@ -603,17 +603,20 @@ impl Tx {
              ELSE 'token' END, verified = ?3 WHERE id = ?1",
             &[V::U(agent.0), key.into(), verified.into()],
         )?;
-        Ok(())
+        self.device_of_verified(agent)
+    }
+
+    /// The same for the device of an agent.
+    fn device_of_verified(&mut self, agent: AgentId) -> Result<(), Fault> {
+        let row = self.one("SELECT device FROM agent WHERE id = ?1", &[V::U(agent.0)])?;
+        row.map_or(Ok(()), |row| self.device_verified(row.id(0)?.into()))
     }
 
     /// Takes an agent's key away and its trust with it.
     pub fn agent_revoke(&mut self, agent: AgentId) -> Result<(), Fault> {
         let sql = "UPDATE agent SET public_key = NULL, verified = 0, verified_by = NULL, version_no = version_no + 1 WHERE id = ?1";
         self.exec(sql, &[V::U(agent.0)])?;
-        self.exec(
-            "UPDATE device SET verified = (SELECT min(verified) FROM agent WHERE device = device.id) WHERE id = (SELECT device FROM agent WHERE id = ?1)",
-            &[V::U(agent.0)],
-        )?;
+        self.device_of_verified(agent)?;
         self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });
         Ok(())
     }
