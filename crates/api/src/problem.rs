@@ -132,6 +132,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = match (error.key, error.kind) {
             ("request/stale", _) => StatusCode::PRECONDITION_FAILED,
+            ("device/merged", _) => StatusCode::GONE,
             ("request/idempotency-mismatch", _) => StatusCode::UNPROCESSABLE_ENTITY,
             (_, Kind::Invalid) => StatusCode::BAD_REQUEST,
             (_, Kind::NotFound) => StatusCode::NOT_FOUND,

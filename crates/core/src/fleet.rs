@@ -1,7 +1,11 @@
-//! Devices and agents: protocols, evidence of identity, presence, contact slots, wake-ups.
+//! Devices and agents: protocols, presence, contact slots, wake-ups. Evidence of identity is in [`identity`].
 
+mod doubles;
+pub mod identity;
 mod records;
 
+pub use doubles::*;
+pub use identity::*;
 pub use records::*;
 
 use crate::inventory::{Inventory, number, text};
@@ -75,141 +79,6 @@ pub fn is_dated_deviceid(id: &str) -> bool {
     let tail = &bytes[bytes.len() - 20..];
     tail.iter().zip(b"-dddd-dd-dd-dd-dd-dd").all(|(c, shape)| if *shape == b'd' { c.is_ascii_digit() } else { c == shape })
 }
-
-/// One thing that tells who a machine is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Evidence {
-    /// What kind of thing.
-    pub kind: EvidenceKind,
-    /// Its value, normalised (lower case, no blanks around).
-    pub value: String,
-}
-
-/// Kinds of evidence, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EvidenceKind {
-    /// The key made at enrolment (own agent).
-    Key,
-    /// The GLPI agent's UUID.
-    AgentId,
-    /// The DEVICEID of a foreign agent.
-    Deviceid,
-    /// The system UUID.
-    Uuid,
-    /// The serial number of the machine.
-    Serial,
-    /// A MAC address of a physical interface.
-    Mac,
-}
-
-impl EvidenceKind {
-    /// The word in database, API and console.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            EvidenceKind::Key => "key",
-            EvidenceKind::AgentId => "agent_id",
-            EvidenceKind::Deviceid => "deviceid",
-            EvidenceKind::Uuid => "uuid",
-            EvidenceKind::Serial => "serial",
-            EvidenceKind::Mac => "mac",
-        }
-    }
-}
-
-const WORTHLESS: &[&str] = &[
-    "",
-    "0",
-    "00000000",
-    "0123456789",
-    "01234567890123456789",
-    "123456789",
-    "1234567890",
-    "123490en400015",
-    "chassis serial number",
-    "default string",
-    "empty",
-    "invalid",
-    "mb-1234567890",
-    "n/a",
-    "na",
-    "none",
-    "not applicable",
-    "not available",
-    "not specified",
-    "null",
-    "o.e.m.",
-    "oem",
-    "serial",
-    "serialnumber",
-    "sys-1234567890",
-    "system manufacturer",
-    "system product name",
-    "system serial number",
-    "to be filled by o.e.m.",
-    "to be filled by oem",
-    "unknown",
-    "xxxxxxx",
-    "??",
-];
-
-/// Whether a serial number or UUID says nothing about which machine it is: filler of makers, all one character.
-pub fn is_worthless(value: &str) -> bool {
-    let value = value.trim().to_lowercase();
-    if WORTHLESS.contains(&value.as_str()) || value.len() < 3 {
-        return true;
-    }
-    let mut significant = value.chars().filter(|c| *c != '-' && *c != ':' && *c != ' ');
-    let first = significant.next();
-    significant.all(|c| Some(c) == first) || value == "03000200-0400-0500-0006-000700080009"
-}
-
-/// Whether a MAC address may stand for a machine: six pairs, not multicast, not zero, not one that software makes the same on
-/// many hosts. Locally administered ones count: hypervisors give them to virtual machines.
-pub fn is_telling_mac(mac: &str) -> bool {
-    let bytes: Vec<u8> = mac.split(':').filter(|p| p.len() == 2).filter_map(|p| u8::from_str_radix(p, 16).ok()).collect();
-    let made_by_software = |b: &[u8]| b[..2] == [0x02, 0x42] || b[..3] == [0x44, 0x45, 0x53] || b[..3] == [0x00, 0x05, 0x9a];
-    bytes.len() == 6 && bytes[0] & 1 == 0 && bytes.iter().any(|b| *b != 0) && !made_by_software(&bytes)
-}
-
-/// What an inventory says about which machine it comes from: system UUID, serial, physical MACs; sorted, without doubles.
-pub fn hardware_evidence(inventory: &Inventory) -> Vec<Evidence> {
-    let mut found = Vec::new();
-    if let Some(uuid) = inventory.text("hardware", "uuid").filter(|u| !is_worthless(u)) {
-        found.push(Evidence { kind: EvidenceKind::Uuid, value: uuid.to_lowercase() });
-    }
-    if let Some(serial) = inventory.text("bios", "ssn").filter(|s| !is_worthless(s)) {
-        found.push(Evidence { kind: EvidenceKind::Serial, value: serial.to_lowercase() });
-    }
-    for row in inventory.rows("networks") {
-        let virtual_one = row.get("virtualdev").is_some_and(|v| v == true || v == 1 || v == "1");
-        if let Some(mac) = text(row, "mac").map(str::to_lowercase).filter(|m| !virtual_one && is_telling_mac(m)) {
-            found.push(Evidence { kind: EvidenceKind::Mac, value: mac });
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
-/// How well an agent that is new to us fits a device we know, by what they share and contradict. Points, for people too.
-pub fn fit(new: &[Evidence], new_name: Option<&str>, known: &[Evidence], known_name: &str) -> i32 {
-    let of =
-        |all: &[Evidence], kind: EvidenceKind| -> Vec<String> { all.iter().filter(|e| e.kind == kind).map(|e| e.value.clone()).collect() };
-    let mut points = 0;
-    for (kind, shared, contradicted) in [(EvidenceKind::Uuid, 50, -100), (EvidenceKind::Serial, 50, -60), (EvidenceKind::Mac, 40, 0)] {
-        let (mine, theirs) = (of(new, kind), of(known, kind));
-        if mine.iter().any(|v| theirs.contains(v)) {
-            points += shared;
-        } else if !mine.is_empty() && !theirs.is_empty() {
-            points += contradicted;
-        }
-    }
-    points + if new_name.is_some_and(|n| n.eq_ignore_ascii_case(known_name)) { 15 } else { 0 }
-}
-
-/// Points from which a new agent speaks for a device we know; below, it speaks for a new one.
-pub const FIT_ENOUGH: i32 = 50;
 
 /// The searched columns of a device, drawn from an inventory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -427,38 +296,6 @@ mod tests {
         for bad in ["", "vm", "-2026-11-21-03-09-07", "vm-2026-11-21-03-09-07x", "vm-2026-11-21-03-09", "vm-2026-11-21-03-09-0x"] {
             assert!(!is_dated_deviceid(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn filler_serials_and_virtual_macs_say_nothing() {
-        for worthless in
-            ["To Be Filled By O.E.M.", "0", " None ", "ffffffff-ffff-ffff-ffff-ffffffffffff", "00000000-0000-0000-0000-000000000000"]
-        {
-            assert!(is_worthless(worthless), "{worthless}");
-        }
-        assert!(!is_worthless("CZC1234567"));
-        for (mac, telling) in [
-            ("00:1b:21:aa:bb:cc", true),
-            ("02:42:ac:11:00:02", false),
-            ("01:00:5e:00:00:01", false),
-            ("00:00:00:00:00:00", false),
-            ("x", false),
-        ] {
-            assert_eq!(is_telling_mac(mac), telling, "{mac}");
-        }
-    }
-
-    #[test]
-    fn a_new_agent_fits_a_device_by_what_they_share() {
-        let e = |kind, value: &str| Evidence { kind, value: value.to_owned() };
-        let known = [e(EvidenceKind::Uuid, "u1"), e(EvidenceKind::Serial, "s1"), e(EvidenceKind::Mac, "m1")];
-        let fits = |new: &[Evidence], name: &str| fit(new, Some(name), &known, "pc-1") >= FIT_ENOUGH;
-        assert!(fits(&[e(EvidenceKind::Uuid, "u1")], "renamed"), "a renamed machine");
-        assert!(fits(&[e(EvidenceKind::Mac, "m1")], "PC-1"), "no UUID told, same card and name");
-        assert!(fits(&[e(EvidenceKind::Uuid, "u1"), e(EvidenceKind::Mac, "m2")], "pc-1"), "a changed network card");
-        assert!(!fits(&[e(EvidenceKind::Mac, "m1")], "other"), "a docking station's card alone");
-        assert!(!fits(&[], "pc-1"), "a name alone");
-        assert!(!fits(&[e(EvidenceKind::Uuid, "u2"), e(EvidenceKind::Serial, "s1"), e(EvidenceKind::Mac, "m1")], "other"), "another UUID");
     }
 
     #[test]

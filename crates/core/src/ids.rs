@@ -52,8 +52,12 @@ ids! {
     AgentId "agent";
     /// One piece of a run given to one target.
     AssignmentId "assignment";
+    /// Two devices that may be one.
+    CandidateId "candidate";
     /// A machine or thing we know.
     DeviceId "device";
+    /// One act in the log of identity: a merge, a split, an agent that joined.
+    IdentityLogId "act of identity";
     /// A token by which agents join.
     JoinTokenId "join_token";
     /// A tenant; everything belongs to one.

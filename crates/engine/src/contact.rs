@@ -3,8 +3,8 @@
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
-use muster_core::fleet::{Agent, Protocol, next_contact_hours, next_contact_in};
-use muster_core::ids::AgentId;
+use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours, next_contact_in, speaker};
+use muster_core::ids::{AgentId, OrgId};
 use muster_core::settings::Settings;
 use muster_core::time::Timestamp;
 use muster_store::{Heard, Rx, Tx};
@@ -46,28 +46,25 @@ pub struct Look {
     pub may_have_work: bool,
 }
 
-/// The protocols under which a legacy DEVICEID may be known: FusionInventory and GLPI agents keep theirs when one replaces the other.
-fn kin(protocol: Protocol) -> &'static [Protocol] {
-    match protocol {
-        Protocol::Fusioninventory | Protocol::Glpi => &[Protocol::Fusioninventory, Protocol::Glpi],
-        Protocol::Ocs => &[Protocol::Ocs],
-        Protocol::Muster => &[Protocol::Muster],
-    }
+/// The known agent of a DEVICEID that speaks from an address. Several may send the same id (docs/adr/0009).
+pub fn known(rx: &mut Rx, org: OrgId, protocol: Protocol, foreign_id: &str, address: Option<&str>) -> Result<Option<Agent>, Error> {
+    let agents = rx.agents_foreign(org, foreign_id, kin(protocol))?;
+    Ok(speaker(&agents, address).cloned())
 }
 
-/// The known agent of a DEVICEID.
-pub fn known(rx: &mut Rx, protocol: Protocol, foreign_id: &str) -> Result<Option<Agent>, Error> {
-    Ok(rx.agent_foreign(foreign_id, kin(protocol))?)
-}
-
-fn org_settings(rx: &mut Rx, org: muster_core::ids::OrgId) -> Result<Settings, Error> {
+fn org_settings(rx: &mut Rx, org: OrgId) -> Result<Settings, Error> {
     Ok(rx.org(org)?.map(|o| o.settings).unwrap_or_default())
 }
 
-/// Looks who comes and whether anything may wait, without writing.
+/// Looks who comes and whether anything may wait, without writing. An agent that a network vouched for counts as unverified
+/// when it comes from elsewhere.
 pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
-    let agent = known(rx, hello.protocol, &hello.foreign_id)?;
-    let settings = org_settings(rx, agent.as_ref().map_or(cx.org, |a| a.org))?;
+    let settings = org_settings(rx, cx.org)?;
+    let mut agent = known(rx, cx.org, hello.protocol, &hello.foreign_id, hello.address.as_deref())?;
+    if let Some(agent) = &mut agent {
+        let source = hello.address.as_deref().and_then(|a| a.parse().ok());
+        agent.verified = is_trusted_at(agent, &settings, source);
+    }
     let may_have_work = match &agent {
         Some(agent) => !rx.open_of(agent.device, 1)?.is_empty(),
         None => false,

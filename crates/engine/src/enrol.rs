@@ -3,9 +3,9 @@
 use crate::access::secret_hash;
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
-use crate::identity::place;
+use crate::identity::{Newcomer, notice, place};
 use muster_core::access::Role;
-use muster_core::fleet::{Evidence, EvidenceKind, NewAgent, Protocol, is_telling_mac, is_worthless};
+use muster_core::fleet::{Evidence, EvidenceKind, NewAgent, Protocol, VerifiedBy, is_telling_mac, is_worthless, name_evidence};
 use muster_core::ids::{AgentId, DeviceId};
 use muster_store::Tx;
 
@@ -54,7 +54,8 @@ fn evidence(enrol: &Enrol) -> Vec<Evidence> {
     found
 }
 
-/// Joins. The same key again is a new incarnation of the same agent; another key on known hardware is a new agent of that device.
+/// Joins. The same key again is a new incarnation of the same agent; another key is a new agent, beside others on known hardware,
+/// and has the trust of its token alone.
 pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
     if new.public_key.len() != 32 {
         return Err(Error::invalid("enrol/bad-key", "/public_key", "a public key has 32 bytes"));
@@ -69,11 +70,18 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
             return Err(Error::denied("this key belongs to another organization"));
         }
         tx.agent_reborn(agent.id, &new.public_key, agent.verified || token.verified)?;
+        if token.verified && !agent.verified {
+            crate::rebuild::reorder(tx, org.id, agent.device)?;
+        }
         return Ok(Enrolled { agent: agent.id, device: agent.device, incarnation: agent.incarnation + 1, org: org.name });
     }
     let evidence = evidence(new);
     let name = Some(new.name.trim()).filter(|n| !n.is_empty()).unwrap_or("unnamed");
-    let device = place(tx, cx, org.id, Protocol::Muster, Some(name), &evidence)?;
+    let mut host = evidence.clone();
+    host.extend(name_evidence(&new.name));
+    let placed =
+        place(tx, cx, &Newcomer { org: org.id, settings: &org.settings, protocol: Protocol::Muster, name, host: &host, not: &[] })?;
+    let device = placed.device;
     let agent = NewAgent {
         id: cx.id(),
         org: org.id,
@@ -84,10 +92,14 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
         public_key: Some(new.public_key.clone()),
         version: new.version.clone(),
         verified: token.verified,
+        verified_by: token.verified.then_some(VerifiedBy::Token),
         source: new.source.clone(),
+        claim: 0,
     };
     tx.agent_insert(&agent, cx.now)?;
     tx.evidence_replace(org.id, agent.id, &evidence)?;
+    placed.record(tx, cx, &agent)?;
+    notice(tx, cx, org.id, device)?;
     Ok(Enrolled { agent: agent.id, device, incarnation: 1, org: org.name })
 }
 
@@ -96,6 +108,7 @@ pub fn revoke(tx: &mut Tx, cx: &Cx, id: AgentId) -> Result<(), Error> {
     let view = crate::fleet::agent_view(tx, cx, id)?;
     cx.may_here(Role::Operator, "revoking agents")?;
     tx.agent_revoke(id)?;
+    crate::rebuild::reorder(tx, cx.org, view.agent.device)?;
     let object = crate::audit::Object { kind: "agent", id: Some(id.0), name: &view.device_name };
     crate::audit::record(tx, cx, Some(cx.org), "agent_revoke", object, None, None)
 }

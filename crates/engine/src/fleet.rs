@@ -2,7 +2,7 @@
 
 use crate::audit::{Object, record};
 use crate::cx::Cx;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use muster_core::access::Role;
 use muster_core::fleet::{Agent, Device, HistoryEntry, KnownEvidence, StoredSection, WakeTry, is_online};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
@@ -47,7 +47,7 @@ pub fn online_since(settings: &Settings, now: Timestamp) -> Timestamp {
     now.minus(period + period / 2 + settings.offline_after.0)
 }
 
-fn settings(rx: &mut Rx, org: OrgId) -> Result<(String, Settings), Error> {
+pub(crate) fn settings(rx: &mut Rx, org: OrgId) -> Result<(String, Settings), Error> {
     let org = rx.org(org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", org))?;
     Ok((org.name, org.settings))
 }
@@ -78,9 +78,23 @@ fn view(device: Device, org_name: &str, since: Timestamp) -> DeviceView {
     DeviceView { device, org_name: org_name.to_owned(), online }
 }
 
-fn found(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<Device, Error> {
+pub(crate) fn found(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<Device, Error> {
     cx.may_here(Role::Viewer, "looking at devices")?;
-    rx.device(cx.org, id)?.ok_or_else(|| Error::not_found("device/not-found", "device", id))
+    match rx.device(cx.org, id)? {
+        Some(device) => Ok(device),
+        None => Err(gone(rx, cx, id)?),
+    }
+}
+
+/// Why a device is not there: it was merged, with the one to look at instead, or nobody knows it.
+fn gone(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<Error, Error> {
+    Ok(match rx.merged_into(cx.org, id)? {
+        Some(into) => {
+            let detail = format!("this device was merged into '{}'; look at {}", into.name, into.id);
+            Error::new(Kind::NotFound, "device/merged", detail).with("into", json!(into))
+        }
+        None => Error::not_found("device/not-found", "device", id),
+    })
 }
 
 /// Refuses unless the device exists for the caller.
@@ -103,13 +117,10 @@ pub fn device_view(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<DeviceDetail, E
     Ok(DeviceDetail { view, agents, sections, evidence, open_assignments })
 }
 
-/// Per section the one agent whose data are shown: verified before not, then by protocol, then the newest.
+/// Per section the one agent whose data are shown: that of the first rank.
 pub fn source_sections(rx: &mut Rx, agents: &[Agent]) -> Result<Vec<StoredSection>, Error> {
     let ids: Vec<AgentId> = agents.iter().map(|a| a.id).collect();
-    let rank = |id: AgentId| {
-        let agent = agents.iter().find(|a| a.id == id);
-        agent.map(|a| (a.rank(), std::cmp::Reverse(a.last_inventory), a.id))
-    };
+    let rank = |id: AgentId| agents.iter().find(|a| a.id == id).map(Agent::rank);
     let mut best: BTreeMap<String, StoredSection> = BTreeMap::new();
     for section in rx.sections(&ids)? {
         match best.get(&section.section) {
@@ -169,7 +180,7 @@ pub struct DevicePatch {
     pub verified: Option<bool>,
 }
 
-fn limited(pointer: &str, text: &str, chars_max: usize) -> Result<(), Error> {
+pub(crate) fn limited(pointer: &str, text: &str, chars_max: usize) -> Result<(), Error> {
     if text.chars().count() > chars_max || text.contains('\0') {
         return Err(Error::invalid("device/invalid", pointer, format!("this text has more than {chars_max} characters")));
     }
@@ -205,6 +216,10 @@ pub fn device_update(tx: &mut Tx, cx: &Cx, id: DeviceId, patch: &DevicePatch, ve
     let given_tag = patch.tag.as_ref().map(|_| device.tag.clone().unwrap_or_default());
     if !tx.device_update(&device, given_name.as_deref(), given_tag.as_deref())? {
         return Err(Error::stale("device"));
+    }
+    if let Some(verified) = patch.verified {
+        tx.device_trust(id, verified)?;
+        crate::rebuild::reorder(tx, cx.org, id)?;
     }
     device.version += 1;
     let object = Object { kind: "device", id: Some(id.0), name: &device.name };
@@ -285,6 +300,7 @@ pub fn agent_update(tx: &mut Tx, cx: &Cx, id: AgentId, patch: &AgentPatch, versi
     if !tx.agent_update(&view.agent)? {
         return Err(Error::stale("agent"));
     }
+    crate::rebuild::reorder(tx, cx.org, view.agent.device)?;
     view.agent.version_no += 1;
     let after = json!({"verified": view.agent.verified, "modules": view.agent.modules});
     let object = Object { kind: "agent", id: Some(id.0), name: &view.device_name };

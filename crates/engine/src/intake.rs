@@ -8,15 +8,16 @@ mod plan;
 mod searched;
 
 pub use plan::{Plan, plan};
+pub(crate) use searched::{DRAWN_FROM, logins};
 
 use crate::cx::Cx;
 use crate::engine::Engine;
 use crate::error::{Error, Kind};
 use crate::fleet::source_sections;
-use crate::identity::{evidence, sender};
+use crate::identity::{known_sender, learned, sender};
 use crate::work;
 use muster_core::fleet::{Agent, Protocol, StoredSection};
-use muster_core::ids::{AgentId, DeviceId};
+use muster_core::ids::{AgentId, DeviceId, OrgId};
 use muster_core::inventory::{Completeness, Inventory, Keyed, Print, Row, Told, hash, is_reading_section, split};
 use muster_store::{Rx, Touch, Touched, Tx, Whose};
 use std::collections::BTreeMap;
@@ -61,10 +62,10 @@ impl Arrival {
     }
 
     /// By what a repetition is recognised; only a foreign agent that names no former id can repeat itself.
-    fn touch(&self) -> Option<Touch> {
+    fn touch(&self, org: OrgId) -> Option<Touch> {
         let foreign_id = self.foreign_id.clone().filter(|_| self.own.is_none() && self.old_foreign_id.is_none())?;
         let (facts, readings) = (self.told.facts(), self.told.readings());
-        Some(Touch { protocol: self.protocol, foreign_id, glpi_id: self.glpi_id.clone(), facts, readings })
+        Some(Touch { org, protocol: self.protocol, foreign_id, glpi_id: self.glpi_id.clone(), facts, readings })
     }
 }
 
@@ -102,7 +103,7 @@ fn overtaken() -> Error {
 
 /// Stores an inventory: the steps of this module, as a door takes them.
 pub async fn store(engine: &Engine, cx: &Cx, arrival: Arc<Arrival>) -> Result<Stored, Error> {
-    if let Some(touch) = arrival.touch()
+    if let Some(touch) = arrival.touch(cx.org)
         && let Some(touched) = engine.touch(touch).await?
         // What waits for an inventory is ended by the long way.
         && !touched.has_open
@@ -148,14 +149,8 @@ pub struct Before {
 }
 
 /// Looks up what an inventory has to be compared with.
-pub fn before(rx: &mut Rx, _cx: &Cx, arrival: &Arrival) -> Result<Before, Error> {
-    let known = match (arrival.own, &arrival.foreign_id) {
-        (Some(id), _) => Some(crate::contact::own(rx, id)?),
-        (None, Some(id)) => crate::contact::known(rx, arrival.protocol, id)?,
-        (None, None) => None,
-    };
-    // An agent that speaks another way now is changed first.
-    match known.filter(|a| a.protocol == arrival.protocol && (arrival.glpi_id.is_none() || a.glpi_id == arrival.glpi_id)) {
+pub fn before(rx: &mut Rx, cx: &Cx, arrival: &Arrival) -> Result<Before, Error> {
+    match known_sender(rx, cx.org, arrival)? {
         Some(agent) => before_of(rx, arrival, agent, false),
         None => Ok(Before::default()),
     }
@@ -199,46 +194,68 @@ impl Before {
 
 /// Writes a plan, unless something else was written since [`before`].
 pub fn apply(tx: &mut Tx, cx: &Cx, arrival: &Arrival, before: &Before, plan: &Plan) -> Result<Stored, Error> {
-    let Some(agent) = &before.agent else { return first(tx, cx, arrival, plan) };
-    write(tx, cx, arrival, agent, before.is_new, plan)
+    match &before.agent {
+        Some(agent) => write(tx, cx, arrival, &Sender { agent: agent.clone(), is_new: false, was_met: false }, plan),
+        None => first(tx, cx, arrival, plan),
+    }
+}
+
+/// Who an inventory comes from.
+struct Sender {
+    agent: Agent,
+    /// Whether this inventory makes it known.
+    is_new: bool,
+    /// Whether it was looked for in this transaction, and perhaps changed.
+    was_met: bool,
+}
+
+fn meet(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Sender, Error> {
+    let (agent, is_new) = sender(tx, cx, arrival)?;
+    Ok(Sender { agent, is_new, was_met: true })
 }
 
 /// The first inventory of an agent. What was planned holds when its device is new too.
 fn first(tx: &mut Tx, cx: &Cx, arrival: &Arrival, plan: &Plan) -> Result<Stored, Error> {
-    let (agent, is_new) = sender(tx, cx, arrival)?;
-    let alone = tx.agents_of(agent.device)?.len() == 1;
-    if is_new && alone {
-        return write(tx, cx, arrival, &agent, true, plan);
+    let from = meet(tx, cx, arrival)?;
+    let alone = tx.agents_of(from.agent.device)?.len() == 1;
+    if from.is_new && alone {
+        return write(tx, cx, arrival, &from, plan);
     }
-    let before = before_of(tx, arrival, agent.clone(), is_new)?;
-    let plan = self::plan(&before, arrival)?;
-    write(tx, cx, arrival, &agent, is_new, &plan)
+    again(tx, cx, arrival, &from)
 }
 
 /// Stores an inventory in one transaction; an agent that reports for the first time is made known by it.
 pub fn inventory(tx: &mut Tx, cx: &Cx, arrival: &Arrival) -> Result<Stored, Error> {
-    let (agent, is_new) = sender(tx, cx, arrival)?;
-    let before = before_of(tx, arrival, agent.clone(), is_new)?;
-    let plan = self::plan(&before, arrival)?;
-    write(tx, cx, arrival, &agent, is_new, &plan)
+    let from = meet(tx, cx, arrival)?;
+    again(tx, cx, arrival, &from)
 }
 
-fn write(tx: &mut Tx, cx: &Cx, arrival: &Arrival, agent: &Agent, is_new: bool, plan: &Plan) -> Result<Stored, Error> {
+fn again(tx: &mut Tx, cx: &Cx, arrival: &Arrival, from: &Sender) -> Result<Stored, Error> {
+    let before = before_of(tx, arrival, from.agent.clone(), from.is_new)?;
+    let plan = self::plan(&before, arrival)?;
+    write(tx, cx, arrival, from, &plan)
+}
+
+fn write(tx: &mut Tx, cx: &Cx, arrival: &Arrival, from: &Sender, plan: &Plan) -> Result<Stored, Error> {
+    let agent = &from.agent;
     let of = Whose { org: agent.org, device: agent.device, agent: agent.id, at: cx.now, history: cx.id() };
     if !tx.inventory_write(&of, plan.write())? {
         return Err(overtaken());
     }
-    if is_new || plan.touches(&["hardware", "bios", "networks"]) {
-        let evidence = evidence(tx, agent, arrival)?;
-        tx.evidence_replace(agent.org, agent.id, &evidence)?;
+    let (written, removed) = plan.names();
+    if !removed.is_empty() {
+        // What this agent tells no more, another one of the device may tell.
+        crate::rebuild::reorder(tx, agent.org, agent.device)?;
+    }
+    if from.was_met || plan.touches(&["hardware", "bios", "networks"]) {
+        learned(tx, cx, agent, arrival)?;
     }
     let damaged = arrival.told.findings().iter().any(|f| f.kind == "truncated");
     if !damaged {
         work::inventory_arrived(tx, cx, agent)?;
     }
     let tag = if arrival.protocol == Protocol::Ocs { tx.device_tag(agent.device)? } else { None };
-    let (written, removed) = plan.names();
-    Ok(Stored { agent: agent.id, device: agent.device, new_agent: is_new, written, removed, tag })
+    Ok(Stored { agent: agent.id, device: agent.device, new_agent: from.is_new, written, removed, tag })
 }
 
 /// Which of the told sections we do not hold by their hash. A section of readings is compared as the rows it came with

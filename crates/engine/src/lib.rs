@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod intake;
 pub mod overview;
+pub mod rebuild;
 pub mod runs;
 pub mod tasks;
 pub mod work;
@@ -24,5 +25,6 @@ pub use cx::{Cx, Random, SeededRandom, SystemRandom};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, DeviceFilter, Fault, Heard, Hint, OpenError, RunFilter, Rx, Store, StoreStats, Topic, Tx,
+    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, OpenError, RunFilter, Rx, Store, StoreStats, Topic,
+    Tx,
 };

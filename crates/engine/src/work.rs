@@ -260,8 +260,11 @@ pub fn lapse(tx: &mut Tx, cx: &Cx, limit: i64) -> Result<usize, Error> {
 
 /// Cancels assignments; gives how many were ended or asked to end.
 pub(crate) fn cancel(tx: &mut Tx, cx: &Cx, ids: &[AssignmentId]) -> Result<usize, Error> {
+    cancel_saying(tx, cx, ids, &json!({"by": cx.name}))
+}
+
+fn cancel_saying(tx: &mut Tx, cx: &Cx, ids: &[AssignmentId], by: &Value) -> Result<usize, Error> {
     let records = tx.assignments_for_update(ids)?;
-    let by: Value = json!({"by": cx.name});
     let changes: Vec<Change> =
         records.into_iter().filter_map(|r| change(r, Input::Cancel, cx.now).ok()).map(|c| Change { data: by.clone(), ..c }).collect();
     save(tx, cx, &changes)?;
@@ -270,9 +273,18 @@ pub(crate) fn cancel(tx: &mut Tx, cx: &Cx, ids: &[AssignmentId]) -> Result<usize
 
 /// Cancels what is open for a device that is being removed.
 pub(crate) fn cancel_of_device(tx: &mut Tx, cx: &Cx, device: DeviceId) -> Result<(), Error> {
+    cancel_all_of_device(tx, cx, device, &json!({"by": cx.name}))
+}
+
+/// Cancels what is open for a device that becomes part of another; the record says so.
+pub(crate) fn cancel_of_merged(tx: &mut Tx, cx: &Cx, device: DeviceId, into: DeviceId) -> Result<(), Error> {
+    cancel_all_of_device(tx, cx, device, &json!({"by": cx.name, "reason": "device_merged", "into": into}))
+}
+
+fn cancel_all_of_device(tx: &mut Tx, cx: &Cx, device: DeviceId, by: &Value) -> Result<(), Error> {
     loop {
         let ids = tx.open_of(device, LOOKED_AT)?;
-        if ids.is_empty() || cancel(tx, cx, &ids)? == 0 {
+        if ids.is_empty() || cancel_saying(tx, cx, &ids, by)? == 0 {
             return Ok(());
         }
     }

@@ -72,6 +72,9 @@ impl Checkers {
         for it in seen.intrusions.iter().filter(|i| i.worked) {
             self.breach(13, format!("somebody reached {}", it.what));
         }
+        for it in seen.trust.iter().filter(|t| t.before != t.after) {
+            self.breach(13, format!("agent {} was verified {} and is {} after a merge, split or undo", it.agent, it.before, it.after));
+        }
         if seen.full {
             self.acknowledged_things(seen, model);
             self.reasons_end(seen);

@@ -24,6 +24,9 @@ pub(crate) enum Move {
     CancelQueue,
     ChangeDevice,
     DeleteDevice,
+    MergeDevices,
+    SplitDevice,
+    UndoAct,
     Settings,
     Intrude,
     Prepare,
@@ -37,7 +40,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 28] = [
+    pub(crate) const ALL: [Move; 31] = [
         Move::Contact,
         Move::Inventory,
         Move::Repeat,
@@ -56,6 +59,9 @@ impl Move {
         Move::CancelQueue,
         Move::ChangeDevice,
         Move::DeleteDevice,
+        Move::MergeDevices,
+        Move::SplitDevice,
+        Move::UndoAct,
         Move::Settings,
         Move::Intrude,
         Move::Prepare,
@@ -103,6 +109,9 @@ impl World {
             Move::CancelQueue => self.queue_end(),
             Move::ChangeDevice => self.device_change(),
             Move::DeleteDevice => self.device_remove_any(),
+            Move::MergeDevices => self.devices_merge(),
+            Move::SplitDevice => self.device_split(),
+            Move::UndoAct => self.act_undo(),
             Move::Settings => self.settings_change(),
             Move::Intrude => self.intrude(),
             Move::Prepare => drop(self.work_prepare()),

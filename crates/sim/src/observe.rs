@@ -78,6 +78,17 @@ pub struct Intrusion {
     pub worked: bool,
 }
 
+/// Whether an agent was verified before a person merged, parted or undid, and whether it is since.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The agent.
+    pub agent: AgentId,
+    /// Before.
+    pub before: bool,
+    /// Afterwards.
+    pub after: bool,
+}
+
 /// An assignment with all that is known of it.
 #[derive(Clone, Debug)]
 pub struct ObservedAssignment {
@@ -121,6 +132,8 @@ pub struct Observed {
     pub told: Vec<Told>,
     /// Intrusions of this step.
     pub intrusions: Vec<Intrusion>,
+    /// Agents around a merge, split or undo of this step.
+    pub trust: Vec<Trust>,
     /// Things that went wrong inside the engine in this step.
     pub broken: Vec<String>,
     /// Assignments looked at.

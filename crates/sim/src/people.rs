@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 const OPEN_RUNS_MAX: usize = 12;
 
 impl World {
-    fn org(&mut self) -> OrgId {
+    pub(crate) fn org(&mut self) -> OrgId {
         self.tenants[self.dice.below(2)].id
     }
 
-    fn devices(&self, org: OrgId) -> Vec<(DeviceId, String)> {
+    pub(crate) fn devices(&self, org: OrgId) -> Vec<(DeviceId, String)> {
         let page = PageRequest { limit: 1_000, ..PageRequest::default() };
         let found = self.read(org, move |rx, cx| device_list(rx, cx, DeviceFilter::default(), None, &page));
         found.into_iter().flat_map(|p| p.items).map(|d| (d.device.id, d.device.name)).collect()

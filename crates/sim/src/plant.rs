@@ -34,6 +34,8 @@ pub enum Plant {
     CrossesBorder,
     /// Rule 13: a person reaches into another organization.
     IntrusionWorks,
+    /// Rule 13: an agent is verified by a merge.
+    TrustInherited,
     /// Rule 14: an event is missing.
     EventMissing,
     /// Rule 14: an event is written twice.
@@ -44,7 +46,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 16] = [
+    pub const ALL: [Plant; 17] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -58,6 +60,7 @@ impl Plant {
         Plant::RunLost,
         Plant::CrossesBorder,
         Plant::IntrusionWorks,
+        Plant::TrustInherited,
         Plant::EventMissing,
         Plant::EventTwice,
         Plant::NeverEnds,
@@ -73,7 +76,7 @@ impl Plant {
             Plant::TotalOff => 8,
             Plant::HandedAfterCancel => 9,
             Plant::InventoryLost | Plant::RunLost => 10,
-            Plant::CrossesBorder | Plant::IntrusionWorks => 13,
+            Plant::CrossesBorder | Plant::IntrusionWorks | Plant::TrustInherited => 13,
             Plant::EventMissing | Plant::EventTwice => 14,
             Plant::NeverEnds => 15,
         }
@@ -105,6 +108,7 @@ impl Plant {
                 seen.intrusions.push(Intrusion { what: "a planted thing", worked: true });
                 true
             }
+            Plant::TrustInherited => seen.trust.iter_mut().find(|t| !t.after).map(|t| t.after = true).is_some(),
             Plant::NeverEnds => {
                 let run = seen.runs.first().filter(|_| seen.full).map(|r| r.run.id);
                 seen.unfinished.extend(run.map(|id| (id, RunState::Running.to_string())));

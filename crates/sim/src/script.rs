@@ -13,7 +13,7 @@ use muster_engine::contact::{self, Hello};
 use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::intake::{self, Arrival, Plan};
 use muster_engine::work::{Claimed, Report, Said};
-use muster_engine::{AssignmentFilter, Cx, Kind};
+use muster_engine::{AssignmentFilter, Cx, Kind, Rx};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -383,14 +383,15 @@ impl World {
     }
 
     /// The agent as the server knows it now.
-    fn sender(&self, i: usize) -> Option<Agent> {
+    pub(crate) fn sender(&self, i: usize) -> Option<Agent> {
         let it = &self.agents[i];
         let door = self.door(self.tenants[it.tenant].id);
         if let Some(id) = it.agent.filter(|_| it.is_own()) {
             return self.engine.read_now(&door, move |rx, _| contact::own(rx, id)).ok();
         }
-        let (protocol, foreign_id) = (it.protocol, it.foreign_id());
-        self.engine.read_now(&door, move |rx, _| contact::known(rx, protocol, &foreign_id)).ok().flatten()
+        let (hello, org) = (it.hello(), self.tenants[it.tenant].id);
+        let known = move |rx: &mut Rx, _: &Cx| contact::known(rx, org, hello.protocol, &hello.foreign_id, hello.address.as_deref());
+        self.engine.read_now(&door, known).ok().flatten()
     }
 
     /// Goes on with what was handed out: a legacy agent sends what it was asked for, ours reports or sends.

@@ -5,7 +5,7 @@ use crate::list::{List, Order, json, small, word};
 use crate::query_sql;
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
-use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, WakeOutcome, WakeTry};
+use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, VerifiedBy, WakeOutcome, WakeTry};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
 use muster_core::limits::FLEET_COUNTED_MAX;
 use muster_core::page::{Page, PageRequest};
@@ -103,7 +103,7 @@ const DEVICE: &str = "d.id, d.org, d.name, d.os, d.os_family, d.manufacturer, d.
      d.last_contact, d.version";
 const AGENT: &str = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
      a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-     a.wake_detail, a.version_no";
+     a.wake_detail, a.version_no, a.source, a.verified_by, a.claim";
 
 fn owned(row: &Row, i: usize) -> Result<Option<String>, Fault> {
     Ok(row.opt_text(i)?.map(str::to_owned))
@@ -174,6 +174,9 @@ pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
         port: row.opt_int(16)?.and_then(|p| u16::try_from(p).ok()),
         last_wake,
         version_no: row.int(20)?,
+        source: owned(row, 21)?,
+        verified_by: row.opt_text(22)?.map(|_| word(row, 22, "agent", "verified_by")).transpose()?,
+        claim: row.int(23)?,
     })
 }
 
@@ -185,9 +188,21 @@ fn heard(list: &mut List, column: &str, heard: Option<Result<Timestamp, Timestam
     }
 }
 
+/// Leaves out devices that were merged into others; alias `d`.
+pub(crate) const VISIBLE: &str = "d.merged_into IS NULL";
+
+/// The devices of an organization that are there for people, alias `d`.
+fn of_org(columns: &'static str, org: OrgId) -> List {
+    let mut list = List::new(columns, "device d");
+    list.filter("d.org = {}", org.0);
+    list.condition(VISIBLE);
+    list
+}
+
 /// The conditions of a filter on alias `d`.
 pub(crate) fn narrow(list: &mut List, org: OrgId, filter: &DeviceFilter, postgres: bool) {
     list.filter("d.org = {}", org.0);
+    list.condition(VISIBLE);
     if let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
         for part in q.to_lowercase().split_whitespace().take(8) {
             list.filter(if postgres { "strpos(d.search, {}) > 0" } else { "instr(d.search, {}) > 0" }, part);
@@ -242,8 +257,7 @@ impl Rx {
 
     /// A device of an organization.
     pub fn device(&mut self, org: OrgId, id: DeviceId) -> Result<Option<Device>, Fault> {
-        let mut list = List::new(DEVICE, "device d");
-        list.filter("d.org = {}", org.0);
+        let mut list = of_org(DEVICE, org);
         list.filter("d.id = {}", id.0);
         Ok(list.all(self, "d.id", 1, device)?.pop())
     }
@@ -252,10 +266,21 @@ impl Rx {
     pub fn devices_by_id(&mut self, org: OrgId, ids: &[DeviceId]) -> Result<Vec<Device>, Fault> {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(200) {
+            let mut list = of_org(DEVICE, org);
+            list.any_of("d.id", chunk.iter().map(|id| id.0));
+            found.extend(list.all(self, "d.name, d.id", chunk.len(), device)?);
+        }
+        Ok(found)
+    }
+
+    /// Devices of an organization by id, also those that were merged into others; unknown ones are left out.
+    pub fn devices_with_merged(&mut self, org: OrgId, ids: &[DeviceId]) -> Result<Vec<Device>, Fault> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(200) {
             let mut list = List::new(DEVICE, "device d");
             list.filter("d.org = {}", org.0);
             list.any_of("d.id", chunk.iter().map(|id| id.0));
-            found.extend(list.all(self, "d.name, d.id", chunk.len(), device)?);
+            found.extend(list.all(self, "d.id", chunk.len(), device)?);
         }
         Ok(found)
     }
@@ -264,7 +289,7 @@ impl Rx {
     pub fn device_counts(&mut self, org: OrgId, since: Timestamp) -> Result<(i64, i64, i64), Fault> {
         let row = self.one(
             "SELECT count(*), coalesce(sum(CASE WHEN last_contact >= ?2 THEN 1 ELSE 0 END), 0), coalesce(sum(CASE WHEN verified = 0 THEN 1 ELSE 0 END), 0) \
-             FROM device WHERE org = ?1",
+             FROM device WHERE org = ?1 AND merged_into IS NULL",
             &[V::U(org.0), since.0.into()],
         )?;
         row.map_or(Ok((0, 0, 0)), |r| Ok((r.int(0)?, r.int(1)?, r.int(2)?)))
@@ -280,7 +305,7 @@ impl Rx {
             let names: Vec<String> = chunk.iter().map(|id| list.param(id.0)).collect();
             let sql = format!(
                 "SELECT p, f, h, count(*) FROM (SELECT coalesce(protocol, '') AS p, coalesce(os_family, '') AS f, CASE WHEN last_contact >= {since} THEN 1 ELSE 0 END AS h \
-                 FROM device WHERE org = {org} AND id IN ({})) x GROUP BY p, f, h",
+                 FROM device WHERE org = {org} AND merged_into IS NULL AND id IN ({})) x GROUP BY p, f, h",
                 names.join(", ")
             );
             for row in self.rows_dyn(&sql, &list.into_params())? {
@@ -296,13 +321,10 @@ impl Rx {
         let mut ids: Vec<DeviceId> = Vec::new();
         let read = |r: &Row| r.id(0).map(DeviceId);
         if all {
-            let mut list = List::new("d.id", "device d");
-            list.filter("d.org = {}", org.0);
-            ids.extend(list.all(self, "d.id", usize::MAX >> 1, read)?);
+            ids.extend(of_org("d.id", org).all(self, "d.id", usize::MAX >> 1, read)?);
         }
         if let Some(query) = query {
-            let mut list = List::new("d.id", "device d");
-            list.filter("d.org = {}", org.0);
+            let mut list = of_org("d.id", org);
             let text = query_sql::condition(&mut list, query, self.is_postgres());
             list.condition(text);
             ids.extend(list.all(self, "d.id", usize::MAX >> 1, read)?);
@@ -317,8 +339,7 @@ impl Rx {
     pub fn devices_named(&mut self, org: OrgId, named: &[String]) -> Result<Vec<(DeviceId, String)>, Fault> {
         let mut found = Vec::new();
         for chunk in named.chunks(200) {
-            let mut list = List::new("d.id, d.name", "device d");
-            list.filter("d.org = {}", org.0);
+            let mut list = of_org("d.id, d.name", org);
             let known: Vec<Uuid> = chunk.iter().filter_map(|n| n.parse().ok()).collect();
             let names: Vec<String> = chunk.iter().map(|n| list.param(n.as_str())).collect();
             let known: Vec<String> = known.into_iter().map(|id| list.param(id)).collect();
@@ -331,8 +352,7 @@ impl Rx {
 
     /// Ids of devices with one of these tags.
     pub fn device_ids_tagged(&mut self, org: OrgId, tags: &[String]) -> Result<Vec<DeviceId>, Fault> {
-        let mut list = List::new("d.id", "device d");
-        list.filter("d.org = {}", org.0);
+        let mut list = of_org("d.id", org);
         list.any_of("d.tag", tags.iter().map(String::as_str));
         list.all(self, "d.id", usize::MAX >> 1, |r| r.id(0).map(DeviceId))
     }
@@ -341,8 +361,7 @@ impl Rx {
     pub fn devices_there(&mut self, org: OrgId, ids: &[DeviceId]) -> Result<Vec<DeviceId>, Fault> {
         let mut there = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(200) {
-            let mut list = List::new("d.id", "device d");
-            list.filter("d.org = {}", org.0);
+            let mut list = of_org("d.id", org);
             list.any_of("d.id", chunk.iter().map(|id| id.0));
             there.extend(list.all(self, "d.id", chunk.len(), |r| r.id(0).map(DeviceId))?);
         }
@@ -354,7 +373,7 @@ impl Rx {
     pub fn agents(&mut self, org: OrgId, filter: &AgentFilter, page: &PageRequest) -> Result<Page<(Agent, String)>, Fault> {
         let columns = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
              a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-             a.wake_detail, a.version_no, d.name";
+             a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, d.name";
         let mut list = List::new(columns, "agent a JOIN device d ON d.id = a.device").counting_to(FLEET_COUNTED_MAX);
         list.filter("a.org = {}", org.0);
         if !filter.protocols.is_empty() {
@@ -376,7 +395,7 @@ impl Rx {
             Some("version") => "coalesce(a.version, '')",
             _ => "a.id",
         };
-        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(21)?.to_owned())))
+        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(24)?.to_owned())))
     }
 
     fn agents_where(&mut self, condition: &str, value: V) -> Result<Vec<Agent>, Fault> {
@@ -406,10 +425,21 @@ impl Rx {
         Ok(found)
     }
 
-    /// The agent with a foreign id, speaking one of these protocols.
-    pub fn agent_foreign(&mut self, foreign_id: &str, protocols: &[Protocol]) -> Result<Option<Agent>, Fault> {
-        let found = self.agents_where("a.foreign_id = {}", foreign_id.into())?;
-        Ok(found.into_iter().find(|a| protocols.contains(&a.protocol)))
+    /// The agents of an organization with a foreign id, speaking one of these protocols; the first holder of the id first.
+    pub fn agents_foreign(&mut self, org: OrgId, foreign_id: &str, protocols: &[Protocol]) -> Result<Vec<Agent>, Fault> {
+        let mut list = List::new(AGENT, "agent a");
+        list.filter("a.org = {}", org.0);
+        list.filter("a.foreign_id = {}", foreign_id);
+        list.any_of("a.protocol", protocols.iter().map(|p| p.as_str()));
+        list.all(self, "a.claim, a.id", 100, agent)
+    }
+
+    /// The agents of an organization with a GLPI agent's UUID.
+    pub fn agents_glpi(&mut self, org: OrgId, glpi_id: &str) -> Result<Vec<Agent>, Fault> {
+        let mut list = List::new(AGENT, "agent a");
+        list.filter("a.org = {}", org.0);
+        list.filter("a.glpi_id = {}", glpi_id);
+        list.all(self, "a.id", 100, agent)
     }
 
     /// The agent with a public key.
@@ -462,16 +492,8 @@ impl Rx {
     }
 }
 
-fn known(row: &Row) -> Result<KnownEvidence, Fault> {
-    let kind = match row.text(1)? {
-        "key" => EvidenceKind::Key,
-        "agent_id" => EvidenceKind::AgentId,
-        "deviceid" => EvidenceKind::Deviceid,
-        "uuid" => EvidenceKind::Uuid,
-        "serial" => EvidenceKind::Serial,
-        "mac" => EvidenceKind::Mac,
-        other => return Err(Fault::Corrupt { table: "evidence", column: "kind", row: format!("'{other}' is no known word") }),
-    };
+pub(crate) fn known(row: &Row) -> Result<KnownEvidence, Fault> {
+    let kind: EvidenceKind = word(row, 1, "evidence", "kind")?;
     Ok(KnownEvidence { agent: row.id(0)?.into(), evidence: Evidence { kind, value: row.text(2)?.to_owned() } })
 }
 
@@ -487,7 +509,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Saves what a person may change of a device, where the version still matches; false when it does not.
+    /// Saves what a person may change of a device, where the version still matches; false when it does not. When whether it is
+    /// verified changes, that goes to its agents.
     pub fn device_update(&mut self, d: &Device, given_name: Option<&str>, given_tag: Option<&str>) -> Result<bool, Fault> {
         let done = self.exec(
             "UPDATE device SET name = ?3, given_name = coalesce(?4, given_name), tag = ?5, given_tag = coalesce(?6, given_tag), notes = ?7, \
@@ -507,9 +530,21 @@ impl Tx {
         if done == 0 {
             return Ok(false);
         }
-        self.exec("UPDATE agent SET verified = ?2 WHERE device = ?1", &[V::U(d.id.0), d.verified.into()])?;
+        self.exec(
+            "UPDATE agent SET verified = ?2, verified_by = CASE WHEN ?2 = 0 THEN NULL ELSE 'person' END WHERE device = ?1 AND verified <> ?2 \
+             AND ?2 <> (SELECT min(verified) FROM agent WHERE device = ?1)",
+            &[V::U(d.id.0), d.verified.into()],
+        )?;
         self.after(Hint { topic: Topic::Device, id: Some(d.id.0), org: Some(d.org.0) });
         Ok(true)
+    }
+
+    /// Gives all agents of a device trust by a person's word, or takes it from them.
+    pub fn device_trust(&mut self, device: DeviceId, verified: bool) -> Result<(), Fault> {
+        self.send(
+            "UPDATE agent SET verified = ?2, verified_by = CASE WHEN ?2 = 0 THEN NULL ELSE 'person' END WHERE device = ?1",
+            &[V::U(device.0), verified.into()],
+        )
     }
 
     /// Removes a device with its agents, sections and history. Its assignments stay as history.
@@ -526,8 +561,8 @@ impl Tx {
     /// Adds an agent.
     pub fn agent_insert(&mut self, a: &NewAgent, now: Timestamp) -> Result<(), Fault> {
         self.exec(
-            "INSERT INTO agent (id, org, device, protocol, foreign_id, glpi_id, public_key, version, modules, verified, incarnation, first_contact, last_contact, source, address, version_no) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '[]', ?9, 1, ?10, ?10, ?11, ?11, 1)",
+            "INSERT INTO agent (id, org, device, protocol, foreign_id, glpi_id, public_key, version, modules, verified, incarnation, first_contact, last_contact, source, address, version_no, verified_by, claim) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '[]', ?9, 1, ?10, ?10, ?11, ?11, 1, ?12, ?13)",
             &[
                 V::U(a.id.0),
                 V::U(a.org.0),
@@ -540,8 +575,11 @@ impl Tx {
                 a.verified.into(),
                 now.0.into(),
                 a.source.as_deref().into(),
+                a.verified_by.map(VerifiedBy::as_str).into(),
+                a.claim.into(),
             ],
         )?;
+        self.device_verified(a.device)?;
         self.after(Hint { topic: Topic::Agent, id: Some(a.id.0), org: Some(a.org.0) });
         Ok(())
     }
@@ -550,15 +588,22 @@ impl Tx {
     pub fn agent_update(&mut self, a: &Agent) -> Result<bool, Fault> {
         let modules = serde_json::to_string(&a.modules).map_err(|e| Fault::Db(e.to_string()))?;
         let done = self.exec(
-            "UPDATE agent SET verified = ?3, modules = ?4, version_no = version_no + 1 WHERE id = ?1 AND version_no = ?2",
+            "UPDATE agent SET verified_by = CASE WHEN ?3 = 0 THEN NULL WHEN verified = ?3 THEN verified_by ELSE 'person' END, verified = ?3, \
+             modules = ?4, version_no = version_no + 1 WHERE id = ?1 AND version_no = ?2",
             &[V::U(a.id.0), a.version_no.into(), a.verified.into(), modules.into()],
         )?;
         if done == 0 {
             return Ok(false);
         }
-        self.exec("UPDATE device SET verified = (SELECT min(verified) FROM agent WHERE device = ?1) WHERE id = ?1", &[V::U(a.device.0)])?;
+        self.device_verified(a.device)?;
         self.after(Hint { topic: Topic::Agent, id: Some(a.id.0), org: Some(a.org.0) });
         Ok(true)
+    }
+
+    /// A device is verified when all its agents are.
+    fn device_verified(&mut self, device: DeviceId) -> Result<(), Fault> {
+        let sql = "UPDATE device SET verified = coalesce((SELECT min(verified) FROM agent WHERE device = ?1), 0) WHERE id = ?1";
+        self.send(sql, &[V::U(device.0)])
     }
 
     /// Notes how an agent speaks now, and its GLPI id when it tells one.
@@ -572,15 +617,25 @@ impl Tx {
     /// Gives an agent a new life: a key made anew, the next incarnation.
     pub fn agent_reborn(&mut self, agent: AgentId, key: &[u8], verified: bool) -> Result<(), Fault> {
         self.exec(
-            "UPDATE agent SET public_key = ?2, incarnation = incarnation + 1, verified = ?3 WHERE id = ?1",
+            "UPDATE agent SET public_key = ?2, incarnation = incarnation + 1, verified_by = CASE WHEN ?3 = 0 THEN NULL WHEN verified = ?3 THEN verified_by \
+             ELSE 'token' END, verified = ?3 WHERE id = ?1",
             &[V::U(agent.0), key.into(), verified.into()],
         )?;
-        Ok(())
+        self.device_of_verified(agent)
+    }
+
+    /// The same for the device of an agent.
+    fn device_of_verified(&mut self, agent: AgentId) -> Result<(), Fault> {
+        let row = self.one("SELECT device FROM agent WHERE id = ?1", &[V::U(agent.0)])?;
+        row.map_or(Ok(()), |row| self.device_verified(row.id(0)?.into()))
     }
 
     /// Takes an agent's key away and its trust with it.
     pub fn agent_revoke(&mut self, agent: AgentId) -> Result<(), Fault> {
-        self.exec("UPDATE agent SET public_key = NULL, verified = 0, version_no = version_no + 1 WHERE id = ?1", &[V::U(agent.0)])?;
+        let sql = "UPDATE agent SET public_key = NULL, verified = 0, verified_by = NULL, version_no = version_no + 1 WHERE id = ?1";
+        self.exec(sql, &[V::U(agent.0)])?;
+        self.device_of_verified(agent)?;
+        self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });
         Ok(())
     }
 

@@ -41,6 +41,11 @@ impl Software {
         Self { id, name: name.to_owned(), version: version.to_owned(), publisher: publisher.to_owned(), arch: arch.to_owned() }
     }
 
+    /// Its id in the dictionary.
+    pub(crate) fn id(&self) -> i64 {
+        self.id
+    }
+
     /// The programs of rows of the section `softwares`; one without a name is none.
     pub fn of_rows(rows: &[InventoryRow]) -> Vec<Self> {
         let get = |row, field: &str| text(row, field).unwrap_or("");
@@ -363,7 +368,7 @@ impl Tx {
         Ok(done == 1)
     }
 
-    fn device_searched(&mut self, of: &Whose, d: &DeviceWrite) -> Result<(), Fault> {
+    pub(crate) fn device_searched(&mut self, of: &Whose, d: &DeviceWrite) -> Result<(), Fault> {
         if let Some((summary, logins)) = &d.searched {
             self.device_summary(of.device, summary, logins)?;
         }

@@ -71,6 +71,21 @@ pub async fn agent_update(ctx: Ctx, Path(id): Path<String>, body: Body) -> Resul
     Ok(Tagged(agent.agent.version_no, view::Agent::of(agent, &ctx.org.name)))
 }
 
+/// Takes an agent's key and trust away: an agent of Muster's own must join anew, any other is a stranger again.
+#[utoipa::path(post, path = "/api/v1/agents/{id}/revoke", tag = "agents", operation_id = "agent_revoke",
+    params(("id" = String, Path, description = "Id of the agent.")),
+    responses((status = 200, description = "The agent as it is now.", body = view::Agent)))]
+pub async fn agent_revoke(ctx: Ctx, Path(id): Path<String>) -> Result<Tagged<view::Agent>, Problem> {
+    let id = agent_id(&id)?;
+    let agent = ctx
+        .write("agent.revoke", move |tx, cx| {
+            muster_engine::enrol::revoke(tx, cx, id)?;
+            fleet::agent_view(tx, cx, id)
+        })
+        .await?;
+    Ok(Tagged(agent.agent.version_no, view::Agent::of(agent, &ctx.org.name)))
+}
+
 /// Which wake-ups, the newest first.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
 #[serde(default)]

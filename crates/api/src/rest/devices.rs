@@ -101,7 +101,9 @@ pub async fn device_list(ctx: Ctx, Asked(query): Asked<DeviceQuery>) -> Result<J
 /// Shows a device with all that is known of it.
 #[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices", operation_id = "device_view",
     params(("id" = String, Path, description = "Id of the device.")),
-    responses((status = 200, description = "The device; its version is the ETag.", body = view::DeviceFull)))]
+    responses((status = 200, description = "The device; its version is the ETag.", body = view::DeviceFull),
+        (status = 410, description = "`device/merged`: the device is part of another now, named by `into` (`id`, `name`). Every \
+            operation on one device answers so.", body = crate::problem::ProblemDocument, content_type = "application/problem+json")))]
 pub async fn device_view(ctx: Ctx, Path(id): Path<String>) -> Result<Tagged<view::DeviceFull>, Problem> {
     let id = device_id(&id)?;
     let detail = ctx.read(move |rx, cx| fleet::device_view(rx, cx, id)).await?;

@@ -5,6 +5,7 @@ mod assignments;
 mod audit;
 mod devices;
 mod events;
+mod identity;
 mod orgs;
 mod overview;
 mod runs;
@@ -40,7 +41,16 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(devices::device_assignments))
         .routes(routes!(agents::agent_list))
         .routes(routes!(agents::agent_view, agents::agent_update))
+        .routes(routes!(agents::agent_revoke))
         .routes(routes!(agents::agent_wakes))
+        .routes(routes!(identity::device_identity))
+        .routes(routes!(identity::device_merge))
+        .routes(routes!(identity::device_split))
+        .routes(routes!(identity::identity_undo))
+        .routes(routes!(identity::duplicate_list))
+        .routes(routes!(identity::duplicate_view))
+        .routes(routes!(identity::duplicate_dismiss))
+        .routes(routes!(identity::duplicate_reopen))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))

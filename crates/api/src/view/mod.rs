@@ -2,12 +2,14 @@
 
 mod access;
 mod fleet;
+mod identity;
 mod runs;
 mod tasks;
 mod words;
 
 pub use access::*;
 pub use fleet::*;
+pub use identity::*;
 pub use runs::*;
 pub use tasks::*;
 pub use words::*;

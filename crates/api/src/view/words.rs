@@ -1,7 +1,10 @@
 //! The closed lists of words: each is the word of `muster-core`, checked by the compiler to be complete.
 
 use muster_core::access::Role as CoreRole;
-use muster_core::fleet::{EvidenceKind as CoreEvidenceKind, Protocol as CoreProtocol, WakeOutcome as CoreWakeOutcome};
+use muster_core::fleet::{
+    CandidateKind as CoreCandidateKind, CandidateState as CoreCandidateState, EvidenceKind as CoreEvidenceKind,
+    IdentityAct as CoreIdentityAct, Protocol as CoreProtocol, WakeOutcome as CoreWakeOutcome,
+};
 use muster_core::tasks::{
     AttemptState as CoreAttemptState, Delivery as CoreDelivery, RunState as CoreRunState, State as CoreState, Verdict as CoreVerdict,
 };
@@ -176,5 +179,47 @@ words! {
         Serial,
         /// A MAC address.
         Mac,
+        /// The host's name; weighed, and worth little.
+        Name,
+    }
+}
+
+words! {
+    /// What two devices may be to each other.
+    DuplicateKind = CoreCandidateKind {
+        /// One machine that is listed twice.
+        Duplicate,
+        /// Two machines: one was copied from the other, or claims to be it.
+        Clone,
+    }
+}
+
+words! {
+    /// What became of a candidate.
+    DuplicateState = CoreCandidateState {
+        /// Waits for a person.
+        Open,
+        /// A person said that the two are apart.
+        Dismissed,
+        /// The two were made one.
+        Merged,
+    }
+}
+
+words! {
+    /// What was done to the agents of a device.
+    IdentityAct = CoreIdentityAct {
+        /// A person made two devices one.
+        Merge,
+        /// A person parted agents from a device.
+        Split,
+        /// A person took a merge or split back.
+        Undo,
+        /// A new agent was recognised on a known device.
+        Joined,
+        /// A new agent of a protocol that the device had already.
+        Reinstalled,
+        /// An agent came with another DEVICEID and was known by its agent id.
+        RenamedAgent,
     }
 }

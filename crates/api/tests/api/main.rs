@@ -2,6 +2,7 @@
 
 mod documents;
 mod fleet;
+mod identity;
 mod live;
 mod sessions;
 mod tables;

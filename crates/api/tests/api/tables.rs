@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use muster_core::access::Role;
+use muster_core::fleet::Protocol;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -47,6 +48,15 @@ fn table() -> Vec<Line> {
         ("agent_view", "GET", "/agents/{agent}", None, Known, 200),
         ("agent_update", "PATCH", "/agents/{agent}", Some(json!({"verified": true})), Operator, 200),
         ("agent_wakes", "GET", "/agents/{agent}/wakes", None, Known, 200),
+        ("agent_revoke", "POST", "/agents/{agent}/revoke", Some(json!({})), Operator, 200),
+        ("device_identity", "GET", "/devices/{device}/identity", None, Known, 200),
+        ("device_merge", "POST", "/devices/{device}/merge", Some(json!({"from": ["{other}"]})), Operator, 200),
+        ("device_split", "POST", "/devices/{device}/split", Some(json!({"agents": ["{agent}"]})), Operator, 201),
+        ("identity_undo", "POST", "/identity/{act}/undo", Some(json!({})), Operator, 200),
+        ("duplicate_list", "GET", "/duplicates", None, Known, 200),
+        ("duplicate_view", "GET", "/duplicates/{duplicate}", None, Known, 200),
+        ("duplicate_dismiss", "POST", "/duplicates/{duplicate}/dismiss", Some(json!({"note": "two desks"})), Operator, 200),
+        ("duplicate_reopen", "POST", "/duplicates/{duplicate}/reopen", Some(json!({})), Operator, 200),
         ("task_list", "GET", "/tasks", None, Known, 200),
         ("task_create", "POST", "/tasks", Some(doc.clone()), Operator, 201),
         ("task_view", "GET", "/tasks/{task}", None, Known, 200),
@@ -87,6 +97,13 @@ fn table() -> Vec<Line> {
 async fn things() -> (World, Vec<(&'static str, String)>) {
     let world = World::new();
     let (device, agent) = world.machines(&["alpha"])[0];
+    world.report_as("alpha", Protocol::Ocs, "alpha");
+    let other = world.report_as("beta", Protocol::Ocs, "alpha").device;
+    let parts = world.machines(&["gamma", "delta"]);
+    world.post(&format!("/api/v1/devices/{}/merge", parts[0].0), json!({"from": [parts[1].0]})).await.expect(200);
+    let first = |v: Value, list: &str| v[list][0]["id"].as_str().expect("an id").to_owned();
+    let act = first(world.get(&format!("/api/v1/devices/{}/identity", parts[0].0)).await.expect(200), "log");
+    let duplicate = first(world.get("/api/v1/duplicates").await.expect(200), "items");
     let task = world.task("nightly").await;
     let run = world.run(&task).await;
     let id = |v: &Value| v["id"].as_str().expect("an id").to_owned();
@@ -99,6 +116,9 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
     let ids = vec![
         ("device", device.to_string()),
         ("agent", agent.to_string()),
+        ("other", other.to_string()),
+        ("act", act),
+        ("duplicate", duplicate),
         ("task", task),
         ("run", run),
         ("assignment", assignment),
@@ -107,6 +127,12 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
         ("join_token", join_token),
     ];
     (world, ids)
+}
+
+/// A body with the ids of things in it.
+fn filled(body: Option<Value>, ids: &[(&'static str, String)]) -> Option<Value> {
+    let text = ids.iter().fold(body?.to_string(), |text, (name, id)| text.replace(&format!("\"{{{name}}}\""), &format!("\"{id}\"")));
+    Some(serde_json::from_str(&text).expect("JSON"))
 }
 
 fn path(template: &str, ids: &[(&'static str, String)]) -> String {
@@ -119,7 +145,7 @@ fn every_operation_of_the_description_is_in_the_table() {
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            let things = ["device", "agent", "task", "run", "assignment", "user", "token", "join_token"];
+            let things = ["device", "agent", "act", "duplicate", "task", "run", "assignment", "user", "token", "join_token"];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));
         }
@@ -144,7 +170,7 @@ fn every_operation_of_the_description_is_in_the_table() {
 async fn without_credentials_every_operation_is_refused() {
     let (world, ids) = things().await;
     for (id, method, template, body, who, _) in table().into_iter().filter(|l| l.4 != Who::Anybody) {
-        let call = world.call(method, &path(template, &ids)).json(body.unwrap_or(Value::Null));
+        let call = world.call(method, &path(template, &ids)).json(filled(body, &ids).unwrap_or(Value::Null));
         let answer = call.send().await;
         assert_eq!(answer.status, 401, "{id} {who:?}: {}", answer.text);
         for wrong in ["Bearer mst_wrong", "Basic YTpi", "Bearer"] {
@@ -162,7 +188,7 @@ async fn a_viewer_is_refused_what_changes_things_or_shows_people() {
             continue;
         }
         let call = world.call(method, &path(template, &ids)).token(&world.viewer);
-        let call = if let Some(body) = body { call.json(body) } else { call };
+        let call = if let Some(body) = filled(body, &ids) { call.json(body) } else { call };
         let answer = call.send().await;
         assert_eq!(answer.status, 403, "{id}: {}", answer.text);
         answer.refused(403, "access/denied");
@@ -177,7 +203,7 @@ async fn an_operator_is_refused_what_administrators_do() {
             continue;
         }
         let call = world.call(method, &path(template, &ids)).token(&world.operator);
-        let call = if let Some(body) = body { call.json(body) } else { call };
+        let call = if let Some(body) = filled(body, &ids) { call.json(body) } else { call };
         let answer = call.send().await;
         assert_eq!(answer.status, 403, "{id}: {}", answer.text);
     }
@@ -193,7 +219,7 @@ async fn for_another_organization_nothing_of_this_one_exists() {
         }
         let call = |org: Option<&str>| {
             let call = world.call(method, &path(template, &ids)).token(&world.stranger);
-            let call = if let Some(body) = &body { call.json(body.clone()) } else { call };
+            let call = if let Some(body) = filled(body.clone(), &ids) { call.json(body) } else { call };
             if let Some(org) = org { call.header("muster-org", org).send() } else { call.send() }
         };
         let named = call(Some("default")).await;
@@ -226,7 +252,7 @@ async fn those_who_may_are_answered() {
             _ => &world.admin,
         };
         let call = world.call(method, &path(template, &ids)).token(token);
-        let call = if let Some(body) = body { call.json(body) } else { call };
+        let call = if let Some(body) = filled(body, &ids) { call.json(body) } else { call };
         let answer = call.send().await;
         assert_eq!(answer.status, status, "{id}: {}", answer.text);
     }

@@ -157,14 +157,23 @@ impl World {
 
     /// A machine reports.
     pub fn report(&self, host: &str, os: &str, software: &[&str]) -> Stored {
+        self.tell(host, Protocol::Fusioninventory, host, os, software)
+    }
+
+    /// An agent reports that has the UUID and serial number of `hardware`; its name and card are those of `host`.
+    pub fn report_as(&self, host: &str, protocol: Protocol, hardware: &str) -> Stored {
+        self.tell(host, protocol, hardware, "Debian GNU/Linux 12", &["bash"])
+    }
+
+    fn tell(&self, host: &str, protocol: Protocol, hardware: &str, os: &str, software: &[&str]) -> Stored {
         let row = |v: Value| -> Row { serde_json::from_value(v).expect("a row") };
         let number: u32 = host.bytes().fold(7, |all, b| all.wrapping_mul(31).wrapping_add(u32::from(b)));
         let address = format!("10.1.{}.{}", number % 200, host.len());
         let mac = format!("00:1b:21:{:02x}:{:02x}:{:02x}", number % 251, number / 251 % 251, number / 63_001 % 251);
         let mut inventory = Inventory::empty(Completeness::Full);
         for (section, rows) in [
-            ("hardware", vec![json!({"name": host, "uuid": format!("uuid-of-{host}"), "memory": 2048})]),
-            ("bios", vec![json!({"smanufacturer": "Acme, Inc.", "smodel": "X1", "ssn": format!("SN-{host}")})]),
+            ("hardware", vec![json!({"name": host, "uuid": format!("uuid-of-{hardware}"), "memory": 2048})]),
+            ("bios", vec![json!({"smanufacturer": "Acme, Inc.", "smodel": "X1", "ssn": format!("SN-{hardware}")})]),
             ("operatingsystem", vec![json!({"full_name": os})]),
             ("networks", vec![json!({"mac": mac, "ipaddress": address})]),
             ("softwares", software.iter().map(|name| json!({"name": name, "version": "1"})).collect()),
@@ -173,7 +182,7 @@ impl World {
         }
         let arrival = Arrival {
             unchanged: Default::default(),
-            protocol: Protocol::Fusioninventory,
+            protocol,
             own: None,
             foreign_id: Some(format!("{host}-2026-11-21-03-09-07")),
             old_foreign_id: None,

@@ -1,10 +1,11 @@
 //! Devices and agents as they are kept.
 
-use super::{Evidence, Protocol, WakeOutcome};
+use super::{Evidence, Protocol, VerifiedBy, WakeOutcome};
 use crate::ids::{AgentId, DeviceId, OrgId};
 use crate::inventory::{Finding, Print, SectionChange};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -104,12 +105,19 @@ pub struct Agent {
     pub last_wake: Option<(Timestamp, WakeOutcome, String)>,
     /// Counts a person's changes, for `If-Match`.
     pub version_no: i64,
+    /// The address it first came from.
+    pub source: Option<String>,
+    /// By whom or what it was verified; `None` when it is not, or was before this was noted.
+    pub verified_by: Option<VerifiedBy>,
+    /// 0 for the first agent with its DEVICEID, 1, 2, … for later ones that send the same from other hardware.
+    pub claim: i64,
 }
 
 impl Agent {
-    /// Whose data a device is shown with: verified before not, then by protocol. A lesser rank goes first.
-    pub fn rank(&self) -> (bool, Protocol) {
-        (!self.verified, self.protocol)
+    /// Whose data a device is shown with: verified before not, then by protocol, then the agent that came to us last. A lesser
+    /// rank goes first. No two agents have the same, so that two of one protocol do not take turns.
+    pub fn rank(&self) -> (bool, Protocol, Reverse<AgentId>) {
+        (!self.verified, self.protocol, Reverse(self.id))
     }
 
     /// Whether its routine inventory is due. A tenth of the period early counts, so that agents which come once a period are
@@ -140,8 +148,12 @@ pub struct NewAgent {
     pub version: Option<String>,
     /// Whether it may obey.
     pub verified: bool,
+    /// By whom or what.
+    pub verified_by: Option<VerifiedBy>,
     /// The address it first came from.
     pub source: Option<String>,
+    /// How many agents have its DEVICEID already; see [`Agent::claim`].
+    pub claim: i64,
 }
 
 /// One section of an agent, as stored.
@@ -213,10 +225,10 @@ pub struct WakeTry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn agent(protocol: Protocol, verified: bool) -> Agent {
+    pub(crate) fn agent(protocol: Protocol, verified: bool) -> Agent {
         Agent {
             id: AgentId(Uuid::nil()),
             org: OrgId(Uuid::nil()),
@@ -237,6 +249,9 @@ mod tests {
             port: None,
             last_wake: None,
             version_no: 1,
+            source: None,
+            verified_by: None,
+            claim: 0,
         }
     }
 
@@ -250,6 +265,8 @@ mod tests {
             agent(Protocol::Muster, false),
         ];
         assert!(ranked.is_sorted_by(|a, b| a.rank() < b.rank()));
+        let newer = Agent { id: AgentId(Uuid::from_u128(1)), ..agent(Protocol::Ocs, true) };
+        assert!(newer.rank() < agent(Protocol::Ocs, true).rank(), "an agent installed anew goes before the old one");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use muster_store::{DeviceWrite, Software};
 use std::collections::BTreeSet;
 
 /// Sections from which the searched columns are drawn.
-const DRAWN_FROM: [&str; 7] = ["hardware", "bios", "operatingsystem", "cpus", "networks", "accountinfo", "users"];
+pub(crate) const DRAWN_FROM: [&str; 7] = ["hardware", "bios", "operatingsystem", "cpus", "networks", "accountinfo", "users"];
 const LOGINS_MAX: usize = 1_000;
 
 impl Before {
@@ -75,7 +75,8 @@ fn software(before: &Before, arrival: &Arrival, changes: &Changes) -> (Vec<Softw
     (new.difference(&old).cloned().collect(), old.difference(&new).cloned().collect())
 }
 
-fn logins(rows: &[Row]) -> Vec<String> {
+/// The names of the users of a host.
+pub(crate) fn logins(rows: &[Row]) -> Vec<String> {
     let names: BTreeSet<String> = rows.iter().filter_map(|r| text(r, "login").or_else(|| text(r, "name"))).map(str::to_owned).collect();
     names.into_iter().take(LOGINS_MAX).collect()
 }

@@ -1,11 +1,11 @@
-//! `muster admin check`: the database's own integrity, and what Muster promises about its totals.
+//! `muster admin check`: the database's own integrity, and what Muster promises about its totals and about what is searched.
 
 use crate::open::Opened;
 use anyhow::Context;
 use muster_core::access::Org;
 use muster_core::page::{Cursor, PageRequest};
 use muster_core::tasks::{Counts, Run, RunState, State};
-use muster_engine::{AssignmentFilter, Error, RunFilter, Rx, access, runs};
+use muster_engine::{AssignmentFilter, DeviceFilter, Error, RunFilter, Rx, access, rebuild, runs};
 
 /// Everything that is wrong, a sentence each.
 pub fn check(opened: &Opened) -> anyhow::Result<Vec<String>> {
@@ -13,8 +13,31 @@ pub fn check(opened: &Opened) -> anyhow::Result<Vec<String>> {
     let cx = opened.engine.system(opened.org, "muster admin check");
     for org in opened.engine.read_now(&cx, access::org_list)? {
         check_runs(opened, &org, &mut findings)?;
+        check_devices(opened, &org, &mut findings)?;
     }
     Ok(findings)
+}
+
+/// Devices are found by what their agents told.
+fn check_devices(opened: &Opened, org: &Org, findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let cx = opened.engine.system(org.id, "muster admin check");
+    let mut page = PageRequest::default();
+    loop {
+        let asked = page.clone();
+        let found = opened.engine.read_now(&cx, move |rx, cx| {
+            let devices = rx.devices(cx.org, &DeviceFilter::default(), &asked)?;
+            let mut wrong = Vec::new();
+            for device in &devices.items {
+                wrong.extend(rebuild::differences(rx, cx.org, device.id)?);
+            }
+            Ok((wrong, devices.next))
+        })?;
+        findings.extend(found.0);
+        match found.1.as_deref().and_then(Cursor::decode) {
+            Some(next) => page.cursor = Some(next),
+            None => return Ok(()),
+        }
+    }
 }
 
 fn check_runs(opened: &Opened, org: &Org, findings: &mut Vec<String>) -> anyhow::Result<()> {

@@ -24,6 +24,14 @@ pub struct ListArgs {
     all: bool,
 }
 
+impl ListArgs {
+    /// The same with one more filter, when it has a value.
+    pub fn with(mut self, key: &str, value: Option<String>) -> Self {
+        self.filters.extend(value.map(|value| (key.to_owned(), value)));
+        self
+    }
+}
+
 /// Reads `KEY=VALUE`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
@@ -34,6 +42,13 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 pub struct List {
     path: &'static str,
     columns: &'static [Column],
+}
+
+impl List {
+    /// Its columns.
+    pub const fn columns(&self) -> &'static [Column] {
+        self.columns
+    }
 }
 
 pub const DEVICES: List = List {
@@ -61,6 +76,19 @@ pub const AGENTS: List = List {
         ("LAST CONTACT", "/last_contact"),
         ("VERIFIED", "/verified"),
         ("LAST WAKE", "/wake/last/outcome"),
+        ("ID", "/id"),
+    ],
+};
+pub const DUPLICATES: List = List {
+    path: "duplicates",
+    columns: &[
+        ("POINTS", "/points"),
+        ("KIND", "/kind"),
+        ("DEVICE", "/devices/0/name"),
+        ("OTHER", "/devices/1/name"),
+        ("STATE", "/state"),
+        ("WHY", "/reason/text"),
+        ("SINCE", "/at"),
         ("ID", "/id"),
     ],
 };

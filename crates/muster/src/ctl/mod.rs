@@ -1,6 +1,7 @@
 //! `muster ctl`, also `musterctl`: the command line of a running server, over its REST API and nothing else.
 
 mod client;
+mod identity;
 mod lists;
 mod login;
 mod output;
@@ -57,11 +58,19 @@ enum Command {
     Login,
     /// Lists devices
     Devices(ListArgs),
-    /// One device
+    /// One device: show, identity, merge, split
     #[command(subcommand)]
-    Device(Device),
+    Device(identity::DeviceCommand),
+    /// Lists pairs of devices that may be one; 'duplicates dismiss' says that they are not
+    Duplicates(identity::Duplicates),
+    /// What was merged and split: undo
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
     /// Lists agents
     Agents(ListArgs),
+    /// One agent: verify, revoke
+    #[command(subcommand)]
+    Agent(identity::AgentCommand),
     /// Tasks: apply, list, show, preview, run, delete
     #[command(subcommand)]
     Task(tasks::TaskCommand),
@@ -89,15 +98,6 @@ enum Command {
     Settings(SettingsCommand),
     /// Lists who did what
     Audit(ListArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum Device {
-    /// Shows a device
-    Show {
-        /// Its id or name
-        device: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,10 +146,10 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
     match ctl.command {
         Command::Login => {}
         Command::Devices(args) => lists::list(&client, &lists::DEVICES, &args, form).await?,
-        Command::Device(Device::Show { device }) => {
-            let id = client.id_of("devices", "device", &device).await?;
-            output::record(&client.get(&format!("devices/{id}"), &[]).await?, form)?;
-        }
+        Command::Device(command) => identity::device(&client, command, form).await?,
+        Command::Duplicates(it) => identity::duplicates(&client, it, form).await?,
+        Command::Identity(command) => identity::acts(&client, command, form).await?,
+        Command::Agent(command) => identity::agent(&client, command, form).await?,
         Command::Agents(args) => lists::list(&client, &lists::AGENTS, &args, form).await?,
         Command::Task(command) => return tasks::run(&client, command, form).await,
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,

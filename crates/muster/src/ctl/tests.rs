@@ -36,10 +36,21 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl queue cancel --filter state=prepared --confirm-count 5",
         "musterctl settings set contact_every=15m size_guard=200",
         "musterctl run why 0192",
+        "musterctl duplicates --state dismissed",
+        "musterctl duplicates dismiss 0192 --note two-desks",
+        "musterctl duplicates reopen 0192",
+        "musterctl device identity web-17",
+        "musterctl device merge web-17 web-18 web-19",
+        "musterctl device split web-17 --agent 0192 --agent 0193 --name kiosk",
+        "musterctl identity undo 0192",
+        "musterctl agent verify 0192",
+        "musterctl agent revoke 0192",
     ] {
         assert!(Ctl::try_parse_from(line.split(' ')).is_ok(), "{line}");
     }
-    assert!(Ctl::try_parse_from(["musterctl", "devices", "--filter", "nonsense"]).is_err());
+    for line in ["musterctl devices --filter nonsense", "musterctl device merge web-17", "musterctl device split web-17"] {
+        assert!(Ctl::try_parse_from(line.split(' ')).is_err(), "{line}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::house::{HERE, NOW, THERE, all_pages, id, inventory, later, new_agent, orgs, put, read, write};
 use super::world::{World, on_all};
 use crate::{AgentFilter, DeviceFilter, DeviceGroup, Heard, Software};
-use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, Summary};
+use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, Summary, VerifiedBy};
 use muster_core::ids::{AgentId, DeviceId};
 use muster_core::page::PageRequest;
 use muster_core::query::Query;
@@ -151,7 +151,10 @@ fn an_agent_changes_only_at_the_version_that_was_read(w: &World) {
     let (first, second) = (mine.clone(), read_once);
     assert!(write(w, move |tx| tx.agent_update(&first)));
     assert!(!write(w, move |tx| tx.agent_update(&second)));
-    assert_eq!(read(w, |rx| rx.agent(AgentId(id(1010)))), Some(Agent { version_no: mine.version_no + 1, ..mine }));
+    assert_eq!(
+        read(w, |rx| rx.agent(AgentId(id(1010)))),
+        Some(Agent { version_no: mine.version_no + 1, verified_by: Some(VerifiedBy::Person), ..mine })
+    );
     let verified = |w: &World| read(w, |rx| rx.device(HERE, DeviceId(id(10)))).unwrap().verified;
     assert!(!verified(w), "a stranger speaks for it, too");
     let other = read(w, |rx| rx.agent(AgentId(id(2010)))).unwrap();
@@ -233,9 +236,10 @@ fn agents_are_looked_up_by_what_they_say(w: &World) {
     let twin = NewAgent { foreign_id: Some("Host-1010".to_owned()), ..new_agent(2011, 11, Protocol::Fusioninventory) };
     write(w, move |tx| tx.agent_insert(&own, NOW).and_then(|()| tx.agent_insert(&twin, NOW)));
     let n = |agent: Option<Agent>| agent.map(|a| a.id.0.as_u128());
-    let foreign = |protocols: &'static [Protocol]| n(read(w, move |rx| rx.agent_foreign("Host-1010", protocols)));
+    let foreign = |protocols: &'static [Protocol]| n(read(w, move |rx| Ok(rx.agents_foreign(HERE, "Host-1010", protocols)?.pop())));
     assert_eq!((foreign(&[Protocol::Glpi]), foreign(&[Protocol::Ocs, Protocol::Fusioninventory])), (Some(1010), Some(2011)));
-    assert_eq!((foreign(&[Protocol::Ocs]), n(read(w, |rx| rx.agent_foreign("host-1010", &Protocol::ALL)))), (None, None));
+    assert_eq!((foreign(&[Protocol::Ocs]), n(read(w, |rx| Ok(rx.agents_foreign(HERE, "host-1010", &Protocol::ALL)?.pop())))), (None, None));
+    assert_eq!(read(w, |rx| rx.agents_foreign(THERE, "Host-1010", &Protocol::ALL)), []);
     assert_eq!(n(read(w, |rx| rx.agent_with_key(&[7; 32]))), Some(2010));
     assert_eq!(read(w, |rx| Ok((rx.agent_with_key(&[8; 32])?, rx.agent(AgentId(id(1)))?))), (None, None));
     let of = read(w, |rx| rx.agents_of_all(&[DeviceId(id(11)), DeviceId(id(10)), DeviceId(id(99))]));

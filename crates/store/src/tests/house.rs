@@ -53,7 +53,9 @@ pub(crate) fn new_agent(n: u128, device: u128, protocol: Protocol) -> NewAgent {
         public_key: None,
         version: Some("1.0".to_owned()),
         verified: false,
+        verified_by: None,
         source: Some("10.0.0.1".to_owned()),
+        claim: 0,
     }
 }
 

@@ -6,6 +6,7 @@ mod contract;
 mod fleet;
 mod gathering;
 mod house;
+mod identity;
 mod inline;
 mod inventory;
 mod links;

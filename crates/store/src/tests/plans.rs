@@ -68,7 +68,13 @@ fn what_an_agent_does_goes_through_an_index() {
     indexed("agent", |rx| rx.agent(AgentId(id(1010))).map(|_| ()));
     indexed("agents_of", |rx| rx.agents_of(DeviceId(id(10))).map(|_| ()));
     indexed("agents_of_all", |rx| rx.agents_of_all(&[DeviceId(id(10)), DeviceId(id(11))]).map(|_| ()));
-    indexed("agent_foreign", |rx| rx.agent_foreign("Host-1010", &[Protocol::Glpi]).map(|_| ()));
+    indexed("agents_foreign", |rx| rx.agents_foreign(HERE, "Host-1010", &[Protocol::Glpi]).map(|_| ()));
+    indexed("agents_glpi", |rx| rx.agents_glpi(HERE, "x").map(|_| ()));
+    indexed("evidence_by", |rx| rx.evidence_by(AgentId(id(1010))).map(|_| ()));
+    indexed("candidates", |rx| rx.candidates(HERE, &crate::CandidateFilter::default(), &PageRequest::default()).map(|_| ()));
+    indexed("candidates_of", |rx| rx.candidates_of(DeviceId(id(10))).map(|_| ()));
+    indexed("identity_log", |rx| rx.identity_log(HERE, DeviceId(id(10)), 100).map(|_| ()));
+    indexed("merged_into", |rx| rx.merged_into(HERE, DeviceId(id(10))).map(|_| ()));
     indexed("agent_with_key", |rx| rx.agent_with_key(b"key").map(|_| ()));
     indexed("strangers_from", |rx| rx.strangers_from("10.0.0.1", NOW).map(|_| ()));
     indexed("evidence_of", |rx| rx.evidence_of(DeviceId(id(10))).map(|_| ()));

@@ -1,0 +1,6 @@
+//! Who is who, story by story, on the three stores; and any sequence of merges, splits and undoings.
+
+mod acts;
+mod property;
+mod stories;
+mod world;
