@@ -4,6 +4,7 @@
 //! schema documents them. A section is a list of rows; sections that are one object there (`bios`, `hardware`,
 //! `operatingsystem`, …) are lists of one row here. Unknown sections and fields are kept as they came.
 
+pub mod history;
 mod told;
 
 pub use told::{Canonical, Print, SectionPrint, Told, row_key};

@@ -14,3 +14,4 @@ pub mod query;
 pub mod settings;
 pub mod tasks;
 pub mod time;
+pub mod version;
