@@ -11,11 +11,13 @@ mod engine;
 pub mod enrol;
 mod error;
 pub mod fleet;
+pub mod history;
 pub mod idempotency;
 pub mod identity;
 pub mod intake;
 pub mod overview;
 pub mod runs;
+pub mod software;
 pub mod tasks;
 pub mod work;
 pub mod workers;
@@ -24,5 +26,6 @@ pub use cx::{Cx, Random, SeededRandom, SystemRandom};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, DeviceFilter, Fault, Heard, Hint, OpenError, RunFilter, Rx, Store, StoreStats, Topic, Tx,
+    AgentFilter, AssignmentFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, OpenError, ProgramFilter, RunFilter, Rx, Store,
+    StoreStats, Topic, Tx,
 };

@@ -100,12 +100,17 @@ fn pack(document: &[u8]) -> Result<Vec<u8>, Fault> {
     zstd::bulk::compress(document, 3).map_err(|e| Fault::Db(format!("a document could not be compressed: {e}")))
 }
 
-fn unpack(packed: &[u8], table: &'static str, column: &'static str) -> Result<Vec<u8>, Fault> {
+pub(crate) fn unpack(packed: &[u8], table: &'static str, column: &'static str) -> Result<Vec<u8>, Fault> {
     let corrupt = |e: std::io::Error| Fault::Corrupt { table, column, row: format!("a document cannot be decompressed: {e}") };
     let mut document = Vec::new();
     let reader = zstd::stream::read::Decoder::with_buffer(packed).map_err(corrupt)?;
     reader.take(INFLATED_BYTES_MAX as u64).read_to_end(&mut document).map_err(corrupt)?;
     Ok(document)
+}
+
+/// A packed entry of history that is no JSON of ours.
+pub(crate) fn unreadable(e: serde_json::Error) -> Fault {
+    Fault::Corrupt { table: "history", column: "doc", row: e.to_string() }
 }
 
 fn hash(row: &Row, i: usize) -> Result<[u8; 32], Fault> {

@@ -5,11 +5,13 @@ mod assignments;
 mod audit;
 mod devices;
 mod events;
+mod history;
 mod orgs;
 mod overview;
 mod runs;
 mod session;
 mod settings;
+mod software;
 mod tasks;
 mod tokens;
 mod users;
@@ -36,11 +38,17 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(devices::device_list))
         .routes(routes!(devices::device_view, devices::device_update, devices::device_delete))
         .routes(routes!(devices::device_inventory))
-        .routes(routes!(devices::device_history))
+        .routes(routes!(history::device_history))
+        .routes(routes!(history::device_changes))
         .routes(routes!(devices::device_assignments))
         .routes(routes!(agents::agent_list))
         .routes(routes!(agents::agent_view, agents::agent_update))
         .routes(routes!(agents::agent_wakes))
+        .routes(routes!(history::change_list))
+        .routes(routes!(software::software_list))
+        .routes(routes!(software::software_versions))
+        .routes(routes!(software::software_devices))
+        .routes(routes!(software::software_appeared))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))

@@ -2,13 +2,17 @@
 
 mod access;
 mod fleet;
+mod history;
 mod runs;
+mod software;
 mod tasks;
 mod words;
 
 pub use access::*;
 pub use fleet::*;
+pub use history::*;
 pub use runs::*;
+pub use software::*;
 pub use tasks::*;
 pub use words::*;
 
