@@ -5,6 +5,7 @@ mod lists;
 mod login;
 mod output;
 mod runs;
+mod software;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ pub struct Target {
     /// The authority that signed the server's certificate, PEM (also MUSTER_CA)
     #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Table for people, json or yaml for scripts (also MUSTER_OUTPUT)
+    /// Table for people, json or yaml for scripts, csv for spreadsheets (also MUSTER_OUTPUT)
     #[arg(short, long, global = true, value_enum, value_name = "FORM")]
     output: Option<Form>,
 }
@@ -62,6 +63,11 @@ enum Command {
     Device(Device),
     /// Lists agents
     Agents(ListArgs),
+    /// Lists programs across the fleet; with a name its versions, with a range of versions the devices that have it
+    #[command(args_conflicts_with_subcommands = true)]
+    Software(software::SoftwareArgs),
+    /// Lists what changed on all devices, the newest first
+    Changes(software::ChangesArgs),
     /// Tasks: apply, list, show, preview, run, delete
     #[command(subcommand)]
     Task(tasks::TaskCommand),
@@ -97,6 +103,20 @@ enum Device {
     Show {
         /// Its id or name
         device: String,
+    },
+    /// Lists what changed on a device, the newest first
+    History {
+        /// Its id or name
+        device: String,
+        #[command(flatten)]
+        changes: software::ChangesArgs,
+    },
+    /// Compares a device at two instants
+    Changes {
+        /// Its id or name
+        device: String,
+        #[command(flatten)]
+        compare: software::CompareArgs,
     },
 }
 
@@ -146,11 +166,10 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
     match ctl.command {
         Command::Login => {}
         Command::Devices(args) => lists::list(&client, &lists::DEVICES, &args, form).await?,
-        Command::Device(Device::Show { device }) => {
-            let id = client.id_of("devices", "device", &device).await?;
-            output::record(&client.get(&format!("devices/{id}"), &[]).await?, form)?;
-        }
+        Command::Device(command) => device(&client, command, form).await?,
         Command::Agents(args) => lists::list(&client, &lists::AGENTS, &args, form).await?,
+        Command::Software(args) => software::software(&client, args, form).await?,
+        Command::Changes(args) => software::changes(&client, args, form).await?,
         Command::Task(command) => return tasks::run(&client, command, form).await,
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
         Command::Run(command) => return runs::run(&client, command, form).await,
@@ -165,6 +184,16 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => lists::list(&client, &lists::AUDIT, &args, form).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn device(client: &Client, command: Device, form: Form) -> anyhow::Result<()> {
+    let (Device::Show { device } | Device::History { device, .. } | Device::Changes { device, .. }) = &command;
+    let path = format!("devices/{}", client.id_of("devices", "device", device).await?);
+    match command {
+        Device::Show { .. } => output::record(&client.get(&path, &[]).await?, form),
+        Device::History { changes, .. } => software::history(client, &path, changes, form).await,
+        Device::Changes { compare, .. } => software::compare(client, &path, &compare, form).await,
+    }
 }
 
 async fn queue_cancel(
