@@ -2,8 +2,10 @@
 
 mod documents;
 mod fleet;
+mod history;
 mod live;
 mod sessions;
+mod software;
 mod tables;
 mod work;
 mod world;

@@ -237,9 +237,13 @@ const TITLES: [&str; 21] = [
     "numslots",
 ];
 
+fn title(row: &Row) -> String {
+    TITLES.iter().find_map(|name| field(row, name)).or_else(|| row.values().next().map(shown)).unwrap_or_default()
+}
+
 /// A short text by which people know a row, such as `bash 5.2`; at most 80 characters.
 pub fn label(section: &str, row: &Row) -> String {
-    let title = TITLES.iter().find_map(|name| field(row, name)).or_else(|| row.values().next().map(shown)).unwrap_or_default();
+    let title = title(row);
     let more = match section {
         "softwares" | "operatingsystem" | "antivirus" | "bios" => field(row, "version").or_else(|| field(row, "bversion")),
         "networks" => field(row, "mac"),
@@ -251,13 +255,14 @@ pub fn label(section: &str, row: &Row) -> String {
     text.trim().chars().take(LABEL_CHARS_MAX).collect()
 }
 
-/// The first few rows of a change as short texts: `+ bash 5.2`, `- bash 5.1`; at most `most`.
+/// The first few rows of a change as short texts, what went before what came: `- bash 5.1`, `+ bash 5.2`; at most `most`.
 pub fn sample(section: &str, change: &SectionChange, most: usize) -> Vec<String> {
-    let side = |rows: &[Row], sign: char| rows.iter().map(|row| (label(section, row), sign)).collect::<Vec<_>>();
-    let mut all = side(&change.added, '+');
-    all.extend(side(&change.removed, '-'));
-    all.sort_by(|a, b| a.0.to_lowercase().cmp(&b.0.to_lowercase()).then_with(|| b.1.cmp(&a.1)));
-    all.into_iter().take(most).map(|(text, sign)| format!("{sign} {text}")).collect()
+    let side = |rows: &[Row], sign: char| rows.iter().map(|row| (title(row).to_lowercase(), sign, label(section, row))).collect::<Vec<_>>();
+    let mut all = side(&change.removed, '-');
+    all.extend(side(&change.added, '+'));
+    // Stable: a thing that went stays before what came in its place.
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all.into_iter().take(most).map(|(_, sign, text)| format!("{sign} {text}")).collect()
 }
 
 /// Whether any value of these rows has `text` (lower case) in it.
