@@ -38,6 +38,8 @@ pub struct Program {
     pub newest: String,
     /// How many devices have any of them.
     pub devices: i64,
+    /// When it was first seen in the fleet; 0 when nobody can tell.
+    pub first: Timestamp,
 }
 
 /// An entry with the number of devices that have it.

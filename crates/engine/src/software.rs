@@ -192,7 +192,7 @@ pub fn appeared_list(
         let name = &row.entry.name;
         let old = match known.get(name) {
             Some(old) => *old,
-            None => rx.program_known_before(cx.org, name, since)?,
+            None => rx.program_first_seen(cx.org, name)?.is_some_and(|first| first < since),
         };
         known.insert(name.clone(), old);
         shown.push((row, !old));
@@ -245,16 +245,28 @@ pub fn count_piece(rx: &mut Rx, cx: &Cx) -> Result<Option<Piece>, Error> {
         let names = rx.program_names(&upto, i64::try_from(NAMES).unwrap_or(0))?;
         let Some(last) = names.last() else { return Ok(Some(Piece { tally, counted, after, upto: None })) };
         let held = rx.entries_held(&upto, last)?;
+        let mut known: BTreeMap<(OrgId, String), Timestamp> = BTreeMap::new();
+        for p in rx.programs_known(&upto, Some(last))? {
+            let first = known.entry((p.org, p.name)).or_insert(p.first);
+            *first = p.first.min(*first);
+        }
         rows += held.iter().map(|h| h.devices).sum::<i64>();
         named += names.len();
         upto.clone_from(last);
-        programs(rx, held, &mut counted)?;
+        programs(rx, &tally, &known, held, &mut counted)?;
     }
     Ok(Some(Piece { tally, counted, after, upto: Some(upto) }))
 }
 
-/// Puts entries together to programs: all versions of a name and publisher.
-fn programs(rx: &mut Rx, held: Vec<EntryCount>, counted: &mut Vec<Program>) -> Result<(), Error> {
+/// Puts entries together to programs: all versions of a name and publisher. A program that was not known is first seen when it
+/// came to a device, and for those that a first inventory told now; in the first round of all nobody can tell.
+fn programs(
+    rx: &mut Rx,
+    tally: &Tally,
+    known: &BTreeMap<(OrgId, String), Timestamp>,
+    held: Vec<EntryCount>,
+    counted: &mut Vec<Program>,
+) -> Result<(), Error> {
     let mut groups: BTreeMap<(OrgId, String, String), Vec<(i64, String, i64)>> = BTreeMap::new();
     for EntryCount { org, entry, devices } in held {
         groups.entry((org, entry.name, entry.publisher)).or_default().push((entry.id, entry.version, devices));
@@ -263,12 +275,20 @@ fn programs(rx: &mut Rx, held: Vec<EntryCount>, counted: &mut Vec<Program>) -> R
         let versions: BTreeSet<&str> = entries.iter().map(|(_, version, _)| version.as_str()).collect();
         let newest = versions.iter().max_by(|a, b| version::compare(a, b)).map_or(String::new(), |v| (*v).to_owned());
         let versions = i64::try_from(versions.len()).unwrap_or(i64::MAX);
+        let ids: Vec<i64> = entries.iter().map(|(id, _, _)| *id).collect();
         let devices = match entries.as_slice() {
             [(_, _, devices)] => *devices,
             // A device may have several versions at once.
-            many => rx.devices_holding(org, &many.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())?,
+            _ => rx.devices_holding(org, &ids)?,
         };
-        counted.push(Program { org, name, publisher, versions, newest, devices });
+        let name_of = (org, name);
+        let first = match (tally.as_of, known.get(&name_of)) {
+            (_, Some(first)) => *first,
+            (None, None) => Timestamp(0),
+            (Some(_), None) => Some(rx.first_arrival(org, &ids)?).filter(|at| at.0 > 0).unwrap_or(tally.begun),
+        };
+        let (org, name) = name_of;
+        counted.push(Program { org, name, publisher, versions, newest, devices, first });
     }
     Ok(())
 }

@@ -63,9 +63,13 @@ impl Rx {
         limit: usize,
     ) -> Result<Vec<HistoryRow>, Fault> {
         let mut list = List::new("h.id, h.at, h.agent, h.doc, h.device, d.name", "history h JOIN device d ON d.id = h.device");
-        list.filter("h.org = {}", org.0);
-        if let Some(device) = filter.device {
-            list.filter("h.device = {}", device.0);
+        // One of the two only, so that each database takes the index made for it.
+        match filter.device {
+            Some(device) => {
+                list.filter("h.device = {}", device.0);
+                list.filter("d.org = {}", org.0);
+            }
+            None => list.filter("h.org = {}", org.0),
         }
         if let Some(agent) = filter.agent {
             list.filter("h.agent = {}", agent.0);

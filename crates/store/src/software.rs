@@ -60,6 +60,7 @@ fn program(row: &Row) -> Result<Program, Fault> {
         versions: row.int(3)?,
         newest: row.text(4)?.to_owned(),
         devices: row.int(5)?,
+        first: Timestamp(row.int(6)?),
     })
 }
 
@@ -184,19 +185,39 @@ impl Rx {
         Ok((rows.iter().map(read).collect::<Result<_, Fault>>()?, reach))
     }
 
-    /// Whether any device of an organization has a program of this name since before an instant.
-    pub fn program_known_before(&mut self, org: OrgId, name: &str, before: Timestamp) -> Result<bool, Fault> {
-        let sql = "SELECT 1 FROM software s JOIN device_software y ON y.software = s.id JOIN device d ON d.id = y.device \
-                   WHERE s.name = ?1 AND y.since < ?2 AND d.org = ?3 LIMIT 1";
-        Ok(self.one(sql, &[name.into(), before.0.into(), V::U(org.0)])?.is_some())
+    /// When a program of this name was first seen in an organization; none when it was not counted yet.
+    pub fn program_first_seen(&mut self, org: OrgId, name: &str) -> Result<Option<Timestamp>, Fault> {
+        let sql = "SELECT min(first_seen) FROM program WHERE name = ?1 AND org = ?2";
+        Ok(self.one(sql, &[name.into(), V::U(org.0)])?.map_or(Ok(None), |row| row.opt_int(0))?.map(Timestamp))
+    }
+
+    /// Since when any device of an organization has any of these entries; 0 when a first inventory told one.
+    pub fn first_arrival(&mut self, org: OrgId, entries: &[i64]) -> Result<Timestamp, Fault> {
+        let mut list = List::new("", "");
+        only(&mut list, entries, self.is_postgres());
+        list.filter("d.org = {}", org.0);
+        let sql = format!("SELECT coalesce(min(y.since), 0) FROM {} WHERE {}", held(false), list.joined());
+        self.rows_dyn(&sql, &list.into_params())?.first().map_or(Ok(Timestamp(0)), |row| row.int(0).map(Timestamp))
+    }
+
+    /// The programs with names behind `after` up to `upto` (none: to the end) as they were counted before.
+    pub fn programs_known(&mut self, after: &str, upto: Option<&str>) -> Result<Vec<Program>, Fault> {
+        let columns = "p.org, p.name, p.publisher, p.versions, p.newest, p.devices, p.first_seen";
+        let mut list = List::new(columns, "program p");
+        list.filter("p.name > {}", after);
+        if let Some(upto) = upto {
+            list.filter("p.name <= {}", upto);
+        }
+        list.all(self, "p.id", usize::MAX >> 1, program)
     }
 
     /// A page of programs as they were counted last. Sorts: name, devices.
     pub fn programs(&mut self, org: OrgId, filter: &ProgramFilter, page: &PageRequest) -> Result<Page<Program>, Fault> {
-        let columns = "p.org, p.name, p.publisher, p.versions, p.newest, p.devices";
+        let columns = "p.org, p.name, p.publisher, p.versions, p.newest, p.devices, p.first_seen";
         let mut list = List::new(columns, "program p").counting_to(FLEET_COUNTED_MAX);
         let postgres = self.is_postgres();
         list.filter("p.org = {}", org.0);
+        list.condition("p.devices > 0");
         for part in filter.q.as_deref().unwrap_or_default().to_lowercase().split_whitespace().take(8) {
             list.filter(if postgres { "strpos(p.search, {}) > 0" } else { "instr(p.search, {}) > 0" }, part);
         }
@@ -264,35 +285,34 @@ fn program_id(p: &Program) -> Uuid {
 }
 
 impl Tx {
-    /// Writes how many devices have the programs with names behind `after` up to `upto` (none: to the end); those that nobody has
-    /// any more go. Gives whether anything was new.
+    /// Writes how many devices have the programs with names behind `after` up to `upto` (none: to the end); the others between
+    /// have none any more. Gives whether anything was new.
     pub fn programs_counted(&mut self, counted: &[Program], after: &str, upto: Option<&str>) -> Result<bool, Fault> {
-        let mut gone: BTreeMap<Uuid, Program> = BTreeMap::new();
-        let mut list = List::new("p.org, p.name, p.publisher, p.versions, p.newest, p.devices, p.id", "program p");
-        list.filter("p.name > {}", after);
-        if let Some(upto) = upto {
-            list.filter("p.name <= {}", upto);
-        }
-        gone.extend(list.all(self, "p.id", usize::MAX >> 1, |row| Ok((row.id(6)?, program(row)?)))?);
         // In the order of ids, so that two nodes that count at once cannot block each other.
-        let all: BTreeMap<Uuid, &Program> = counted.iter().map(|p| (program_id(p), p)).collect();
-        let mut changed = false;
-        for (id, p) in all {
-            if gone.remove(&id).as_ref() != Some(p) {
-                self.program_write(id, p)?;
-                changed = true;
+        let mut all: BTreeMap<Uuid, Program> = counted.iter().map(|p| (program_id(p), p.clone())).collect();
+        for known in self.programs_known(after, upto)? {
+            let id = program_id(&known);
+            match all.get_mut(&id) {
+                None if known.devices > 0 => drop(all.insert(id, Program { devices: 0, ..known })),
+                None => {}
+                Some(now) => {
+                    now.first = known.first;
+                    if *now == known {
+                        all.remove(&id);
+                    }
+                }
             }
         }
-        for id in gone.keys() {
-            self.send("DELETE FROM program WHERE id = ?1", &[V::U(*id)])?;
+        for (id, p) in &all {
+            self.program_write(*id, p)?;
         }
-        Ok(changed || !gone.is_empty())
+        Ok(!all.is_empty())
     }
 
     fn program_write(&mut self, id: Uuid, p: &Program) -> Result<(), Fault> {
         let search: String = format!("{} {}", p.name, p.publisher).to_lowercase().chars().take(SEARCH_CHARS_MAX).collect();
         self.send(
-            "INSERT INTO program (id, org, name, publisher, search, versions, newest, devices) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+            "INSERT INTO program (id, org, name, publisher, search, versions, newest, devices, first_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
              ON CONFLICT (id) DO UPDATE SET versions = excluded.versions, newest = excluded.newest, devices = excluded.devices",
             &[
                 V::U(id),
@@ -303,6 +323,7 @@ impl Tx {
                 p.versions.into(),
                 (&p.newest).into(),
                 p.devices.into(),
+                p.first.0.into(),
             ],
         )
     }

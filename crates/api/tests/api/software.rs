@@ -5,14 +5,21 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Four machines; alpha's and charlie's programs change a day later.
 fn fleet() -> World {
+    fleet_with(|_| {})
+}
+
+/// The same with something between the two.
+fn fleet_with(between: impl FnOnce(&World)) -> World {
     let world = World::new();
     world.report("alpha", "Debian GNU/Linux 12", &["openssl 3.0.9-1", "bash 5.2"]);
     world.report("bravo", "Debian GNU/Linux 12", &["OpenSSL 3.0.15-1", "bash 5.2"]);
     world.report("charlie", "Ubuntu 24.04", &["openssl 3.0.13-0ubuntu3", "kernel 6.1.9", "kernel 6.1.10"]);
     world.report("delta", "Microsoft Windows 11 Pro", &["7-Zip 24.09"]);
+    between(&world);
     world.clock.advance(DAY);
     world.report("alpha", "Debian GNU/Linux 12", &["openssl 3.0.11-1", "bash 5.2", "=cmd() 1"]);
     world.report("charlie", "Ubuntu 24.04", &["openssl 3.0.13-0ubuntu3", "kernel 6.1.10", "kernel 6.1.11"]);
@@ -114,12 +121,12 @@ async fn versions_of_a_program_are_counted_newest_first() {
 
 #[tokio::test]
 async fn what_appeared_is_told_with_what_is_new_to_the_fleet() {
-    let world = fleet();
+    let world = fleet_with(World::tally);
     world.clock.advance(DAY);
     let fields = ["/name", "/version", "/devices", "/new_to_fleet"];
     let list = world.get("/api/v1/software/appeared?since=7d&sort=name").await.expect(200);
     assert_eq!(rows(&list, &fields), ["=cmd() 1 1 true", "kernel 6.1.11 1 false", "openssl 3.0.11-1 1 false"]);
-    assert_eq!(list["items"][0]["first_at"].as_str(), Some(NOW.plus(DAY).to_string().as_str()));
+    assert_eq!(list["items"][0]["first_at"].as_str(), Some(NOW.plus(DAY).plus(HOUR).to_string().as_str()));
     assert_eq!(rows(&world.get("/api/v1/software/appeared?q=KERN").await.expect(200), &fields), ["kernel 6.1.11 1 false"]);
     assert_eq!(rows(&world.get("/api/v1/software/appeared?since=12h").await.expect(200), &fields), Vec::<String>::new());
     let page = world.get("/api/v1/software/appeared?limit=2&sort=-name").await.expect(200);
