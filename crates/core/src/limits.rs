@@ -33,9 +33,9 @@ pub const CSV_ROWS_MAX: usize = 100_000;
 /// Versions of one program that are compared.
 pub const PROGRAM_VERSIONS_MAX: usize = 10_000;
 /// Arrivals of programs on devices that are looked at for 'what appeared'; a longer period is answered from its end.
-pub const APPEARED_ROWS_MAX: usize = 200_000;
+pub const APPEARED_ROWS_MAX: usize = 100_000;
 /// Entries of history that are looked at for one page of changes.
-pub const HISTORY_LOOKED_AT_MAX: usize = 2_000;
+pub const HISTORY_LOOKED_AT_MAX: usize = 1_000;
 /// Entries of history that are undone to see a device as it was.
 pub const HISTORY_UNDONE_MAX: usize = 10_000;
 /// Steps of one task.

@@ -40,6 +40,8 @@ pub struct Program {
     pub devices: i64,
     /// When it was first seen in the fleet; 0 when nobody can tell.
     pub first: Timestamp,
+    /// A print of its versions with the numbers of their devices: while it stays, `devices` is not counted again.
+    pub print: i64,
 }
 
 /// An entry with the number of devices that have it.

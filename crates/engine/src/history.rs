@@ -70,7 +70,7 @@ pub fn change_list(rx: &mut Rx, cx: &Cx, filter: &ChangeFilter, page: &PageReque
         Ok(Page { items, next, total: None })
     };
     loop {
-        let asked = BATCH.min(page.limit + 1);
+        let asked = BATCH.min(page.limit + 1).min(HISTORY_LOOKED_AT_MAX - looked);
         let entries = rx.history_older(cx.org, &filter.stored, below, asked)?;
         let last = entries.len() < asked;
         for entry in entries {
@@ -165,7 +165,7 @@ impl<'a> Walk<'a> {
             if last {
                 return Ok(());
             }
-            if self.undone >= HISTORY_UNDONE_MAX {
+            if self.undone > HISTORY_UNDONE_MAX {
                 let detail = format!(
                     "more than {HISTORY_UNDONE_MAX} inventories changed this device since {at}; ask for a later date or for fewer sections"
                 );

@@ -4,6 +4,7 @@ use crate::cx::Cx;
 use crate::error::Error;
 use muster_core::access::Role;
 use muster_core::ids::{DeviceId, OrgId};
+use muster_core::inventory::Print;
 use muster_core::page::{Cursor, Page, PageRequest, SortValue};
 use muster_core::software::{Appeared, Holder, Program, ProgramEntry, ProgramVersion, Tally, row_id};
 use muster_core::time::Timestamp;
@@ -245,11 +246,7 @@ pub fn count_piece(rx: &mut Rx, cx: &Cx) -> Result<Option<Piece>, Error> {
         let names = rx.program_names(&upto, i64::try_from(NAMES).unwrap_or(0))?;
         let Some(last) = names.last() else { return Ok(Some(Piece { tally, counted, after, upto: None })) };
         let held = rx.entries_held(&upto, last)?;
-        let mut known: BTreeMap<(OrgId, String), Timestamp> = BTreeMap::new();
-        for p in rx.programs_known(&upto, Some(last))? {
-            let first = known.entry((p.org, p.name)).or_insert(p.first);
-            *first = p.first.min(*first);
-        }
+        let known = Known::new(rx.programs_known(&upto, Some(last))?);
         rows += held.iter().map(|h| h.devices).sum::<i64>();
         named += names.len();
         upto.clone_from(last);
@@ -258,39 +255,59 @@ pub fn count_piece(rx: &mut Rx, cx: &Cx) -> Result<Option<Piece>, Error> {
     Ok(Some(Piece { tally, counted, after, upto: Some(upto) }))
 }
 
-/// Puts entries together to programs: all versions of a name and publisher. A program that was not known is first seen when it
-/// came to a device, and for those that a first inventory told now; in the first round of all nobody can tell.
-fn programs(
-    rx: &mut Rx,
-    tally: &Tally,
-    known: &BTreeMap<(OrgId, String), Timestamp>,
-    held: Vec<EntryCount>,
-    counted: &mut Vec<Program>,
-) -> Result<(), Error> {
-    let mut groups: BTreeMap<(OrgId, String, String), Vec<(i64, String, i64)>> = BTreeMap::new();
-    for EntryCount { org, entry, devices } in held {
-        groups.entry((org, entry.name, entry.publisher)).or_default().push((entry.id, entry.version, devices));
+/// What was counted before.
+struct Known(BTreeMap<(OrgId, String, String), Program>);
+
+impl Known {
+    fn new(programs: Vec<Program>) -> Self {
+        Self(programs.into_iter().map(|p| ((p.org, p.name.clone(), p.publisher.clone()), p)).collect())
     }
-    for ((org, name, publisher), entries) in groups {
-        let versions: BTreeSet<&str> = entries.iter().map(|(_, version, _)| version.as_str()).collect();
+
+    /// When a program of a name was first seen, whoever publishes it.
+    fn first(&self, org: OrgId, name: &str) -> Option<Timestamp> {
+        let same = self.0.range((org, name.to_owned(), String::new())..).take_while(|(key, _)| key.0 == org && key.1 == name);
+        same.map(|(_, p)| p.first).min()
+    }
+}
+
+/// Puts entries together to programs: all versions of a name and publisher. A program that was not known is first seen when it
+/// came to a device, and one that a first inventory told, now; in the first round of all nobody can tell.
+fn programs(rx: &mut Rx, tally: &Tally, known: &Known, held: Vec<EntryCount>, counted: &mut Vec<Program>) -> Result<(), Error> {
+    let mut groups: BTreeMap<(OrgId, String, String), Vec<EntryCount>> = BTreeMap::new();
+    for one in held {
+        groups.entry((one.org, one.entry.name.clone(), one.entry.publisher.clone())).or_default().push(one);
+    }
+    for (key, entries) in groups {
+        let versions: BTreeSet<&str> = entries.iter().map(|e| e.entry.version.as_str()).collect();
         let newest = versions.iter().max_by(|a, b| version::compare(a, b)).map_or(String::new(), |v| (*v).to_owned());
         let versions = i64::try_from(versions.len()).unwrap_or(i64::MAX);
-        let ids: Vec<i64> = entries.iter().map(|(id, _, _)| *id).collect();
-        let devices = match entries.as_slice() {
-            [(_, _, devices)] => *devices,
+        let ids: Vec<i64> = entries.iter().map(|e| e.entry.id).collect();
+        let (before, print) = (known.0.get(&key), print(&entries));
+        let devices = match (entries.as_slice(), before) {
+            ([one], _) => one.devices,
+            (_, Some(before)) if before.print == print => before.devices,
             // A device may have several versions at once.
-            _ => rx.devices_holding(org, &ids)?,
+            _ => rx.devices_holding(key.0, &ids)?,
         };
-        let name_of = (org, name);
-        let first = match (tally.as_of, known.get(&name_of)) {
-            (_, Some(first)) => *first,
+        let first = match (tally.as_of, known.first(key.0, &key.1)) {
+            (_, Some(first)) => first,
             (None, None) => Timestamp(0),
-            (Some(_), None) => Some(rx.first_arrival(org, &ids)?).filter(|at| at.0 > 0).unwrap_or(tally.begun),
+            (Some(_), None) => Some(rx.first_arrival(key.0, &ids)?).filter(|at| at.0 > 0).unwrap_or(tally.begun),
         };
-        let (org, name) = name_of;
-        counted.push(Program { org, name, publisher, versions, newest, devices, first });
+        let (org, name, publisher) = key;
+        counted.push(Program { org, name, publisher, versions, newest, devices, first, print });
     }
     Ok(())
+}
+
+/// A print of entries with their numbers; never 0, which is the print of nothing.
+fn print(entries: &[EntryCount]) -> i64 {
+    let mut all = Print::default();
+    for one in entries {
+        all.add(Print::of(format!("{}={}", one.entry.id, one.devices).as_bytes()));
+    }
+    let bytes = all.to_bytes();
+    i64::from_le_bytes(bytes[..8].try_into().expect("a print has sixteen bytes")) | 1
 }
 
 /// Writes a piece and how far the round has come; `took` is how long the counting worked, milliseconds.

@@ -357,3 +357,92 @@ fn what_appeared_counts_arrivals_and_knows_what_is_new(w: &World) {
     let none = w.read(move |rx, cx| appeared_list(rx, cx, until, until.plus(HOUR), None, &PageRequest::default()));
     assert!(none.page.items.is_empty());
 }
+
+/// Writes `n` entries of history of a device, a second apart, and as many programs that came at `since`.
+fn write(w: &World, stored: &Stored, n: usize, programs: usize, since: Timestamp) {
+    let (device, agent, org) = (stored.device, stored.agent, w.org);
+    let done = w.engine.write_now("history", &w.cx(org), move |tx, cx| {
+        let section = muster_core::fleet::SectionHistory {
+            section: "bios".to_owned(),
+            kind: "changed".to_owned(),
+            change: Default::default(),
+            added_count: 0,
+            removed_count: 0,
+        };
+        let program = |i: usize| muster_store::Software {
+            name: format!("p{since}-{i}"),
+            version: "1".to_owned(),
+            publisher: String::new(),
+            arch: String::new(),
+        };
+        let searched = muster_store::DeviceWrite {
+            summary: Default::default(),
+            logins: Vec::new(),
+            software_added: (0..programs).map(program).collect(),
+            software_since: since,
+            software_removed: Vec::new(),
+            software_count: None,
+        };
+        let mut write = muster_store::InventoryWrite {
+            org,
+            device,
+            agent,
+            at: cx.now,
+            sections: Vec::new(),
+            removed: Vec::new(),
+            readings: None,
+            device_write: (programs > 0).then_some(searched),
+            history: None,
+            findings: Vec::new(),
+            shown: None,
+        };
+        for _ in 0..n.max(1) {
+            write.history = (n > 0).then(|| (cx.id(), vec![section.clone()]));
+            tx.inventory_write(&write)?;
+            write.device_write = None;
+        }
+        Ok(())
+    });
+    done.expect("written");
+}
+
+#[test]
+fn a_page_looks_at_so_many_entries_and_a_comparison_goes_back_over_so_many() {
+    let w = World::inline();
+    let stored = w.tell("alpha", &["bash 5"]);
+    let from = w.engine.now();
+    w.clock.advance(HOUR);
+    write(&w, &stored, 1_000, 0, from);
+    let q = |q: &str, cursor: Option<String>| {
+        let filter = ChangeFilter { q: Some(q.to_owned()), kinds: vec!["first".to_owned()], ..ChangeFilter::default() };
+        let page = PageRequest::parse(None, Some("-at"), cursor.as_deref(), &["at"]).expect("a page");
+        w.read(move |rx, cx| change_list(rx, cx, &filter, &page))
+    };
+    let first = q("alpha", None);
+    assert!(first.items.is_empty() && first.next.is_some(), "a thousand were looked at, one more is left");
+    assert_eq!(q("alpha", first.next).items.len(), 2);
+    w.clock.advance(HOUR);
+    write(&w, &stored, 9_000, 0, from);
+    assert!(w.changes(stored.device, from, w.engine.now()).is_empty(), "10,000 entries are undone");
+    w.clock.advance(HOUR);
+    write(&w, &stored, 100, 0, from);
+    let device = stored.device;
+    let refused = w.engine.read_now(&w.cx(w.org), move |rx, cx| device_changes(rx, cx, device, from, cx.now, &[]));
+    let error = refused.expect_err("too many");
+    assert!(error.key == "history/too-long" && error.detail.contains("10000"), "{error:?}");
+}
+
+#[test]
+fn very_many_arrivals_are_answered_from_the_end_of_the_period() {
+    let w = World::inline();
+    let stored = w.tell("alpha", &[]);
+    let (early, late) = (NOW.plus(HOUR * 2), NOW.plus(HOUR * 3));
+    write(&w, &stored, 0, 1, early);
+    let look = || w.read(move |rx, cx| appeared_list(rx, cx, NOW, NOW.plus(HOUR * 9), None, &PageRequest::default()));
+    write(&w, &stored, 0, 99_999, late);
+    let all = look();
+    assert_eq!((all.page.total, all.since), (Some(100_000), NOW));
+    write(&w, &stored, 0, 1, late.plus(HOUR));
+    let cut = look();
+    assert_eq!((cut.page.total, cut.since), (Some(100_000), Timestamp(early.0 + 1)));
+}

@@ -61,6 +61,7 @@ fn program(row: &Row) -> Result<Program, Fault> {
         newest: row.text(4)?.to_owned(),
         devices: row.int(5)?,
         first: Timestamp(row.int(6)?),
+        print: row.int(7)?,
     })
 }
 
@@ -88,9 +89,12 @@ fn held(sole: bool) -> &'static str {
 }
 
 impl Rx {
-    /// Whether there is one organization only.
-    fn is_sole_org(&mut self) -> Result<bool, Fault> {
-        Ok(self.rows("SELECT 1 FROM org LIMIT 2", &[])?.len() == 1)
+    /// The organization, when there is one only.
+    fn sole_org(&mut self) -> Result<Option<OrgId>, Fault> {
+        match self.rows("SELECT id FROM org LIMIT 2", &[])?.as_slice() {
+            [one] => Ok(Some(one.id(0)?.into())),
+            _ => Ok(None),
+        }
     }
 
     /// The entries of the dictionary with a name, whatever the case of its ASCII letters; the first
@@ -104,7 +108,7 @@ impl Rx {
 
     /// How many devices of an organization have each of these entries; entries that none has are left out.
     pub fn entry_counts(&mut self, org: OrgId, entries: &[i64]) -> Result<BTreeMap<i64, i64>, Fault> {
-        let sole = self.is_sole_org()?;
+        let sole = self.sole_org()?.is_some();
         let mut counts = BTreeMap::new();
         for chunk in entries.chunks(1_000) {
             let mut list = List::new("", "");
@@ -157,7 +161,7 @@ impl Rx {
         let skipped = i64::try_from(APPEARED_ROWS_MAX).unwrap_or(i64::MAX);
         let beyond = self.one(beyond, &[since.0.into(), until.0.into(), skipped.into()])?;
         let reach = beyond.map_or(Ok(since), |row| row.int(0).map(|ms| Timestamp(ms + 1)))?;
-        let (sole, postgres) = (self.is_sole_org()?, self.is_postgres());
+        let (sole, postgres) = (self.sole_org()?.is_some(), self.is_postgres());
         let mut list = List::new("", "");
         list.condition("y.since > 0");
         list.filter("y.since >= {}", reach.0);
@@ -175,7 +179,7 @@ impl Rx {
             format!(" WHERE {}({}, {name}) > 0", if postgres { "strpos" } else { "instr" }, fold("s.name", postgres))
         });
         let sql = format!(
-            "SELECT s.id, s.name, s.version, s.publisher, s.arch, a.n, a.first, a.last FROM ({came}) a JOIN software s ON s.id = a.software{}",
+            "SELECT s.id, s.name, s.version, s.publisher, s.arch, a_.n, a_.first, a_.last FROM ({came}) a_ JOIN software s ON s.id = a_.software{}",
             narrowed.unwrap_or_default()
         );
         let read = |row: &Row| {
@@ -202,7 +206,7 @@ impl Rx {
 
     /// The programs with names behind `after` up to `upto` (none: to the end) as they were counted before.
     pub fn programs_known(&mut self, after: &str, upto: Option<&str>) -> Result<Vec<Program>, Fault> {
-        let columns = "p.org, p.name, p.publisher, p.versions, p.newest, p.devices, p.first_seen";
+        let columns = "p.org, p.name, p.publisher, p.versions, p.newest, p.devices, p.first_seen, p.print";
         let mut list = List::new(columns, "program p");
         list.filter("p.name > {}", after);
         if let Some(upto) = upto {
@@ -213,7 +217,7 @@ impl Rx {
 
     /// A page of programs as they were counted last. Sorts: name, devices.
     pub fn programs(&mut self, org: OrgId, filter: &ProgramFilter, page: &PageRequest) -> Result<Page<Program>, Fault> {
-        let columns = "p.org, p.name, p.publisher, p.versions, p.newest, p.devices, p.first_seen";
+        let columns = "p.org, p.name, p.publisher, p.versions, p.newest, p.devices, p.first_seen, p.print";
         let mut list = List::new(columns, "program p").counting_to(FLEET_COUNTED_MAX);
         let postgres = self.is_postgres();
         list.filter("p.org = {}", org.0);
@@ -245,26 +249,29 @@ impl Rx {
 
     /// How many devices of which organization have each entry with a name behind `after` up to `upto`.
     pub fn entries_held(&mut self, after: &str, upto: &str) -> Result<Vec<EntryCount>, Fault> {
-        let named = "s.name > ?1 AND s.name <= ?2";
-        let columns = "s.id, s.name, s.version, s.publisher, s.arch";
-        let sql = if self.is_sole_org()? {
-            format!(
-                "SELECT {columns}, (SELECT id FROM org), count(*) FROM software s JOIN device_software y ON y.software = s.id \
-                 WHERE {named} GROUP BY s.id"
-            )
-        } else {
-            format!(
-                "SELECT {columns}, d.org, count(*) FROM software s JOIN device_software y ON y.software = s.id \
-                 JOIN device d ON d.id = y.device WHERE {named} GROUP BY s.id, d.org"
-            )
-        };
-        let read = |row: &Row| Ok(EntryCount { entry: entry(row, 0)?, org: row.id(5)?.into(), devices: row.int(6)? });
-        self.rows_dyn(&sql, &[after.into(), upto.into()])?.iter().map(read).collect()
+        let named = "SELECT id, name, version, publisher, arch FROM software WHERE name > ?1 AND name <= ?2";
+        let rows = self.rows(named, &[after.into(), upto.into()])?;
+        let entries: BTreeMap<i64, ProgramEntry> =
+            rows.iter().map(|row| Ok((row.int(0)?, entry(row, 0)?))).collect::<Result<_, Fault>>()?;
+        let mut list = List::new("", "");
+        only(&mut list, &entries.keys().copied().collect::<Vec<_>>(), self.is_postgres());
+        let sole = self.sole_org()?;
+        let org = if sole.is_some() { "" } else { ", d.org" };
+        let sql =
+            format!("SELECT y.software, count(*){org} FROM {} WHERE {} GROUP BY y.software{org}", held(sole.is_some()), list.joined());
+        let mut counts = Vec::new();
+        for row in self.rows_dyn(&sql, &list.into_params())? {
+            let org = sole.map_or_else(|| row.id(2).map(OrgId), Ok)?;
+            let found = entries.get(&row.int(0)?).cloned();
+            let devices = row.int(1)?;
+            counts.extend(found.map(|entry| EntryCount { org, entry, devices }));
+        }
+        Ok(counts)
     }
 
     /// How many devices of an organization have any of these entries.
     pub fn devices_holding(&mut self, org: OrgId, entries: &[i64]) -> Result<i64, Fault> {
-        let sole = self.is_sole_org()?;
+        let sole = self.sole_org()?.is_some();
         let mut list = List::new("", "");
         only(&mut list, entries, self.is_postgres());
         if !sole {
@@ -293,7 +300,7 @@ impl Tx {
         for known in self.programs_known(after, upto)? {
             let id = program_id(&known);
             match all.get_mut(&id) {
-                None if known.devices > 0 => drop(all.insert(id, Program { devices: 0, ..known })),
+                None if known.devices > 0 => drop(all.insert(id, Program { devices: 0, print: 0, ..known })),
                 None => {}
                 Some(now) => {
                     now.first = known.first;
@@ -312,8 +319,9 @@ impl Tx {
     fn program_write(&mut self, id: Uuid, p: &Program) -> Result<(), Fault> {
         let search: String = format!("{} {}", p.name, p.publisher).to_lowercase().chars().take(SEARCH_CHARS_MAX).collect();
         self.send(
-            "INSERT INTO program (id, org, name, publisher, search, versions, newest, devices, first_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-             ON CONFLICT (id) DO UPDATE SET versions = excluded.versions, newest = excluded.newest, devices = excluded.devices",
+            "INSERT INTO program (id, org, name, publisher, search, versions, newest, devices, first_seen, print) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET versions = excluded.versions, \
+             newest = excluded.newest, devices = excluded.devices, print = excluded.print",
             &[
                 V::U(id),
                 V::U(p.org.0),
@@ -324,6 +332,7 @@ impl Tx {
                 (&p.newest).into(),
                 p.devices.into(),
                 p.first.0.into(),
+                p.print.into(),
             ],
         )
     }
