@@ -80,7 +80,7 @@ fn rows_of_one_thing_are_paired_by_the_key_of_their_section() {
         ("storages", json!([{"serial": "S1"}]), json!([{"serial": "S2"}]), "+S2 -S1"),
         ("cpus", json!([{"name": "x", "core": 2}, {"name": "x", "core": 2}]), json!([{"name": "x", "core": 4}]), "-x ~x:core"),
         ("bios", json!([{"bversion": "1"}]), json!([{"bversion": "2"}]), "~2:bversion"),
-        ("usbdevices", json!([{"vendorid": "1", "productid": "2"}]), json!([{"vendorid": "1", "productid": "3"}]), "+1 -1"),
+        ("usbdevices", json!([{"vendorid": "1", "productid": "2"}]), json!([{"vendorid": "1", "productid": "3"}]), "+3 -2"),
         ("envs", json!([{"key": "PATH", "val": "a"}]), json!([{"key": "PATH", "val": "b"}]), "~PATH:val"),
         ("oddities", json!([{"name": "n", "v": 1}]), json!([{"name": "n", "v": 2, "w": 3}]), "~n:v,w"),
         ("oddities", json!([{"v": 1}]), json!([{"v": 2}]), "+2 -1"),
