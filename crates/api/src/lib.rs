@@ -5,6 +5,7 @@
 
 mod auth;
 mod console;
+mod csv;
 mod docs;
 mod json;
 mod list;

@@ -1,10 +1,17 @@
 //! Query parameters of lists: which are known, pages, filters.
 
+use crate::auth::Ctx;
+use crate::csv::{self, Sheet};
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use muster_core::nearest::nearest;
 use muster_core::page::{Page, PageRequest};
+use muster_core::settings::Span;
+use muster_core::time::Timestamp;
+use muster_engine::{Cx, Error, Rx};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -91,6 +98,21 @@ impl<T> List<T> {
     }
 }
 
+/// A list as it was asked for: one page as JSON, or all rows as CSV.
+pub(crate) async fn listed<T, F>(ctx: Ctx, sheet: Option<Sheet>, page: PageRequest, ask: F) -> Result<Response, Problem>
+where
+    T: Serialize + Send + 'static,
+    F: Fn(&mut Rx, &Cx, &PageRequest) -> Result<Page<T>, Error> + Clone + Send + Sync + 'static,
+{
+    match sheet {
+        Some(sheet) => csv::answer(ctx, sheet, page, ask).await,
+        None => {
+            let page = ctx.read(move |rx, cx| ask(rx, cx, &page)).await?;
+            Ok(Json(List::of(page, |row| row)).into_response())
+        }
+    }
+}
+
 /// The values of a filter: several by comma; `\,` is a comma within a value.
 pub fn values(text: Option<&str>) -> Vec<String> {
     let Some(text) = text else { return Vec::new() };
@@ -127,6 +149,21 @@ pub fn flag(name: &str, text: Option<&str>) -> Result<Option<bool>, Problem> {
     }
 }
 
+/// An instant: RFC 3339, a day (its beginning, UTC), or a period back from now such as `7d`.
+pub fn moment(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = text.map(str::trim).filter(|t| !t.is_empty()) else { return Ok(None) };
+    // A plus sign of an offset comes as a space when it is not encoded.
+    let spelled = text.replace(' ', "+");
+    let day = || Timestamp::parse(&format!("{text}T00:00:00Z"));
+    let back = || Span::parse(text).map(|span| now.minus(span.0));
+    let found = Timestamp::parse(&spelled).or_else(day).or_else(back);
+    let unread = || {
+        let forms = "an instant such as 2026-11-21T08:00:00Z, a day such as 2026-11-21, or a period back from now such as 7d or 12h";
+        Problem::invalid(name, format!("{name} is '{text}'; it is {forms}"))
+    };
+    found.map(Some).ok_or_else(unread)
+}
+
 /// A text, unless it is empty.
 pub fn text(text: Option<String>) -> Option<String> {
     text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty())
@@ -141,6 +178,18 @@ mod tests {
         assert_eq!(values(Some(r"Dell\, Inc., HP,,")), ["Dell, Inc.", "HP"]);
         assert_eq!(values(None), Vec::<String>::new());
         assert_eq!(values(Some("\\")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_moment_is_an_instant_a_day_or_a_period_back() {
+        let now = Timestamp::parse("2026-11-21T12:00:00Z").expect("an instant");
+        let read = |text| moment("since", Some(text), now).expect("read").map(|at| at.to_string());
+        assert_eq!(read("2026-11-20T01:00:00+01:00").as_deref(), Some("2026-11-20T00:00:00.000Z"));
+        assert_eq!(read("2026-11-20T01:00:00 01:00").as_deref(), Some("2026-11-20T00:00:00.000Z"));
+        assert_eq!(read("2026-11-20").as_deref(), Some("2026-11-20T00:00:00.000Z"));
+        assert_eq!(read("12h").as_deref(), Some("2026-11-21T00:00:00.000Z"));
+        assert_eq!(read(""), None);
+        assert!(moment("since", Some("yesterday"), now).is_err());
     }
 
     #[test]

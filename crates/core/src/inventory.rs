@@ -5,6 +5,7 @@
 //! `operatingsystem`, …) are lists of one row here. Unknown sections and fields are kept as they came.
 
 mod lines;
+pub mod history;
 mod told;
 
 pub use lines::{Keyed, Lines, differ};

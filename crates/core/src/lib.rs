@@ -12,5 +12,7 @@ pub mod nearest;
 pub mod page;
 pub mod query;
 pub mod settings;
+pub mod software;
 pub mod tasks;
 pub mod time;
+pub mod version;

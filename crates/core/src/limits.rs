@@ -28,6 +28,16 @@ pub const PAGE_ROWS_DEFAULT: usize = 50;
 pub const TOTAL_COUNTED_MAX: i64 = 10_000;
 /// The same for lists of devices and agents, on which people act in bulk and must be told the number.
 pub const FLEET_COUNTED_MAX: i64 = 1_000_000;
+/// Rows of one answer in CSV.
+pub const CSV_ROWS_MAX: usize = 100_000;
+/// Versions of one program that are compared.
+pub const PROGRAM_VERSIONS_MAX: usize = 10_000;
+/// Arrivals of programs on devices that are looked at for 'what appeared'; a longer period is answered from its end.
+pub const APPEARED_ROWS_MAX: usize = 100_000;
+/// Entries of history that are looked at for one page of changes.
+pub const HISTORY_LOOKED_AT_MAX: usize = 1_000;
+/// Entries of history that are undone to see a device as it was.
+pub const HISTORY_UNDONE_MAX: usize = 10_000;
 /// Steps of one task.
 pub const TASK_STEPS_MAX: usize = 100;
 /// A task document, bytes.

@@ -4,7 +4,7 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use muster_core::access::Role;
-use muster_core::fleet::{Agent, Device, HistoryEntry, KnownEvidence, StoredSection, WakeTry, is_online};
+use muster_core::fleet::{Agent, Device, KnownEvidence, StoredSection, WakeTry, is_online};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
 use muster_core::inventory::{Row, is_single};
 use muster_core::limits::{NAME_CHARS_MAX, NOTES_CHARS_MAX};
@@ -159,12 +159,6 @@ pub fn device_inventory(rx: &mut Rx, cx: &Cx, id: DeviceId, wanted: &[String]) -
         sections.insert(stored.section, value);
     }
     Ok((device, sections))
-}
-
-/// The history of a device, the newest first.
-pub fn device_history(rx: &mut Rx, cx: &Cx, id: DeviceId, section: Option<&str>, page: &PageRequest) -> Result<Page<HistoryEntry>, Error> {
-    found(rx, cx, id)?;
-    Ok(rx.history(id, section, page)?)
 }
 
 /// What a person may change of a device.

@@ -11,12 +11,14 @@ mod engine;
 pub mod enrol;
 mod error;
 pub mod fleet;
+pub mod history;
 pub mod idempotency;
 pub mod identity;
 pub mod intake;
 pub mod overview;
 pub mod rebuild;
 pub mod runs;
+pub mod software;
 pub mod tasks;
 pub mod work;
 pub mod workers;
@@ -25,6 +27,6 @@ pub use cx::{Cx, Random, SeededRandom, SystemRandom};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, OpenError, RunFilter, Rx, Store, StoreStats, Topic,
-    Tx,
+    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, OpenError, ProgramFilter, RunFilter, Rx, Store,
+    StoreStats, Topic, Tx,
 };

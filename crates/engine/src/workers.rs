@@ -4,6 +4,7 @@
 use crate::cx::Cx;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::software;
 use crate::work;
 use muster_core::fleet::{WAKE_TRIES_MAX, WakeOutcome, WakeTry, next_wake_in};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
@@ -113,6 +114,16 @@ pub async fn presence(engine: &Engine, cx: &Cx) -> Result<Done, Error> {
         }
     }
     Ok(Done { count, more: false })
+}
+
+/// Counts programs across the fleet, a piece at a time, outside of any transaction that writes.
+pub async fn tally(engine: &Engine, cx: &Cx) -> Result<Done, Error> {
+    let begun = engine.now();
+    let Some(piece) = engine.read(cx, software::count_piece).await? else { return Ok(Done::default()) };
+    let took = u64::try_from(engine.now().since(begun).as_millis()).unwrap_or(u64::MAX);
+    let done = Done { count: piece.count(), more: piece.more() };
+    engine.write("workers.tally", cx, move |tx, cx| software::count_save(tx, cx, &piece, took)).await?;
+    Ok(done)
 }
 
 /// An agent to be asked over HTTP to come now.

@@ -33,11 +33,13 @@ pub enum Worker {
     Presence,
     /// Asks agents over HTTP to come.
     Wakes,
+    /// Counts programs across the fleet.
+    Tally,
 }
 
 impl Worker {
     /// All of them.
-    pub const ALL: [Worker; 4] = [Worker::Prepare, Worker::Lapse, Worker::Presence, Worker::Wakes];
+    pub const ALL: [Worker; 5] = [Worker::Prepare, Worker::Lapse, Worker::Presence, Worker::Wakes, Worker::Tally];
 
     /// Its name in the log.
     pub const fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Worker {
             Worker::Lapse => "lapse",
             Worker::Presence => "presence",
             Worker::Wakes => "wakes",
+            Worker::Tally => "tally",
         }
     }
 
@@ -197,6 +200,7 @@ impl Driver {
             Worker::Lapse => self.engine.write("workers.lapse", &cx, workers::lapse).await,
             Worker::Presence => workers::presence(&self.engine, &cx).await,
             Worker::Wakes => self.wakes().await,
+            Worker::Tally => workers::tally(&self.engine, &cx).await,
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::list::{List, Order, json, small, word};
 use crate::query_sql;
+use crate::software;
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, VerifiedBy, WakeOutcome, WakeTry};
@@ -32,6 +33,8 @@ pub struct DeviceFilter {
     pub mac: Option<String>,
     /// Has a program of this name.
     pub software: Option<String>,
+    /// Has any of these entries of the dictionary of programs.
+    pub entries: Option<Vec<i64>>,
     /// This user is logged in.
     pub user: Option<String>,
     /// A query.
@@ -226,6 +229,10 @@ pub(crate) fn narrow(list: &mut List, org: OrgId, filter: &DeviceFilter, postgre
     }
     if let Some(name) = &filter.software {
         list.filter("d.id IN (SELECT y.device FROM device_software y JOIN software s ON s.id = y.software WHERE s.name = {})", name);
+    }
+    if let Some(entries) = &filter.entries {
+        let held = format!("d.id IN (SELECT y.device FROM device_software y WHERE y.software {})", software::among(postgres));
+        list.filter(&held, software::ids(entries, postgres));
     }
     if let Some(name) = &filter.user {
         list.filter("d.id IN (SELECT l.device FROM device_login l WHERE l.name = {})", name);

@@ -180,7 +180,7 @@ impl HistoryWrite {
     }
 }
 
-fn unpack(packed: &[u8], table: &'static str, column: &'static str) -> Result<Vec<u8>, Fault> {
+pub(crate) fn unpack(packed: &[u8], table: &'static str, column: &'static str) -> Result<Vec<u8>, Fault> {
     let corrupt = |what: String| Fault::Corrupt { table, column, row: format!("a document cannot be decompressed: {what}") };
     let size = zstd::zstd_safe::get_frame_content_size(packed).map_err(|e| corrupt(e.to_string()))?;
     let size = size.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= INFLATED_BYTES_MAX);
@@ -203,6 +203,11 @@ fn lines(packed: &[u8]) -> Result<Lines, Fault> {
 /// Prints have the size of ids and are stored as such.
 pub(crate) fn print(print: Print) -> V {
     V::U(Uuid::from_u128_le(print.0))
+}
+
+/// A packed entry of history that is no JSON of ours.
+pub(crate) fn unreadable(e: serde_json::Error) -> Fault {
+    Fault::Corrupt { table: "history", column: "doc", row: e.to_string() }
 }
 
 fn hash(row: &Row, i: usize) -> Result<[u8; 32], Fault> {

@@ -67,6 +67,11 @@ impl List {
         self.conditions.push(parts.join(" OR "));
     }
 
+    /// The conditions so far, for a text made by hand.
+    pub fn joined(&self) -> String {
+        self.conditions.iter().map(|c| format!("({c})")).collect::<Vec<_>>().join(" AND ")
+    }
+
     /// The parameters taken so far, for a text made by hand.
     pub fn into_params(self) -> Vec<V> {
         self.params

@@ -29,6 +29,7 @@ migrations! {
     2 "0002_house";
     3 "0003_intake";
     4 "0004_identity";
+    5 "0005_software";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

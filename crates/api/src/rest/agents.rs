@@ -3,14 +3,17 @@
 use super::devices::{NEWEST, NEWEST_SORTS};
 use super::id;
 use crate::auth::{Ctx, Tagged};
+use crate::csv::{Accept, Table};
 use crate::json::Body;
-use crate::list::{Asked, List, asked, flag, text, words};
+use crate::list::{Asked, List, asked, flag, listed, text, words};
 use crate::problem::Problem;
 use crate::view;
 use axum::Json;
 use axum::extract::Path;
+use axum::response::Response;
 use muster_core::ids::AgentId;
-use muster_engine::{AgentFilter, fleet};
+use muster_core::page::PageRequest;
+use muster_engine::{AgentFilter, Cx, Rx, fleet};
 
 asked! {
     /// Which agents.
@@ -25,8 +28,36 @@ asked! {
         online,
         /// Text in DEVICEID, version or the device's name.
         q,
+        /// `csv` gives all rows as CSV, up to 100,000.
+        format,
+        /// Columns of the CSV, by comma.
+        columns,
     }
 }
+
+const CSV: Table = Table {
+    name: "agents",
+    columns: &[
+        ("id", "/id"),
+        ("org", "/org"),
+        ("device", "/device/id"),
+        ("device_name", "/device/name"),
+        ("protocol", "/protocol"),
+        ("version", "/version"),
+        ("foreign_id", "/foreign_id"),
+        ("agent_id", "/agent_id"),
+        ("address", "/address"),
+        ("port", "/port"),
+        ("modules", "/modules"),
+        ("verified", "/verified"),
+        ("online", "/online"),
+        ("first_contact", "/first_contact"),
+        ("last_contact", "/last_contact"),
+        ("next_contact", "/next_contact"),
+        ("last_wake", "/wake/last/at"),
+        ("last_wake_outcome", "/wake/last/outcome"),
+    ],
+};
 
 fn agent_id(text: &str) -> Result<AgentId, Problem> {
     id("agent/not-found", "agent", text)
@@ -34,8 +65,10 @@ fn agent_id(text: &str) -> Result<AgentId, Problem> {
 
 /// Lists agents.
 #[utoipa::path(get, path = "/api/v1/agents", tag = "agents", operation_id = "agent_list", params(AgentQuery),
-    responses((status = 200, description = "A page of agents.", body = List<view::Agent>)))]
-pub async fn agent_list(ctx: Ctx, Asked(query): Asked<AgentQuery>) -> Result<Json<List<view::Agent>>, Problem> {
+    responses((status = 200, description = "A page of agents.",
+        content((List<view::Agent> = "application/json"), (String = "text/csv")))))]
+pub async fn agent_list(ctx: Ctx, accept: Accept, Asked(query): Asked<AgentQuery>) -> Result<Response, Problem> {
+    let sheet = accept.sheet(&CSV, query.format.as_deref(), query.columns.as_deref())?;
     let page = query.page(&["id", "last_contact", "version"], "id")?;
     let online = flag("online", query.online.as_deref())?;
     let filter = AgentFilter {
@@ -45,8 +78,11 @@ pub async fn agent_list(ctx: Ctx, Asked(query): Asked<AgentQuery>) -> Result<Jso
         heard_since: None,
         q: text(query.q),
     };
-    let page = ctx.read(move |rx, cx| fleet::agent_list(rx, cx, filter, online, &page)).await?;
-    Ok(Json(List::of(page, |agent| view::Agent::of(agent, &ctx.org.name))))
+    let org = ctx.org.name.clone();
+    let ask = move |rx: &mut Rx, cx: &Cx, page: &PageRequest| {
+        Ok(fleet::agent_list(rx, cx, filter.clone(), online, page)?.map(|agent| view::Agent::of(agent, &org)))
+    };
+    listed(ctx, sheet, page, ask).await
 }
 
 /// Shows an agent.

@@ -1,20 +1,21 @@
-//! Devices: list, one, inventory, history, assignments.
+//! Devices: list, one, inventory, assignments.
 
 use super::{NOTHING, id};
 use crate::auth::{Ctx, Tagged};
+use crate::csv::{Accept, Table};
 use crate::json::Body;
-use crate::list::{Asked, List, asked, flag, text, values, words};
+use crate::list::{Asked, List, asked, flag, listed, moment, text, values, words};
 use crate::problem::Problem;
 use crate::view;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
-use muster_core::fleet::HistoryEntry;
+use axum::response::Response;
 use muster_core::ids::DeviceId;
-use muster_core::page::{Cursor, Page, PageRequest, SortValue};
+use muster_core::page::PageRequest;
 use muster_core::query::Query;
-use muster_engine::{AssignmentFilter, DeviceFilter, fleet};
-use uuid::Uuid;
+use muster_engine::software::Wanted;
+use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Rx, fleet, history, software};
 
 asked! {
     /// Which devices. Several values of a filter by comma.
@@ -45,14 +46,53 @@ asked! {
         ip,
         /// One MAC address.
         mac,
-        /// The exact name of a program.
+        /// The name of a program: exactly; with a range of versions whatever its case.
         software,
+        /// With `software`: in a version below this one.
+        software_below,
+        /// With `software`: in this version or a newer one.
+        software_from,
         /// The name of a logged-in user.
         user,
         /// A query, such as `os_family == "linux" && !(tag in ["kiosk"])`.
         query,
+        /// `csv` gives all rows as CSV, up to 100,000.
+        format,
+        /// Columns of the CSV, by comma.
+        columns,
     }
 }
+
+const CSV: Table = Table {
+    name: "devices",
+    columns: &[
+        ("id", "/id"),
+        ("name", "/name"),
+        ("org", "/org"),
+        ("os", "/os"),
+        ("os_family", "/os_family"),
+        ("manufacturer", "/manufacturer"),
+        ("model", "/model"),
+        ("serial", "/serial"),
+        ("uuid", "/uuid"),
+        ("ips", "/ips"),
+        ("macs", "/macs"),
+        ("tag", "/tag"),
+        ("notes", "/notes"),
+        ("cpu", "/cpu"),
+        ("memory_mb", "/memory_mb"),
+        ("software_count", "/software_count"),
+        ("findings", "/findings"),
+        ("verified", "/verified"),
+        ("agent", "/agent/id"),
+        ("protocol", "/agent/protocol"),
+        ("agent_version", "/agent/version"),
+        ("online", "/agent/online"),
+        ("last_contact", "/agent/last_contact"),
+        ("last_inventory", "/last_inventory"),
+        ("first_seen", "/first_seen"),
+    ],
+};
 
 const SORTS: &[&str] = &["name", "os", "manufacturer", "model", "serial", "tag", "first_seen", "last_inventory", "last_contact"];
 
@@ -78,24 +118,37 @@ impl DeviceQuery {
             ip: text(self.ip),
             mac: text(self.mac),
             software: text(self.software),
+            entries: None,
             user: text(self.user),
             query,
         })
     }
 }
 
-fn device_id(text: &str) -> Result<DeviceId, Problem> {
+pub(super) fn device_id(text: &str) -> Result<DeviceId, Problem> {
     id("device/not-found", "device", text)
 }
 
 /// Lists devices.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices", operation_id = "device_list", params(DeviceQuery),
-    responses((status = 200, description = "A page of devices.", body = List<view::Device>)))]
-pub async fn device_list(ctx: Ctx, Asked(query): Asked<DeviceQuery>) -> Result<Json<List<view::Device>>, Problem> {
+    responses((status = 200, description = "A page of devices.",
+        content((List<view::Device> = "application/json"), (String = "text/csv")))))]
+pub async fn device_list(ctx: Ctx, accept: Accept, Asked(query): Asked<DeviceQuery>) -> Result<Response, Problem> {
+    let sheet = accept.sheet(&CSV, query.format.as_deref(), query.columns.as_deref())?;
     let (page, online) = (query.page(SORTS, "name")?, flag("online", query.online.as_deref())?);
-    let filter = query.filter()?;
-    let page = ctx.read(move |rx, cx| fleet::device_list(rx, cx, filter, online, &page)).await?;
-    Ok(Json(List::of(page, view::Device::from)))
+    let (from, below) = (text(query.software_from.clone()), text(query.software_below.clone()));
+    let mut filter = query.filter()?;
+    if from.is_some() || below.is_some() {
+        let Some(name) = filter.software.take() else {
+            return Err(Problem::invalid("software", "a range of versions needs the name of the program: software=NAME"));
+        };
+        let wanted = Wanted { name, from, below, ..Wanted::default() };
+        filter.entries = Some(ctx.read(move |rx, _| software::entry_ids(rx, &wanted)).await?);
+    }
+    let ask = move |rx: &mut Rx, cx: &Cx, page: &PageRequest| {
+        Ok(fleet::device_list(rx, cx, filter.clone(), online, page)?.map(view::Device::from))
+    };
+    listed(ctx, sheet, page, ask).await
 }
 
 /// Shows a device with all that is known of it.
@@ -138,6 +191,9 @@ pub async fn device_delete(ctx: Ctx, Path(id): Path<String>) -> Result<StatusCod
 pub struct InventoryQuery {
     /// Names of sections, by comma; all unless given.
     pub section: Option<String>,
+    /// The facts as they were then: an instant (RFC 3339), a day, or a period back from now such as `7d`. Without it facts and
+    /// readings as they are.
+    pub at: Option<String>,
 }
 
 /// Shows the inventory of a device in the shape of the GLPI inventory format.
@@ -150,74 +206,21 @@ pub async fn device_inventory(
     Asked(query): Asked<InventoryQuery>,
 ) -> Result<Json<view::DeviceInventory>, Problem> {
     let (id, wanted) = (device_id(&id)?, values(query.section.as_deref()));
-    let (device, sections) = ctx.read(move |rx, cx| fleet::device_inventory(rx, cx, id, &wanted)).await?;
+    let at = moment("at", query.at.as_deref(), ctx.now())?;
+    let (device, sections) = ctx
+        .read(move |rx, cx| match at {
+            Some(at) => history::device_inventory_at(rx, cx, id, at, &wanted),
+            None => fleet::device_inventory(rx, cx, id, &wanted),
+        })
+        .await?;
     let collected_at = view::time(device.last_inventory);
-    Ok(Json(view::DeviceInventory { device: device.id.to_string(), collected_at, sections }))
-}
-
-/// Which changes, the newest first.
-#[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub struct HistoryQuery {
-    /// Name of one section.
-    pub section: Option<String>,
-    /// Rows at most, 1 to 1000; 50 unless given.
-    #[param(value_type = Option<u32>)]
-    pub limit: Option<String>,
-    /// `next` of the page before.
-    pub cursor: Option<String>,
+    Ok(Json(view::DeviceInventory { device: device.id.to_string(), collected_at, at: view::time(at), sections }))
 }
 
 /// The order of lists that are always shown the newest first.
 pub(crate) const NEWEST: &str = "-at";
 /// Its name among the sorts.
 pub(crate) const NEWEST_SORTS: &[&str] = &["at"];
-
-/// Shows what changed on a device, per section, the newest first.
-#[utoipa::path(get, path = "/api/v1/devices/{id}/history", tag = "devices", operation_id = "device_history",
-    params(("id" = String, Path, description = "Id of the device."), HistoryQuery),
-    responses((status = 200, description = "A page of changes.", body = List<view::DeviceChange>)))]
-pub async fn device_history(
-    ctx: Ctx,
-    Path(id): Path<String>,
-    Asked(query): Asked<HistoryQuery>,
-) -> Result<Json<List<view::DeviceChange>>, Problem> {
-    let (id, section) = (device_id(&id)?, text(query.section));
-    let page = crate::list::page(query.limit.as_deref(), query.cursor.as_deref(), NEWEST, NEWEST_SORTS)?;
-    let (wanted, asked) = (section.clone(), page.clone());
-    let entries = ctx.read(move |rx, cx| fleet::device_history(rx, cx, id, section.as_deref(), &page)).await?;
-    Ok(Json(changes(entries, wanted.as_deref(), &asked)))
-}
-
-/// Unpacks entries (all that one inventory changed) to rows, at most `limit`. A page may end within an entry: its cursor then
-/// stands before that entry and holds how many of its rows were shown.
-fn changes(entries: Page<HistoryEntry>, section: Option<&str>, asked: &PageRequest) -> List<view::DeviceChange> {
-    let mut skip = match &asked.cursor {
-        Some(Cursor { value: SortValue::Number(shown), .. }) => usize::try_from(*shown).unwrap_or(0),
-        _ => 0,
-    };
-    let mut items = Vec::new();
-    let mut next = entries.next;
-    'page: for (place, entry) in entries.items.iter().enumerate() {
-        let wanted = entry.sections.iter().filter(|s| section.is_none_or(|name| s.section == name));
-        for (shown, change) in wanted.enumerate().skip(std::mem::take(&mut skip)) {
-            if items.len() == asked.limit {
-                let before = if shown == 0 && place > 0 { (entries.items[place - 1].id, 0) } else { (following(entry.id), shown) };
-                let value = SortValue::Number(i64::try_from(before.1).unwrap_or(0));
-                next = Some(Cursor { sort: asked.order(), value, id: before.0 }.encode());
-                break 'page;
-            }
-            items.push(view::DeviceChange::of(entry, change));
-        }
-    }
-    List { items, next, total: None }
-}
-
-/// The id right after another: a page 'older than it' begins with that other.
-fn following(id: Uuid) -> Uuid {
-    Uuid::from_u128(id.as_u128().saturating_add(1))
-}
 
 asked! {
     /// Which assignments of the device.
@@ -246,57 +249,4 @@ pub async fn device_assignments(
         })
         .await?;
     Ok(Json(List::of(page, |(row, reason)| view::Assignment::of(row, reason))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use muster_core::fleet::SectionHistory;
-    use muster_core::ids::AgentId;
-    use muster_core::inventory::SectionChange;
-    use muster_core::time::Timestamp;
-
-    fn entry(id: u128, sections: usize) -> HistoryEntry {
-        let section = |i| SectionHistory {
-            section: format!("s{i}"),
-            kind: "changed".to_owned(),
-            change: SectionChange::default(),
-            added_count: 0,
-            removed_count: 0,
-        };
-        HistoryEntry {
-            id: Uuid::from_u128(id),
-            at: Timestamp(0),
-            agent: AgentId(Uuid::nil()),
-            sections: (0..sections).map(section).collect(),
-        }
-    }
-
-    #[test]
-    fn pages_of_changes_show_every_row_once_whatever_their_length() {
-        let all = [entry(9, 3), entry(7, 1), entry(5, 4)];
-        for limit in 1..10 {
-            let (mut shown, mut cursor) = (Vec::new(), None);
-            loop {
-                let asked = crate::list::page(Some(&limit.to_string()), cursor.as_deref(), NEWEST, NEWEST_SORTS).expect("a page");
-                // As the store does it: entries older than the cursor, at most `limit`.
-                let below = asked.cursor.as_ref().map_or(u128::MAX, |c| c.id.as_u128());
-                let older: Vec<HistoryEntry> = all.iter().filter(|e| e.id.as_u128() < below).cloned().collect();
-                let items: Vec<HistoryEntry> = older.iter().take(limit).cloned().collect();
-                let next = items
-                    .last()
-                    .filter(|_| older.len() > limit)
-                    .map(|last| Cursor { sort: asked.order(), value: SortValue::Number(0), id: last.id }.encode());
-                let page = changes(Page { items, next, total: None }, None, &asked);
-                assert!(page.items.len() <= limit);
-                shown.extend(page.items.into_iter().map(|c| c.id));
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-            let expected: Vec<String> = all.iter().flat_map(|e| e.sections.iter().map(|s| format!("{}.{}", e.id, s.section))).collect();
-            assert_eq!(shown, expected, "pages of {limit}");
-        }
-    }
 }

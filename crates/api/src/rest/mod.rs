@@ -6,11 +6,13 @@ mod audit;
 mod devices;
 mod events;
 mod identity;
+mod history;
 mod orgs;
 mod overview;
 mod runs;
 mod session;
 mod settings;
+mod software;
 mod tasks;
 mod tokens;
 mod users;
@@ -37,7 +39,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(devices::device_list))
         .routes(routes!(devices::device_view, devices::device_update, devices::device_delete))
         .routes(routes!(devices::device_inventory))
-        .routes(routes!(devices::device_history))
+        .routes(routes!(history::device_history))
+        .routes(routes!(history::device_changes))
         .routes(routes!(devices::device_assignments))
         .routes(routes!(agents::agent_list))
         .routes(routes!(agents::agent_view, agents::agent_update))
@@ -51,6 +54,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(identity::duplicate_view))
         .routes(routes!(identity::duplicate_dismiss))
         .routes(routes!(identity::duplicate_reopen))
+        .routes(routes!(history::change_list))
+        .routes(routes!(software::software_list))
+        .routes(routes!(software::software_versions))
+        .routes(routes!(software::software_devices))
+        .routes(routes!(software::software_appeared))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))

@@ -1,8 +1,7 @@
-//! Devices, agents, inventories, history.
+//! Devices, agents, inventories.
 
 use super::{EvidenceKind, Named, Protocol, Time, WakeOutcome, time};
 use muster_core::fleet as core;
-use muster_core::inventory::Row;
 use muster_core::settings::Settings;
 use muster_core::time::Timestamp;
 use muster_engine::fleet::{AgentView, DeviceDetail, DeviceView, agent_online};
@@ -201,50 +200,11 @@ pub struct DeviceInventory {
     pub device: String,
     /// When its last inventory came.
     pub collected_at: Option<Time>,
+    /// The facts are as they were then; null when they are as they are now, with the readings.
+    pub at: Option<Time>,
     /// Section name → object or list of objects.
     #[schema(value_type = Object)]
     pub sections: Map<String, Value>,
-}
-
-/// What one inventory changed in one section.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DeviceChange {
-    /// Its id.
-    pub id: String,
-    /// When.
-    pub at: Time,
-    /// The section.
-    pub section: String,
-    /// The agent it comes from.
-    pub agent: String,
-    /// `first`, `changed` or `removed`.
-    pub kind: String,
-    /// Rows that came, at most those that were kept.
-    #[schema(value_type = Vec<Object>)]
-    pub added: Vec<Row>,
-    /// Rows that went, at most those that were kept.
-    #[schema(value_type = Vec<Object>)]
-    pub removed: Vec<Row>,
-    /// How many rows came.
-    pub added_count: usize,
-    /// How many rows went.
-    pub removed_count: usize,
-}
-
-impl DeviceChange {
-    pub(crate) fn of(entry: &core::HistoryEntry, section: &core::SectionHistory) -> Self {
-        Self {
-            id: format!("{}.{}", entry.id, section.section),
-            at: entry.at.into(),
-            section: section.section.clone(),
-            agent: entry.agent.to_string(),
-            kind: section.kind.clone(),
-            added: section.change.added.clone(),
-            removed: section.change.removed.clone(),
-            added_count: section.added_count,
-            removed_count: section.removed_count,
-        }
-    }
 }
 
 /// What a person may change of a device; what is absent stays.

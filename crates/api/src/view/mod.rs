@@ -3,14 +3,18 @@
 mod access;
 mod fleet;
 mod identity;
+mod history;
 mod runs;
+mod software;
 mod tasks;
 mod words;
 
 pub use access::*;
 pub use fleet::*;
 pub use identity::*;
+pub use history::*;
 pub use runs::*;
+pub use software::*;
 pub use tasks::*;
 pub use words::*;
 

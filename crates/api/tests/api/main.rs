@@ -3,8 +3,10 @@
 mod documents;
 mod fleet;
 mod identity;
+mod history;
 mod live;
 mod sessions;
+mod software;
 mod tables;
 mod work;
 mod world;

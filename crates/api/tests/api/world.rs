@@ -155,7 +155,7 @@ impl World {
         made.expect("a person").id.to_string()
     }
 
-    /// A machine reports.
+    /// A machine reports; a program is `name` (in version 1) or `name version`.
     pub fn report(&self, host: &str, os: &str, software: &[&str]) -> Stored {
         self.tell(host, Protocol::Fusioninventory, host, os, software)
     }
@@ -176,7 +176,7 @@ impl World {
             ("bios", vec![json!({"smanufacturer": "Acme, Inc.", "smodel": "X1", "ssn": format!("SN-{hardware}")})]),
             ("operatingsystem", vec![json!({"full_name": os})]),
             ("networks", vec![json!({"mac": mac, "ipaddress": address})]),
-            ("softwares", software.iter().map(|name| json!({"name": name, "version": "1"})).collect()),
+            ("softwares", software.iter().map(|text| program(text)).collect()),
         ] {
             inventory.sections.insert(section.to_owned(), rows.into_iter().map(row).collect());
         }
@@ -192,6 +192,19 @@ impl World {
             told: Arc::new(Canonical::new(inventory)),
         };
         self.engine.write_now("intake", &self.cx(), move |tx, cx| intake::inventory(tx, cx, &arrival)).expect("stored")
+    }
+
+    /// Lets the worker count programs until a round has ended.
+    pub fn tally(&self) {
+        use muster_engine::software::{count_piece, count_save};
+        self.clock.advance(std::time::Duration::from_secs(3_600));
+        while let Some(piece) = self.engine.read_now(&self.cx(), count_piece).expect("counted") {
+            let more = piece.more();
+            self.engine.write_now("tally", &self.cx(), move |tx, cx| count_save(tx, cx, &piece, 0)).expect("saved");
+            if !more {
+                return;
+            }
+        }
     }
 
     pub fn machines(&self, names: &[&str]) -> Vec<(DeviceId, AgentId)> {
@@ -215,6 +228,11 @@ impl World {
         self.prepare();
         run["id"].as_str().expect("an id").to_owned()
     }
+}
+
+fn program(text: &str) -> Value {
+    let (name, version) = text.rsplit_once(' ').unwrap_or((text, "1"));
+    json!({"name": name, "version": version})
 }
 
 pub fn names(list: &Value) -> Vec<&str> {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// For answers with all rows of a list.
+const TIMEOUT_LONG: Duration = Duration::from_secs(1_800);
 /// An answer of the API at most, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -41,6 +43,11 @@ pub fn encoded(text: &str) -> String {
         }
         out
     })
+}
+
+fn asked(path: &str, query: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = query.iter().map(|(k, v)| format!("{}={}", encoded(k), encoded(v))).collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
 impl Client {
@@ -76,9 +83,31 @@ impl Client {
 
     /// GET of a path below `/api/v1/`.
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
-        let pairs: Vec<String> = query.iter().map(|(k, v)| format!("{}={}", encoded(k), encoded(v))).collect();
-        let path = if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) };
-        self.call(Method::GET, &path, None).await
+        self.call(Method::GET, &asked(path, query), None).await
+    }
+
+    /// GET of a text that may be long; each piece goes to `take` as it comes.
+    pub async fn pieces(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let url = self.url(&asked(path, query));
+        let mut answer = self.http.get(url).timeout(TIMEOUT_LONG).send().await.map_err(|e| self.unreachable(&e))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let problem: Option<Value> = answer.json().await.ok();
+            bail!(refusal(status, problem.as_ref()));
+        }
+        while let Some(piece) = answer.chunk().await.map_err(|e| anyhow!("the answer broke off, what came is not whole: {e}"))? {
+            take(&piece)?;
+        }
+        Ok(())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.base.as_str().trim_end_matches('/'))
     }
 
     /// POST.
@@ -102,8 +131,7 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let url = format!("{}/api/v1/{path}", self.base.as_str().trim_end_matches('/'));
-        let mut request = self.http.request(method, url);
+        let mut request = self.http.request(method, self.url(path));
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -3,6 +3,7 @@
 use super::client::{Client, encoded};
 use super::lists::{self, ListArgs};
 use super::output::{self, Form};
+use super::software;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -13,6 +14,20 @@ pub enum DeviceCommand {
     Show {
         /// Its id or name
         device: String,
+    },
+    /// Lists what changed on a device, the newest first
+    History {
+        /// Its id or name
+        device: String,
+        #[command(flatten)]
+        changes: software::ChangesArgs,
+    },
+    /// Compares a device at two instants
+    Changes {
+        /// Its id or name
+        device: String,
+        #[command(flatten)]
+        compare: software::CompareArgs,
     },
     /// Shows by what a device is known, and what was merged and split
     Identity {
@@ -103,6 +118,14 @@ async fn id_of(client: &Client, device: &str) -> anyhow::Result<String> {
 pub async fn device(client: &Client, command: DeviceCommand, form: Form) -> anyhow::Result<()> {
     let answer = match command {
         DeviceCommand::Show { device } => client.get(&format!("devices/{}", id_of(client, &device).await?), &[]).await?,
+        DeviceCommand::History { device, changes } => {
+            let path = format!("devices/{}", id_of(client, &device).await?);
+            return software::history(client, &path, changes, form).await;
+        }
+        DeviceCommand::Changes { device, compare } => {
+            let path = format!("devices/{}", id_of(client, &device).await?);
+            return software::compare(client, &path, &compare, form).await;
+        }
         DeviceCommand::Identity { device } => return identity(client, &id_of(client, &device).await?, form).await,
         DeviceCommand::Merge { device, from } => {
             let into = id_of(client, &device).await?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Text to look for
-    text: Option<String>,
+    pub text: Option<String>,
     /// Only what fits, by the API's field filters; several values by comma: --filter state=running,started
     #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = pair)]
     filters: Vec<(String, String)>,
@@ -22,6 +22,25 @@ pub struct ListArgs {
     /// All rows
     #[arg(long, conflicts_with = "limit")]
     all: bool,
+    /// Columns of CSV and their order, by comma: -o csv --columns name,os
+    #[arg(long, value_name = "NAMES")]
+    columns: Option<String>,
+}
+
+impl ListArgs {
+    /// Adds filters that a command has as flags of its own; those not given are left out.
+    pub fn with<'a>(mut self, filters: impl IntoIterator<Item = (&'a str, Option<String>)>) -> Self {
+        self.filters.extend(filters.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        self
+    }
+
+    fn query(&self) -> Vec<(&str, &str)> {
+        let mut query: Vec<(&str, &str)> = self.filters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        query.extend(self.text.as_deref().map(|q| ("q", q)));
+        query.extend(self.sort.as_deref().map(|s| ("sort", s)));
+        query.extend(self.columns.as_deref().map(|c| ("columns", c)));
+        query
+    }
 }
 
 impl ListArgs {
@@ -40,8 +59,8 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A list of the API.
 pub struct List {
-    path: &'static str,
-    columns: &'static [Column],
+    pub path: &'static str,
+    pub columns: &'static [Column],
 }
 
 impl List {
@@ -131,6 +150,53 @@ pub const ASSIGNMENTS: &[Column] = &[
     ("CREATED", "/created"),
     ("ID", "/id"),
 ];
+pub const SOFTWARE: List = List {
+    path: "software",
+    columns: &[("NAME", "/name"), ("PUBLISHER", "/publisher"), ("VERSIONS", "/versions"), ("NEWEST", "/newest"), ("DEVICES", "/devices")],
+};
+pub const VERSIONS: List = List {
+    path: "software/versions",
+    columns: &[("NAME", "/name"), ("VERSION", "/version"), ("PUBLISHER", "/publisher"), ("ARCH", "/arch"), ("DEVICES", "/devices")],
+};
+pub const HOLDERS: List = List {
+    path: "software/devices",
+    columns: &[
+        ("DEVICE", "/device/name"),
+        ("OS", "/device/os"),
+        ("PROGRAM", "/name"),
+        ("VERSION", "/version"),
+        ("ARCH", "/arch"),
+        ("SINCE", "/since"),
+        ("LAST INVENTORY", "/device/last_inventory"),
+        ("ID", "/device/id"),
+    ],
+};
+pub const APPEARED: List = List {
+    path: "software/appeared",
+    columns: &[
+        ("PROGRAM", "/name"),
+        ("VERSION", "/version"),
+        ("PUBLISHER", "/publisher"),
+        ("DEVICES", "/devices"),
+        ("NEW", "/new_to_fleet"),
+        ("FIRST", "/first_at"),
+        ("LAST", "/last_at"),
+    ],
+};
+pub const CHANGES: List = List {
+    path: "changes",
+    columns: &[
+        ("AT", "/at"),
+        ("DEVICE", "/device/name"),
+        ("SECTION", "/section"),
+        ("KIND", "/kind"),
+        ("CAME", "/added_count"),
+        ("WENT", "/removed_count"),
+        ("SUCH AS", "/sample"),
+    ],
+};
+pub const HISTORY: &[Column] =
+    &[("AT", "/at"), ("SECTION", "/section"), ("KIND", "/kind"), ("CAME", "/added_count"), ("WENT", "/removed_count"), ("AGENT", "/agent")];
 pub const QUEUE: List = List { path: "queue", columns: ASSIGNMENTS };
 pub const USERS: List = List {
     path: "users",
@@ -168,18 +234,26 @@ const PAGE: usize = 1_000;
 
 /// Shows a list.
 pub async fn list(client: &Client, list: &List, args: &ListArgs, form: Form) -> anyhow::Result<()> {
+    at(client, list.path, list.columns, args, form).await
+}
+
+/// Shows the list of a path.
+pub async fn at(client: &Client, path: &str, columns: &[Column], args: &ListArgs, form: Form) -> anyhow::Result<()> {
+    if form == Form::Csv {
+        let mut query = args.query();
+        query.push(("format", "csv"));
+        return client.pieces(path, &query, output::bytes).await;
+    }
     let wanted = if args.all { usize::MAX } else { args.limit.max(1) };
     let mut items: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     let mut total = Value::Null;
     loop {
         let limit = (wanted - items.len()).min(PAGE).to_string();
-        let mut query = vec![("limit", limit.as_str())];
-        query.extend(args.filters.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        query.extend(args.text.as_deref().map(|q| ("q", q)));
-        query.extend(args.sort.as_deref().map(|s| ("sort", s)));
+        let mut query = args.query();
+        query.push(("limit", limit.as_str()));
         query.extend(cursor.as_deref().map(|c| ("cursor", c)));
-        let mut page = client.get(list.path, &query).await?;
+        let mut page = client.get(path, &query).await?;
         total = if total.is_null() { page["total"].take() } else { total };
         if let Value::Array(new) = page["items"].take() {
             items.extend(new);
@@ -191,5 +265,5 @@ pub async fn list(client: &Client, list: &List, args: &ListArgs, form: Form) -> 
     }
     let of = total.as_i64().map_or_else(String::new, |n| format!(" of {n}"));
     let rest = cursor.is_some().then(|| format!("{}{of} shown; --all shows everything, --limit N more", items.len()));
-    output::items(&items, list.columns, rest.as_deref(), form)
+    output::items(&items, columns, rest.as_deref(), form)
 }

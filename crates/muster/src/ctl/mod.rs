@@ -6,6 +6,7 @@ mod lists;
 mod login;
 mod output;
 mod runs;
+mod software;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,7 @@ pub struct Target {
     /// The authority that signed the server's certificate, PEM (also MUSTER_CA)
     #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Table for people, json or yaml for scripts (also MUSTER_OUTPUT)
+    /// Table for people, json or yaml for scripts, csv for spreadsheets (also MUSTER_OUTPUT)
     #[arg(short, long, global = true, value_enum, value_name = "FORM")]
     output: Option<Form>,
 }
@@ -71,6 +72,11 @@ enum Command {
     /// One agent: verify, revoke
     #[command(subcommand)]
     Agent(identity::AgentCommand),
+    /// Lists programs across the fleet; with a name its versions, with a range of versions the devices that have it
+    #[command(args_conflicts_with_subcommands = true)]
+    Software(software::SoftwareArgs),
+    /// Lists what changed on all devices, the newest first
+    Changes(software::ChangesArgs),
     /// Tasks: apply, list, show, preview, run, delete
     #[command(subcommand)]
     Task(tasks::TaskCommand),
@@ -151,6 +157,8 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Identity(command) => identity::acts(&client, command, form).await?,
         Command::Agent(command) => identity::agent(&client, command, form).await?,
         Command::Agents(args) => lists::list(&client, &lists::AGENTS, &args, form).await?,
+        Command::Software(args) => software::software(&client, args, form).await?,
+        Command::Changes(args) => software::changes(&client, args, form).await?,
         Command::Task(command) => return tasks::run(&client, command, form).await,
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
         Command::Run(command) => return runs::run(&client, command, form).await,

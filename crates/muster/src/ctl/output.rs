@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::Value;
+use std::io::Write;
 
 /// The form of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,8 @@ pub enum Form {
     Json,
     /// For scripts and people.
     Yaml,
+    /// For spreadsheets: lists of the server, with all rows.
+    Csv,
 }
 
 /// A column: its heading and where its cells are (a JSON pointer).
@@ -25,7 +28,7 @@ pub fn form(flag: Option<Form>) -> anyhow::Result<Form> {
     match (flag, std::env::var("MUSTER_OUTPUT")) {
         (Some(form), _) => Ok(form),
         (None, Ok(text)) => {
-            Form::from_str(&text, true).map_err(|_| anyhow::anyhow!("MUSTER_OUTPUT is '{text}'; it may be table, json or yaml"))
+            Form::from_str(&text, true).map_err(|_| anyhow::anyhow!("MUSTER_OUTPUT is '{text}'; it may be table, json, yaml or csv"))
         }
         (None, Err(_)) => Ok(Form::Table),
     }
@@ -60,6 +63,7 @@ pub fn table(items: &[Value], columns: &[Column]) -> String {
 
 fn serialized(value: &Value, form: Form) -> anyhow::Result<String> {
     match form {
+        Form::Csv => anyhow::bail!("only lists of the server are given as csv: devices, agents, software, changes; choose json or yaml"),
         Form::Yaml => serde_yaml_ng::to_string(value).context("YAML"),
         _ => Ok(serde_json::to_string_pretty(value).context("JSON")? + "\n"),
     }
@@ -102,6 +106,15 @@ fn shown(member: &Value) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         other => cell(other),
+    }
+}
+
+/// Shows bytes as they came from the server.
+pub fn bytes(piece: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    match out.write_all(piece).and_then(|()| out.flush()) {
+        Err(e) => Err(e).context("standard output"),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::client::{Access, Client, encoded, refusal};
 use super::login::Kept;
-use super::{lists, output, runs, tasks};
+use super::{lists, output, runs, software, tasks};
 use crate::ctl::Ctl;
 use axum::extract::Query;
 use axum::http::{HeaderMap, StatusCode};
@@ -45,6 +45,13 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl identity undo 0192",
         "musterctl agent verify 0192",
         "musterctl agent revoke 0192",
+        "musterctl software",
+        "musterctl software --find ssl --sort=-devices",
+        "musterctl software openssl --below 3.0.15 --from 3 -o csv --columns device_name,version",
+        "musterctl software appeared --since 7d --until 2026-11-20 --sort=-devices",
+        "musterctl changes --since 7d --section softwares --all",
+        "musterctl device changes web-17 --from 2026-11-01 --to 2026-11-20",
+        "musterctl device history web-17 --section softwares,drives --limit 5",
     ] {
         assert!(Ctl::try_parse_from(line.split(' ')).is_ok(), "{line}");
     }
@@ -101,6 +108,36 @@ fn a_task_file_is_yaml_or_json_with_a_name() {
     assert_eq!(tasks::document("f", "name: a\nsteps: []").expect("YAML")["name"], "a");
     assert_eq!(tasks::document("f", "{\"name\": \"a\"}").expect("JSON")["name"], "a");
     assert!(tasks::document("f.yaml", "steps: []").expect_err("refused").to_string().starts_with("f.yaml: a task has a name"));
+}
+
+#[test]
+fn a_comparison_is_shown_a_thing_a_line() {
+    let answer = json!({"sections": [{"section": "softwares", "added": [{"name": "zsh", "version": "5"}], "removed": [{"name": "vim"}],
+        "changed": [{"before": {"name": "bash", "version": "5.1"}, "after": {"name": "bash", "version": "5.2"}, "fields": ["version"]}]}]});
+    let lines = software::lines(&answer);
+    let told: Vec<String> = lines.iter().map(|l| format!("{} {} {}", l["sign"], l["what"], l["fields"]).replace('"', "")).collect();
+    assert_eq!(told, ["+ zsh 5 ", "- vim ", "~ bash 5.2 version 5.1 -> 5.2"]);
+}
+
+#[tokio::test]
+async fn csv_is_passed_on_as_it_comes_with_the_filters_and_columns() {
+    let sheet = |Query(query): Query<BTreeMap<String, String>>| async move {
+        assert_eq!((&query["format"][..], &query["columns"][..], &query["below"][..]), ("csv", "name", "3 a"));
+        "name\r\nx\r\n"
+    };
+    let refused = || async { (StatusCode::BAD_REQUEST, Json(json!({"detail": "there is no column 'x' here"}))) };
+    let routes = Router::new().route("/api/v1/software/devices", get(sheet)).route("/api/v1/agents", get(refused));
+    let client = client(serve(routes).await);
+    let mut got = Vec::new();
+    let query = [("format", "csv"), ("columns", "name"), ("below", "3 a")];
+    let take = |piece: &[u8]| {
+        got.extend_from_slice(piece);
+        Ok(())
+    };
+    client.pieces("software/devices", &query, take).await.expect("taken");
+    assert_eq!(got, b"name\r\nx\r\n");
+    let error = client.pieces("agents", &[], |_| Ok(())).await.expect_err("refused");
+    assert_eq!(error.to_string(), "there is no column 'x' here");
 }
 
 #[test]

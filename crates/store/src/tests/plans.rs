@@ -3,7 +3,7 @@
 use super::house::{HERE, NOW, device, id, later, orgs, read, run, step, task, write};
 use super::world::{World, options};
 use crate::lite::ASKED;
-use crate::{AssignmentFilter, DeviceFilter, Fault, NewAssignment, Rx};
+use crate::{AssignmentFilter, DeviceFilter, Fault, HistoryFilter, NewAssignment, ProgramFilter, Rx};
 use muster_core::fleet::{Evidence, EvidenceKind, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, RunId};
 use muster_core::page::{Cursor, PageRequest, SortValue};
@@ -123,4 +123,39 @@ fn what_people_look_at_goes_through_an_index() {
     indexed("open_counts", |rx| rx.open_counts(HERE).map(|_| ()));
     indexed("device_ids", |rx| rx.device_ids(HERE, None, &["pc".to_owned(), id(10).to_string()], false).map(|_| ()));
     indexed("history", |rx| rx.history(DeviceId(id(10)), None, &PageRequest::default()).map(|_| ()));
+}
+
+#[test]
+fn what_is_asked_across_the_fleet_goes_through_an_index() {
+    let org = |lines: Vec<String>| lines.into_iter().filter(|line| !line.starts_with("SCAN org")).collect::<Vec<_>>();
+    let through = |what: &str, f: fn(&mut Rx) -> Result<(), Fault>| {
+        let lines = org(plans(&world(), f));
+        assert!(!lines.iter().any(|line| whole(line)), "{what}: {lines:#?}");
+        lines
+    };
+    let changes = through("changes", |rx| rx.history_older(HERE, &HistoryFilter::default(), Some(id(9)), 50).map(|_| ()));
+    assert!(changes.iter().any(|l| l.contains("history_org")) && !changes.iter().any(|l| l.contains("TEMP B-TREE")), "{changes:#?}");
+    let device = through("a device's changes", |rx| {
+        let filter = HistoryFilter { device: Some(DeviceId(id(10))), since: Some(NOW), ..HistoryFilter::default() };
+        rx.history_older(HERE, &filter, None, 50).map(|_| ())
+    });
+    assert!(device.iter().any(|l| l.contains("history_device")) && !device.iter().any(|l| l.contains("TEMP B-TREE")), "{device:#?}");
+    let entries = through("entries of a name", |rx| rx.program_entries("Bash").map(|_| ()));
+    assert!(entries.iter().any(|l| l.contains("software_folded")), "{entries:#?}");
+    through("entry_counts", |rx| rx.entry_counts(HERE, &[1, 2]).map(|_| ()));
+    let one = through("holders of one entry", |rx| rx.entry_holders(HERE, &[1], Some(DeviceId(id(10))), 50).map(|_| ()));
+    assert!(one.iter().any(|l| l.contains("software=?") && l.contains("device>?")), "{one:#?}");
+    let appeared = through("appeared", |rx| rx.programs_appeared(HERE, NOW, later(9), None).map(|_| ()));
+    assert!(appeared.iter().any(|l| l.contains("device_software_since")), "{appeared:#?}");
+    through("first seen", |rx| rx.program_first_seen(HERE, "bash").map(|_| ()));
+    through("known", |rx| rx.programs_known("a", Some("b")).map(|_| ()));
+    through("first arrival", |rx| rx.first_arrival(HERE, &[1]).map(|_| ()));
+    through("names", |rx| rx.program_names("a", 32).map(|_| ()));
+    through("held", |rx| rx.entries_held("a", "b").map(|_| ()));
+    for sort in ["name", "devices"] {
+        let value = if sort == "name" { SortValue::Text("b".to_owned()) } else { SortValue::Number(5) };
+        let page = PageRequest { sort: Some(sort.to_owned()), ..after(value) };
+        let lines = org(plans(&world(), move |rx| rx.programs(HERE, &ProgramFilter::default(), &page).map(|_| ())));
+        assert!(!lines.iter().any(|line| whole(line)), "{sort}: {lines:#?}");
+    }
 }
