@@ -1,7 +1,9 @@
 //! Devices and agents: protocols, evidence of identity, presence, contact slots, wake-ups.
 
+mod capacities;
 mod records;
 
+pub use capacities::*;
 pub use records::*;
 
 use crate::inventory::{Inventory, number, text};

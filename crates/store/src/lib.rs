@@ -16,6 +16,7 @@ mod fleet;
 mod gather;
 mod inline;
 mod inventory;
+mod kept;
 mod list;
 mod lite;
 mod migrate;

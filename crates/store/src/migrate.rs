@@ -28,6 +28,7 @@ migrations! {
     1 "0001_meta";
     2 "0002_house";
     3 "0003_intake";
+    4 "0004_glpi";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -1,5 +1,6 @@
 //! `/api/v1/…`: one module per area; each handler reads a request, calls the engine, gives a view.
 
+mod agent_credentials;
 mod agents;
 mod assignments;
 mod audit;
@@ -41,6 +42,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(agents::agent_list))
         .routes(routes!(agents::agent_view, agents::agent_update))
         .routes(routes!(agents::agent_wakes))
+        .routes(routes!(agent_credentials::agent_credential_list, agent_credentials::agent_credential_create))
+        .routes(routes!(agent_credentials::agent_credential_delete))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))
