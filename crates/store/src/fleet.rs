@@ -567,8 +567,7 @@ impl Tx {
     /// Notes what an agent tells of itself. Behind a proxy agent its own address is unknown: a kept one is forgotten.
     pub fn agent_told(&mut self, agent: AgentId, told: &AgentTold) -> Result<(), Fault> {
         self.exec(
-            "UPDATE agent SET protocol = ?2, glpi_id = coalesce(?3, glpi_id), capacities = ?4, port = coalesce(?5, port), proxies = ?6, \
-             address = CASE WHEN ?7 = 1 THEN NULL ELSE address END WHERE id = ?1",
+            "UPDATE agent SET protocol = ?2, glpi_id = coalesce(?3, glpi_id), capacities = ?4, port = coalesce(?5, port), proxies = ?6 WHERE id = ?1",
             &[
                 V::U(agent.0),
                 told.protocol.as_str().into(),
@@ -576,9 +575,11 @@ impl Tx {
                 text(&told.capacities)?.into(),
                 told.port.map(i64::from).into(),
                 text(&told.proxies)?.into(),
-                i64::from(!told.proxies.is_empty()).into(),
             ],
         )?;
+        if !told.proxies.is_empty() {
+            self.send("UPDATE agent SET address = NULL WHERE id = ?1", &[V::U(agent.0)])?;
+        }
         self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });
         Ok(())
     }

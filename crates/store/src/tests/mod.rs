@@ -8,6 +8,7 @@ mod gathering;
 mod house;
 mod inline;
 mod inventory;
+mod kept;
 mod links;
 mod paging;
 mod plans;

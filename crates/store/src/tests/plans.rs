@@ -69,6 +69,10 @@ fn what_an_agent_does_goes_through_an_index() {
     indexed("agents_of", |rx| rx.agents_of(DeviceId(id(10))).map(|_| ()));
     indexed("agents_of_all", |rx| rx.agents_of_all(&[DeviceId(id(10)), DeviceId(id(11))]).map(|_| ()));
     indexed("agent_foreign", |rx| rx.agent_foreign("Host-1010", &[Protocol::Glpi]).map(|_| ()));
+    indexed("agents_glpi", |rx| rx.agents_glpi("439863b4-e55b-11f1-bbb4-29fb1a65435a").map(|_| ()));
+    indexed("documents", |rx| rx.documents(AgentId(id(1010)), "netdiscovery").map(|_| ()));
+    indexed("documents_count", |rx| rx.documents_count(AgentId(id(1010))).map(|_| ()));
+    indexed("agent_credential_named", |rx| rx.agent_credential_named("paris").map(|_| ()));
     indexed("agent_with_key", |rx| rx.agent_with_key(b"key").map(|_| ()));
     indexed("strangers_from", |rx| rx.strangers_from("10.0.0.1", NOW).map(|_| ()));
     indexed("evidence_of", |rx| rx.evidence_of(DeviceId(id(10))).map(|_| ()));
