@@ -1,6 +1,6 @@
 //! Who may do what: roles are verbs, scopes are organizations.
 
-use crate::ids::{AgentId, JoinTokenId, OrgId, TokenId, UserId};
+use crate::ids::{AgentCredentialId, AgentId, JoinTokenId, OrgId, TokenId, UserId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -162,6 +162,24 @@ pub struct JoinToken {
     pub created: Timestamp,
     /// When it ends.
     pub expires: Option<Timestamp>,
+}
+
+/// A name and secret by which foreign agents show that they belong here: user and password of basic authentication, client id
+/// and secret of OAuth. Only the secret's hash is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentCredential {
+    /// The id.
+    pub id: AgentCredentialId,
+    /// Where agents that are new come to.
+    pub org: OrgId,
+    /// User name, or client id; one of its kind in the whole server.
+    pub name: String,
+    /// The secret's hash, PHC format.
+    pub secret: String,
+    /// Whether new agents that come with it are verified.
+    pub verified: bool,
+    /// When it was made.
+    pub created: Timestamp,
 }
 
 /// One line of the audit log.

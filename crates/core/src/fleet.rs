@@ -1,9 +1,11 @@
 //! Devices and agents: protocols, presence, contact slots, wake-ups. Evidence of identity is in [`identity`].
 
+mod capacities;
 mod doubles;
 pub mod identity;
 mod records;
 
+pub use capacities::*;
 pub use doubles::*;
 pub use identity::*;
 pub use records::*;

@@ -48,6 +48,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// A name and secret by which foreign agents show that they belong here.
+    AgentCredentialId "agent credential";
     /// An agent: the software that speaks for a device.
     AgentId "agent";
     /// One piece of a run given to one target.

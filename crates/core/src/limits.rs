@@ -64,6 +64,18 @@ pub const WRITER_QUEUE_MAX: usize = 1_024;
 pub const BATCH_COMMANDS_MAX: usize = 256;
 /// Longest a long poll of an agent is held, seconds.
 pub const LONG_POLL_SECONDS_MAX: u64 = 55;
+/// Documents of one kind that came unasked and are kept of one agent; the oldest goes.
+pub const KEPT_DOCUMENTS_MAX: usize = 20;
+/// A document that came unasked and is kept, unpacked, bytes; larger ones are answered and not kept.
+pub const KEPT_DOCUMENT_BYTES_MAX: usize = 4 << 20;
+/// Tasks an agent may tell of, and actions a person may switch off.
+pub const CAPACITIES_MAX: usize = 50;
+/// The name of a task, bytes.
+pub const CAPACITY_BYTES_MAX: usize = 60;
+/// Proxy agents one message came through; GLPI's stop at 5.
+pub const PROXIES_MAX: usize = 8;
+/// Requests of agents that were answered 'pending' and whose outcome is kept.
+pub const PENDING_REQUESTS_MAX: usize = 1_024;
 
 const _: () = assert!(BODY_BYTES_MAX <= INFLATED_BYTES_MAX);
 const _: () = assert!(INFLATED_BYTES_MAX <= INFLATED_IN_FLIGHT_BYTES_MAX);

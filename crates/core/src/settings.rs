@@ -87,6 +87,30 @@ impl Network {
     }
 }
 
+/// What foreign agents must show before they are listened to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentAuth {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Name and secret, or an OAuth token had with them. Every foreign agent can do this.
+    Basic,
+    /// An OAuth token. Only GLPI agents can do this.
+    Oauth,
+}
+
+impl AgentAuth {
+    /// The word in settings, API and console.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AgentAuth::Off => "off",
+            AgentAuth::Basic => "basic",
+            AgentAuth::Oauth => "oauth",
+        }
+    }
+}
+
 /// Settings of one organization. What is absent in a stored document has its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -109,6 +133,8 @@ pub struct Settings {
     pub new_agents_per_source_max: u32,
     /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
     pub inventory_lease: Span,
+    /// What foreign agents must show. Counts in the organization of agents that name none, for they name none before. Default off.
+    pub agent_auth: AgentAuth,
 }
 
 impl Default for Settings {
@@ -124,6 +150,7 @@ impl Default for Settings {
             verify_networks: Vec::new(),
             new_agents_per_source_max: 1_000,
             inventory_lease: Span(Duration::from_secs(600)),
+            agent_auth: AgentAuth::Off,
         }
     }
 }
@@ -217,6 +244,7 @@ mod tests {
             (json!({"contact_every": "5"}), "is not a duration"),
             (json!({"contact_every": "1s"}), "between"),
             (json!({"verify_networks": ["10.0.0.0/33"]}), "no network"),
+            (json!({"agent_auth": "kerberos"}), "expected one of `off`, `basic`, `oauth`"),
         ] {
             let what = patch(value.clone()).expect_err("refused").what;
             assert!(what.contains(part), "{value}: {what}");

@@ -7,8 +7,8 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use muster_core::access::{Actor, Caller, JoinToken, Org, Person, Role, Token};
-use muster_core::ids::{JoinTokenId, OrgId, TokenId, UserId};
+use muster_core::access::{Actor, AgentCredential, Caller, JoinToken, Org, Person, Role, Token};
+use muster_core::ids::{AgentCredentialId, JoinTokenId, OrgId, TokenId, UserId};
 use muster_core::limits::NAME_CHARS_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
@@ -379,6 +379,77 @@ pub fn join_token_create(tx: &mut Tx, cx: &Cx, new: &NewJoinToken) -> Result<(Jo
     tx.join_token_insert(&token, &secret_hash(&text))?;
     record(tx, cx, Some(cx.org), "join_token_create", Object { kind: "join_token", id: Some(token.id.0), name: &token.name }, None, None)?;
     Ok((token, text))
+}
+
+/// The shortest secret of foreign agents, characters.
+pub const AGENT_SECRET_CHARS_MIN: usize = 10;
+
+/// A credential of foreign agents to be added.
+#[derive(Clone, Debug)]
+pub struct NewAgentCredential {
+    /// User name, or client id.
+    pub name: String,
+    /// The secret's hash, as [`password_hash`] makes it.
+    pub secret: String,
+    /// Whether new agents that come with it are verified.
+    pub verified: bool,
+}
+
+/// A new secret for foreign agents: 43 characters that need no escaping in any configuration file.
+pub fn agent_secret(random: &dyn crate::Random) -> String {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Checks that a text can be the secret of foreign agents.
+pub fn agent_secret_check(pointer: &str, secret: &str) -> Result<(), Error> {
+    let chars = secret.chars().count();
+    if !(AGENT_SECRET_CHARS_MIN..=200).contains(&chars) || secret.chars().any(char::is_control) {
+        let detail =
+            format!("this secret has {chars} characters; it needs {AGENT_SECRET_CHARS_MIN} to 200, none of them a control character");
+        return Err(Error::invalid("agent-credential/bad-secret", pointer, detail));
+    }
+    Ok(())
+}
+
+/// Credentials of foreign agents in the organization acted in.
+pub fn agent_credential_list(rx: &mut Rx, cx: &Cx, page: &PageRequest) -> Result<Page<AgentCredential>, Error> {
+    cx.may_here(Role::Admin, "listing agents' credentials")?;
+    Ok(rx.agent_credentials(cx.org, page)?)
+}
+
+/// Adds a credential of foreign agents.
+pub fn agent_credential_create(tx: &mut Tx, cx: &Cx, new: &NewAgentCredential) -> Result<AgentCredential, Error> {
+    cx.may_here(Role::Admin, "making agents' credentials")?;
+    let name = name_check("/name", &new.name)?;
+    if name.contains(':') {
+        return Err(Error::invalid(
+            "agent-credential/invalid",
+            "/name",
+            "a colon ends the name in basic authentication; choose another name",
+        ));
+    }
+    if tx.agent_credential_named(&name)?.is_some() {
+        let detail = format!("there is already a credential '{name}'; agents name no organization, so the name is unique in the server");
+        return Err(Error::new(Kind::Conflict, "agent-credential/name-taken", detail));
+    }
+    let id = cx.id::<AgentCredentialId>();
+    let made = AgentCredential { id, org: cx.org, name, secret: new.secret.clone(), verified: new.verified, created: cx.now };
+    tx.agent_credential_insert(&made)?;
+    let object = Object { kind: "agent_credential", id: Some(made.id.0), name: &made.name };
+    record(tx, cx, Some(cx.org), "agent_credential_create", object, None, Some(json!({"verified": made.verified})))?;
+    Ok(made)
+}
+
+/// Removes a credential of foreign agents; tokens had with it end at once, agents that came with it stay.
+pub fn agent_credential_delete(tx: &mut Tx, cx: &Cx, id: AgentCredentialId) -> Result<(), Error> {
+    cx.may_here(Role::Admin, "removing agents' credentials")?;
+    let gone = tx.agent_credential(id)?.filter(|c| c.org == cx.org);
+    let gone = gone.ok_or_else(|| Error::not_found("agent-credential/not-found", "agent credential", id))?;
+    tx.agent_credential_delete(id)?;
+    let object = Object { kind: "agent_credential", id: Some(id.0), name: &gone.name };
+    record(tx, cx, Some(cx.org), "agent_credential_delete", object, None, None)
 }
 
 /// Removes a join token; agents that joined stay.

@@ -20,6 +20,8 @@ pub struct Hello {
     pub version: Option<String>,
     /// The address it comes from.
     pub address: Option<String>,
+    /// Whether it showed a credential that verifies.
+    pub vouched: bool,
 }
 
 /// What a legacy agent is told at its PROLOG.
@@ -29,6 +31,8 @@ pub struct Greeting {
     pub send_inventory: bool,
     /// When to come again, hours, at least 1.
     pub next_contact_hours: u64,
+    /// The same exactly, for agents that can be told.
+    pub next_contact_in: std::time::Duration,
     /// The agent, when we know it. A PROLOG alone creates nothing.
     pub known: Option<AgentId>,
     /// What was handed out with this answer.
@@ -63,7 +67,7 @@ pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
     let mut agent = known(rx, cx.org, hello.protocol, &hello.foreign_id, hello.address.as_deref())?;
     if let Some(agent) = &mut agent {
         let source = hello.address.as_deref().and_then(|a| a.parse().ok());
-        agent.verified = is_trusted_at(agent, &settings, source);
+        agent.verified = is_trusted_at(agent, &settings, source, hello.vouched);
     }
     let may_have_work = match &agent {
         Some(agent) => !rx.open_of(agent.device, 1)?.is_empty(),
@@ -72,14 +76,20 @@ pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
     Ok(Look { agent, settings, may_have_work })
 }
 
+/// Whether the routine inventory is due of an agent that may be asked for it.
+fn inventory_due(agent: &Agent, settings: &Settings, now: Timestamp) -> bool {
+    agent.may_be_asked("inventory") && agent.is_inventory_due(settings.inventory_every.0, now)
+}
+
 fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
     let spread = look.agent.as_ref().map_or_else(
         || u128::from_le_bytes(blake3::hash(hello_id.as_bytes()).as_bytes()[..16].try_into().expect("a hash has sixteen bytes")),
         |a| a.id.0.as_u128(),
     );
     Greeting {
-        send_inventory: look.agent.as_ref().is_none_or(|a| a.is_inventory_due(look.settings.inventory_every.0, now)),
+        send_inventory: look.agent.as_ref().is_none_or(|a| inventory_due(a, &look.settings, now)),
         next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, 1.0, now),
+        next_contact_in: next_contact_in(spread, look.settings.contact_every.0, 1.0, now),
         known: look.agent.as_ref().map(|a| a.id),
         claimed: Vec::new(),
     }
@@ -96,7 +106,8 @@ pub fn prolog(tx: &mut Tx, cx: &Cx, hello: &Hello) -> Result<Greeting, Error> {
     let mut answer = greeting(&look, &hello.foreign_id, cx.now);
     if let Some(agent) = &look.agent {
         answer.claimed = work::claim(tx, cx, agent, &look.settings, &["inventory"], muster_core::limits::ORDERS_PER_CONTACT_MAX)?;
-        answer.send_inventory |= !answer.claimed.is_empty() || work::holds(tx, agent, "inventory")?;
+        let held = agent.may_be_asked("inventory") && work::holds(tx, agent, "inventory")?;
+        answer.send_inventory |= held || !answer.claimed.is_empty();
     }
     Ok(answer)
 }
@@ -151,7 +162,7 @@ fn tidings(agent: &Agent, settings: &Settings, claimed: Vec<Claimed>, now: Times
     Tidings {
         claimed,
         contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, 1.0, now),
-        inventory_due: agent.is_inventory_due(settings.inventory_every.0, now),
+        inventory_due: inventory_due(agent, settings, now),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cx::{Cx, Random};
 use crate::error::Error;
+use crate::intake::Patience;
 use muster_core::access::Caller;
 use muster_core::ids::{AgentId, OrgId};
 use muster_core::time::{Clock, Timestamp};
@@ -141,8 +142,11 @@ impl Engine {
     }
 
     /// Takes an inventory that may repeat the last one of its agent: `None` when it does not. Whoever calls needs a tokio runtime.
-    pub(crate) async fn touch(&self, touch: Touch) -> Result<Option<Touched>, Error> {
-        Ok(self.inner.touches.try_call(touch).await?)
+    pub(crate) async fn touch(&self, touch: Touch, patience: Patience) -> Result<Option<Touched>, Error> {
+        Ok(match patience {
+            Patience::None => self.inner.touches.try_call(touch).await?,
+            Patience::Waits => self.inner.touches.call(touch).await?,
+        })
     }
 
     /// Counts an inventory that was stored.

@@ -4,10 +4,10 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use muster_core::access::Role;
-use muster_core::fleet::{Agent, Device, KnownEvidence, StoredSection, WakeTry, is_online};
+use muster_core::fleet::{Agent, Device, KnownEvidence, StoredSection, WakeTry, capacity_name, is_online};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
 use muster_core::inventory::{Row, is_single};
-use muster_core::limits::{NAME_CHARS_MAX, NOTES_CHARS_MAX};
+use muster_core::limits::{CAPACITIES_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX};
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::time::Timestamp;
@@ -240,6 +240,8 @@ pub struct AgentView {
     pub device_name: String,
     /// Whether it was heard recently.
     pub online: bool,
+    /// How many documents that came unasked are kept of it; `None` where that was not looked up.
+    pub kept_documents: Option<i64>,
 }
 
 /// A page of agents.
@@ -255,7 +257,12 @@ pub fn agent_list(
     let since = online_since(&settings, cx.now);
     filter.heard_since = online.map(|yes| if yes { Ok(since) } else { Err(since) });
     let page = rx.agents(cx.org, &filter, page)?;
-    Ok(page.map(|(agent, device_name)| AgentView { online: agent.last_contact.is_some_and(|at| at >= since), agent, device_name }))
+    Ok(page.map(|(agent, device_name)| AgentView {
+        online: agent.last_contact.is_some_and(|at| at >= since),
+        agent,
+        device_name,
+        kept_documents: None,
+    }))
 }
 
 /// One agent.
@@ -264,7 +271,8 @@ pub fn agent_view(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<AgentView, Error>
     let agent = rx.agent(id)?.filter(|a| a.org == cx.org).ok_or_else(|| Error::not_found("agent/not-found", "agent", id))?;
     let (_, settings) = settings(rx, cx.org)?;
     let device_name = rx.device(cx.org, agent.device)?.map(|d| d.name).unwrap_or_default();
-    Ok(AgentView { online: agent_online(&agent, &settings, cx.now), agent, device_name })
+    let kept_documents = Some(rx.documents_count(id)?);
+    Ok(AgentView { online: agent_online(&agent, &settings, cx.now), agent, device_name, kept_documents })
 }
 
 /// What a person may change of an agent.
@@ -274,6 +282,21 @@ pub struct AgentPatch {
     pub verified: Option<bool>,
     /// What it may be asked for.
     pub modules: Option<Vec<String>>,
+    /// Actions it is not asked for, by name; replaces the list so far.
+    pub disabled: Option<Vec<String>>,
+}
+
+fn disabled_checked(disabled: &[String]) -> Result<Vec<String>, Error> {
+    let bad = |detail: String| Error::invalid("agent/invalid", "/disabled", detail);
+    let name =
+        |text: &String| capacity_name(text).ok_or_else(|| bad(format!("'{text}' is no name of an action, such as inventory or deploy")));
+    let mut names = disabled.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+    names.sort_unstable();
+    names.dedup();
+    if names.len() > CAPACITIES_MAX {
+        return Err(bad(format!("{} actions; at most {CAPACITIES_MAX} can be switched off", names.len())));
+    }
+    Ok(names)
 }
 
 /// Changes an agent; `version` as read, when the caller insists.
@@ -283,7 +306,8 @@ pub fn agent_update(tx: &mut Tx, cx: &Cx, id: AgentId, patch: &AgentPatch, versi
     if version.is_some_and(|v| v != view.agent.version_no) {
         return Err(Error::stale("agent"));
     }
-    let before = json!({"verified": view.agent.verified, "modules": view.agent.modules});
+    let shown = |a: &Agent| json!({"verified": a.verified, "modules": a.modules, "disabled": a.disabled});
+    let before = shown(&view.agent);
     view.agent.verified = patch.verified.unwrap_or(view.agent.verified);
     if let Some(modules) = &patch.modules {
         if modules.len() > 50 || modules.iter().any(|m| m.is_empty() || m.len() > 60) {
@@ -291,14 +315,16 @@ pub fn agent_update(tx: &mut Tx, cx: &Cx, id: AgentId, patch: &AgentPatch, versi
         }
         view.agent.modules.clone_from(modules);
     }
+    if let Some(disabled) = &patch.disabled {
+        view.agent.disabled = disabled_checked(disabled)?;
+    }
     if !tx.agent_update(&view.agent)? {
         return Err(Error::stale("agent"));
     }
     crate::rebuild::reorder(tx, cx.org, view.agent.device)?;
     view.agent.version_no += 1;
-    let after = json!({"verified": view.agent.verified, "modules": view.agent.modules});
     let object = Object { kind: "agent", id: Some(id.0), name: &view.device_name };
-    record(tx, cx, Some(cx.org), "agent_update", object, Some(before), Some(after))?;
+    record(tx, cx, Some(cx.org), "agent_update", object, Some(before), Some(shown(&view.agent)))?;
     Ok(view)
 }
 

@@ -101,10 +101,19 @@ fn overtaken() -> Error {
     Error::new(Kind::Conflict, OVERTAKEN, "something else of this device was written meanwhile; send the inventory again")
 }
 
+/// What to do while the store is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Refuse at once; the agent comes again.
+    None,
+    /// Wait: the agent asks later what became of it.
+    Waits,
+}
+
 /// Stores an inventory: the steps of this module, as a door takes them.
-pub async fn store(engine: &Engine, cx: &Cx, arrival: Arc<Arrival>) -> Result<Stored, Error> {
+pub async fn store(engine: &Engine, cx: &Cx, arrival: Arc<Arrival>, patience: Patience) -> Result<Stored, Error> {
     if let Some(touch) = arrival.touch(cx.org)
-        && let Some(touched) = engine.touch(touch).await?
+        && let Some(touched) = engine.touch(touch, patience).await?
         // What waits for an inventory is ended by the long way.
         && !touched.has_open
     {
@@ -114,13 +123,18 @@ pub async fn store(engine: &Engine, cx: &Cx, arrival: Arc<Arrival>) -> Result<St
         let (asked, told) = (arrival.clone(), arrival.clone());
         let before = engine.read(cx, move |rx, cx| before(rx, cx, &asked)).await?;
         let plan = Arc::new(plan(&before, &arrival)?);
-        let done = engine.try_write("intake.inventory", cx, move |tx, cx| apply(tx, cx, &told, &before, &plan)).await;
+        let command = move |tx: &mut Tx, cx: &Cx| apply(tx, cx, &told, &before, &plan);
+        let done = match patience {
+            Patience::None => engine.try_write("intake.inventory", cx, command).await,
+            Patience::Waits => engine.write("intake.inventory", cx, command).await,
+        };
         match done {
             Err(error) if error.key == OVERTAKEN => {}
             done => return done,
         }
     }
-    engine.try_write("intake.whole", cx, move |tx, cx| inventory(tx, cx, &arrival)).await
+    // Others kept coming between: now nobody does.
+    engine.write("intake.whole", cx, move |tx, cx| inventory(tx, cx, &arrival)).await
 }
 
 /// What is known of an agent and its device before an inventory of it is taken.

@@ -11,6 +11,7 @@ mod engine;
 pub mod enrol;
 mod error;
 pub mod fleet;
+pub mod glpi;
 pub mod history;
 pub mod idempotency;
 pub mod identity;

@@ -199,12 +199,18 @@ pub(crate) fn candidates(agents: &[Agent], settings: &Settings, now: Timestamp) 
     sorted.iter().map(each).collect()
 }
 
+/// Whether there are agents and none of them may be asked for an action.
+pub(crate) fn switched_off(agents: &[Agent], action: &str) -> bool {
+    !agents.is_empty() && !agents.iter().any(|a| a.may_be_asked(action))
+}
+
 fn situation(row: &AssignmentRow, agents: &[Agent], settings: &Settings, now: Timestamp) -> Situation {
     Situation {
         assignment: row.record.state,
         run: row.run_state,
         open_to_strangers: row.open_to_strangers,
         push: row.delivery == Delivery::Push && settings.wake_enabled,
+        switched_off: switched_off(agents, &row.action),
         candidates: candidates(agents, settings, now),
     }
 }

@@ -202,6 +202,7 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
             run: RunState::Waiting,
             open_to_strangers: step.is_some_and(|s| s.action.is_open_to_strangers()),
             push: task.doc.delivery == Delivery::Push && org.settings.wake_enabled,
+            switched_off: step.is_some_and(|s| crate::runs::switched_off(&agents, s.action.kind())),
             candidates: crate::runs::candidates(&agents, &org.settings, cx.now),
         };
         targets.push((device, why(&situation, cx.now)));

@@ -142,7 +142,8 @@ pub fn claim(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, actions: 
 
 fn claimable(run: &Run, step: &RunStep, agent: &Agent, actions: &[&str]) -> bool {
     let held = matches!(run.state, RunState::Paused | RunState::Halted) || run.cancel_requested;
-    !held && actions.contains(&step.action.as_str()) && (step.open_to_strangers || agent.verified) && agent.org == run.org
+    let asked = actions.contains(&step.action.as_str()) && agent.may_be_asked(&step.action);
+    !held && asked && (step.open_to_strangers || agent.verified) && agent.org == run.org
 }
 
 /// Whether an attempt is in this agent's hands: it came again before it reported, which renews the offer and is no error.

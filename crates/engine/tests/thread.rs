@@ -111,6 +111,7 @@ impl World {
             foreign_id: format!("{host}-2026-11-21-03-09-07"),
             version: None,
             address: Some("10.0.0.7".to_owned()),
+            vouched: false,
         };
         self.engine.write_now("prolog", &self.cx, move |tx, cx| contact::prolog(tx, cx, &hello)).expect("greeted")
     }

@@ -10,6 +10,8 @@ const EXACT: [&str; 2] = ["/", "/front/inventory.php"];
 /// Paths that are doors with everything below them.
 const BELOW: [&str; 5] =
     ["/ocsinventory", "/plugins/fusioninventory", "/plugins/glpiinventory", "/marketplace/glpiinventory", "/marketplace/fusioninventory"];
+/// Where GLPI agents ask for a token, below whatever address they are configured with.
+const TOKEN: &str = "/api.php/token";
 const OWN: &str = "/agent/v1/";
 
 /// What kind of request it is.
@@ -17,8 +19,10 @@ const OWN: &str = "/agent/v1/";
 pub(crate) enum Door {
     /// Muster's own agent.
     Own,
-    /// A message of an agent that speaks XML (or JSON, which is refused).
+    /// A message of an agent that speaks XML or GLPI's JSON.
     Message,
+    /// A GLPI agent asks for a token.
+    Token,
     /// `?action=getConfig`: which REST tasks there are.
     Config,
     /// Any other `?action=`.
@@ -29,7 +33,7 @@ pub(crate) enum Door {
 
 /// Whether a request belongs to the agents, and so to this crate's router.
 ///
-/// POST on an agents' path; there also GET with `action` in its query or with the header `GLPI-Request-ID`; and everything
+/// POST on an agents' path, or on `/api.php/token` below one; there also GET with `action` in its query or with the header `GLPI-Request-ID`; and everything
 /// under `/agent/v1/`.
 pub fn wants(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     door(method, uri, headers).is_some()
@@ -38,6 +42,10 @@ pub fn wants(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
 pub(crate) fn door(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Door> {
     if uri.path().starts_with(OWN) {
         return Some(Door::Own);
+    }
+    if let Some(base) = uri.path().strip_suffix(TOKEN) {
+        let is_ours = base.is_empty() || is_agents_path(base);
+        return (is_ours && *method == Method::POST).then_some(Door::Token);
     }
     if !is_agents_path(uri.path()) || ![Method::GET, Method::POST].contains(method) {
         return None;
@@ -104,6 +112,17 @@ mod tests {
             assert_eq!(told(Method::GET, &format!("{path}?machineid=a&action=getConfig"), false), Some(Door::Config), "{path}");
             assert_eq!(told(Method::GET, &format!("{path}?action=getJobs"), false), Some(Door::Action), "{path}");
         }
+    }
+
+    #[test]
+    fn a_token_is_asked_for_below_every_address_that_agents_have() {
+        for base in ["", "/front/inventory.php", "/ocsinventory", "/plugins/glpiinventory", "/marketplace/glpiinventory"] {
+            let path = format!("{base}/api.php/token");
+            assert_eq!(told(Method::POST, &path, false), Some(Door::Token), "{path}");
+            assert_eq!(told(Method::GET, &path, false), None, "{path}");
+        }
+        assert_eq!(told(Method::POST, "/elsewhere/api.php/token", false), None);
+        assert_eq!(told(Method::POST, "/api.php/tokens", false), None);
     }
 
     #[test]

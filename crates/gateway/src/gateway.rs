@@ -1,10 +1,13 @@
 //! The gateway's handle and its one way in.
 
+use crate::auth::{Gate, Pass};
 use crate::bodies::Unpacking;
+use crate::callers::Callers;
 use crate::doors::{Door, door};
 use crate::own::{Failures, Nonces};
+use crate::pending::Pending;
 use crate::turns::Turns;
-use crate::{legacy, own};
+use crate::{glpi, legacy, own};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -14,8 +17,7 @@ use ed25519_dalek::SigningKey;
 use muster_core::ids::OrgId;
 use muster_core::limits::{BODY_BYTES_MAX, INFLATED_BYTES_MAX, INFLATED_IN_FLIGHT_BYTES_MAX};
 use muster_engine::{Cx, Engine, Error, access};
-use muster_wire::glpi;
-use serde_json::json;
+use muster_wire::glpi as words;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +73,9 @@ pub(crate) struct Inner {
     pub turns: Turns,
     pub nonces: Nonces,
     pub failures: Failures,
+    pub gate: Gate,
+    pub pending: Pending,
+    pub callers: Callers,
     org: OnceCell<OrgId>,
 }
 
@@ -78,6 +83,7 @@ impl Gateway {
     /// The doors of an engine.
     pub fn new(engine: Engine, options: Options) -> Self {
         let unpacking = Unpacking::new(options.inflated_in_flight_bytes_max, options.inflated_bytes_max, options.wait_time);
+        let gate = Gate::new(engine.random());
         let inner = Inner {
             engine,
             options,
@@ -85,6 +91,9 @@ impl Gateway {
             turns: Turns::default(),
             nonces: Nonces::default(),
             failures: Failures::default(),
+            gate,
+            pending: Pending::default(),
+            callers: Callers::default(),
             org: OnceCell::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -98,13 +107,9 @@ impl Gateway {
         match door(&parts.method, &parts.uri, &parts.headers) {
             Some(Door::Own) => own::answer(&self, &parts, peer, body).await,
             Some(Door::Message) => legacy::answer(&self, &parts, peer, body).await,
-            Some(Door::Config) => json_answer(StatusCode::OK, json!({"configValidityPeriod": 600, "schedule": []}).to_string()),
-            Some(Door::Action) => json_answer(StatusCode::OK, "{}".to_owned()),
-            Some(Door::Poll) => {
-                let text = "no request is pending here; this server speaks the legacy form, begin with PROLOG";
-                json_answer(StatusCode::NOT_FOUND, glpi::status_error(text))
-            }
-            None => json_answer(StatusCode::NOT_FOUND, glpi::status_error("this is no address of an agent")),
+            Some(Door::Token) => glpi::token(&self, &parts.headers, peer, body).await,
+            Some(Door::Config | Door::Action | Door::Poll) => glpi::bodiless(&self, &parts, peer).await,
+            None => json_answer(StatusCode::NOT_FOUND, words::status_error("this is no address of an agent")),
         }
     }
 
@@ -122,6 +127,15 @@ impl Gateway {
     pub(crate) async fn cx(&self) -> Result<Cx, Error> {
         let org = self.default_org().await?;
         Ok(self.inner.engine.system(org, &self.request_id()))
+    }
+
+    /// A context of Muster itself for one request: in the organization of the credential that came with it, else in the
+    /// default one.
+    pub(crate) async fn cx_with(&self, pass: Option<&Pass>) -> Result<Cx, Error> {
+        match pass {
+            Some(pass) => Ok(self.cx_in(pass.org)),
+            None => self.cx().await,
+        }
     }
 
     /// A context of Muster itself for one request.
@@ -168,7 +182,7 @@ pub(crate) fn response(status: StatusCode, content_type: &'static str, body: Vec
 }
 
 pub(crate) fn json_answer(status: StatusCode, body: String) -> Response {
-    response(status, glpi::CONTENT_TYPE, body.into_bytes())
+    response(status, words::CONTENT_TYPE, body.into_bytes())
 }
 
 /// Adds when to come again.

@@ -24,5 +24,5 @@ fn the_worlds_are_not_empty() {
         runs += report.runs;
         handed += report.handed;
     }
-    assert!(runs > 20 && handed > 100, "ten worlds started {runs} runs and handed out {handed} pieces");
+    assert!(runs > 20 && handed > 60, "ten worlds started {runs} runs and handed out {handed} pieces");
 }

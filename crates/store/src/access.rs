@@ -4,8 +4,8 @@ use crate::fault::Fault;
 use crate::list::{List, Order, json, word};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
-use muster_core::access::{AuditEntry, JoinToken, Org, Person, Role, Token};
-use muster_core::ids::{JoinTokenId, OrgId, TokenId, UserId};
+use muster_core::access::{AgentCredential, AuditEntry, JoinToken, Org, Person, Role, Token};
+use muster_core::ids::{AgentCredentialId, JoinTokenId, OrgId, TokenId, UserId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::time::Timestamp;
 use std::time::Duration;
@@ -39,6 +39,7 @@ const ORG: &str = "id, name, settings, settings_version, created";
 const PERSON: &str = "p.id, p.org, p.name, p.role, p.password, p.must_change, p.created, p.last_login, p.disabled, p.version";
 const TOKEN: &str = "id, org, name, role, created, last_used, expires";
 const JOIN: &str = "id, org, name, uses_left, used, verified, created, expires";
+const CREDENTIAL: &str = "id, org, name, secret, verified, created";
 const AUDIT: &str = "id, at, actor, verb, object_kind, object_id, object_name, before, after, request";
 
 fn org(row: &Row) -> Result<Org, Fault> {
@@ -88,6 +89,17 @@ fn join_token(row: &Row) -> Result<JoinToken, Fault> {
         verified: row.flag(5),
         created: Timestamp(row.int(6)?),
         expires: row.opt_int(7)?.map(Timestamp),
+    })
+}
+
+fn credential(row: &Row) -> Result<AgentCredential, Fault> {
+    Ok(AgentCredential {
+        id: row.id(0)?.into(),
+        org: row.id(1)?.into(),
+        name: row.text(2)?.to_owned(),
+        secret: row.text(3)?.to_owned(),
+        verified: row.flag(4),
+        created: Timestamp(row.int(5)?),
     })
 }
 
@@ -210,6 +222,25 @@ impl Rx {
         let mut list = List::new(JOIN, "join_token");
         list.filter("org = {}", org.0);
         list.page(self, page, &Order { column: "name", id: "id" }, join_token)
+    }
+
+    /// A credential of foreign agents.
+    pub fn agent_credential(&mut self, id: AgentCredentialId) -> Result<Option<AgentCredential>, Fault> {
+        let sql = "SELECT id, org, name, secret, verified, created FROM agent_credential WHERE id = ?1";
+        self.one(sql, &[V::U(id.0)])?.as_ref().map(credential).transpose()
+    }
+
+    /// A credential of foreign agents by its name.
+    pub fn agent_credential_named(&mut self, name: &str) -> Result<Option<AgentCredential>, Fault> {
+        let sql = "SELECT id, org, name, secret, verified, created FROM agent_credential WHERE name = ?1";
+        self.one(sql, &[name.into()])?.as_ref().map(credential).transpose()
+    }
+
+    /// Credentials of foreign agents of an organization.
+    pub fn agent_credentials(&mut self, org: OrgId, page: &PageRequest) -> Result<Page<AgentCredential>, Fault> {
+        let mut list = List::new(CREDENTIAL, "agent_credential");
+        list.filter("org = {}", org.0);
+        list.page(self, page, &Order { column: "name", id: "id" }, credential)
     }
 
     /// The audit log of an organization, the newest first; `house`: with what concerns no single organization.
@@ -389,6 +420,20 @@ impl Tx {
     /// Removes a join token.
     pub fn join_token_delete(&mut self, id: JoinTokenId) -> Result<bool, Fault> {
         Ok(self.exec("DELETE FROM join_token WHERE id = ?1", &[V::U(id.0)])? == 1)
+    }
+
+    /// Adds a credential of foreign agents.
+    pub fn agent_credential_insert(&mut self, c: &AgentCredential) -> Result<(), Fault> {
+        self.exec(
+            "INSERT INTO agent_credential (id, org, name, secret, verified, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            &[V::U(c.id.0), V::U(c.org.0), (&c.name).into(), (&c.secret).into(), c.verified.into(), c.created.0.into()],
+        )?;
+        Ok(())
+    }
+
+    /// Removes a credential of foreign agents.
+    pub fn agent_credential_delete(&mut self, id: AgentCredentialId) -> Result<bool, Fault> {
+        Ok(self.exec("DELETE FROM agent_credential WHERE id = ?1", &[V::U(id.0)])? == 1)
     }
 
     /// Writes a line of the audit log.

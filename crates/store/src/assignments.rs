@@ -56,7 +56,8 @@ const RECORD: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority,
 const RECORD_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step";
 const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers";
+     s.idempotent, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers, \
+     s.action";
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
@@ -124,6 +125,7 @@ fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
         run_state: word(row, 29, "run", "state")?,
         delivery: if row.text(30)? == "push" { Delivery::Push } else { Delivery::Pull },
         open_to_strangers: row.flag(31),
+        action: row.text(32)?.to_owned(),
     })
 }
 

@@ -6,7 +6,9 @@ use crate::query_sql;
 use crate::software;
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
-use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, VerifiedBy, WakeOutcome, WakeTry};
+use muster_core::fleet::{
+    Agent, AgentTold, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, VerifiedBy, WakeOutcome, WakeTry,
+};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
 use muster_core::limits::FLEET_COUNTED_MAX;
 use muster_core::page::{Page, PageRequest};
@@ -106,7 +108,7 @@ const DEVICE: &str = "d.id, d.org, d.name, d.os, d.os_family, d.manufacturer, d.
      d.last_contact, d.version";
 const AGENT: &str = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
      a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-     a.wake_detail, a.version_no, a.source, a.verified_by, a.claim";
+     a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies";
 
 fn owned(row: &Row, i: usize) -> Result<Option<String>, Fault> {
     Ok(row.opt_text(i)?.map(str::to_owned))
@@ -167,6 +169,9 @@ pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
         public_key: row.opt_bytes(6)?.map(<[u8]>::to_vec),
         version: owned(row, 7)?,
         modules: json(row, 8, "agent", "modules")?,
+        capacities: json(row, 24, "agent", "capacities")?,
+        disabled: json(row, 25, "agent", "disabled")?,
+        proxies: json(row, 26, "agent", "proxies")?,
         verified: row.flag(9),
         incarnation: small(row, 10, "agent", "incarnation")?,
         first_contact: Timestamp(row.int(11)?),
@@ -380,7 +385,7 @@ impl Rx {
     pub fn agents(&mut self, org: OrgId, filter: &AgentFilter, page: &PageRequest) -> Result<Page<(Agent, String)>, Fault> {
         let columns = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
              a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-             a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, d.name";
+             a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, d.name";
         let mut list = List::new(columns, "agent a JOIN device d ON d.id = a.device").counting_to(FLEET_COUNTED_MAX);
         list.filter("a.org = {}", org.0);
         if !filter.protocols.is_empty() {
@@ -402,7 +407,7 @@ impl Rx {
             Some("version") => "coalesce(a.version, '')",
             _ => "a.id",
         };
-        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(24)?.to_owned())))
+        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(27)?.to_owned())))
     }
 
     fn agents_where(&mut self, condition: &str, value: V) -> Result<Vec<Agent>, Fault> {
@@ -499,6 +504,10 @@ impl Rx {
     }
 }
 
+fn text(value: &impl serde::Serialize) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|e| Fault::Db(e.to_string()))
+}
+
 pub(crate) fn known(row: &Row) -> Result<KnownEvidence, Fault> {
     let kind: EvidenceKind = word(row, 1, "evidence", "kind")?;
     Ok(KnownEvidence { agent: row.id(0)?.into(), evidence: Evidence { kind, value: row.text(2)?.to_owned() } })
@@ -565,6 +574,16 @@ impl Tx {
         Ok(done == 1)
     }
 
+    /// An agent is verified by the credential it showed.
+    pub fn agent_vouched(&mut self, id: AgentId) -> Result<(), Fault> {
+        self.send("UPDATE agent SET verified = 1, verified_by = 'credential', version_no = version_no + 1 WHERE id = ?1", &[V::U(id.0)])?;
+        self.send(
+            "UPDATE device SET verified = (SELECT min(b.verified) FROM agent a JOIN agent b ON b.device = a.device WHERE a.id = ?1) \
+             WHERE id = (SELECT device FROM agent WHERE id = ?1)",
+            &[V::U(id.0)],
+        )
+    }
+
     /// Adds an agent.
     pub fn agent_insert(&mut self, a: &NewAgent, now: Timestamp) -> Result<(), Fault> {
         self.exec(
@@ -593,11 +612,10 @@ impl Tx {
 
     /// Saves what a person may change of an agent, where the version still matches; false when it does not.
     pub fn agent_update(&mut self, a: &Agent) -> Result<bool, Fault> {
-        let modules = serde_json::to_string(&a.modules).map_err(|e| Fault::Db(e.to_string()))?;
         let done = self.exec(
             "UPDATE agent SET verified_by = CASE WHEN ?3 = 0 THEN NULL WHEN verified = ?3 THEN verified_by ELSE 'person' END, verified = ?3, \
-             modules = ?4, version_no = version_no + 1 WHERE id = ?1 AND version_no = ?2",
-            &[V::U(a.id.0), a.version_no.into(), a.verified.into(), modules.into()],
+             modules = ?4, disabled = ?5, version_no = version_no + 1 WHERE id = ?1 AND version_no = ?2",
+            &[V::U(a.id.0), a.version_no.into(), a.verified.into(), text(&a.modules)?.into(), text(&a.disabled)?.into()],
         )?;
         if done == 0 {
             return Ok(false);
@@ -619,6 +637,26 @@ impl Tx {
             "UPDATE agent SET protocol = ?2, glpi_id = coalesce(?3, glpi_id) WHERE id = ?1",
             &[V::U(agent.0), protocol.as_str().into(), glpi_id.into()],
         )
+    }
+
+    /// Notes what an agent tells of itself. Behind a proxy agent its own address is unknown: a kept one is forgotten.
+    pub fn agent_told(&mut self, agent: AgentId, told: &AgentTold) -> Result<(), Fault> {
+        self.exec(
+            "UPDATE agent SET protocol = ?2, glpi_id = coalesce(?3, glpi_id), capacities = ?4, port = coalesce(?5, port), proxies = ?6 WHERE id = ?1",
+            &[
+                V::U(agent.0),
+                told.protocol.as_str().into(),
+                told.glpi_id.as_deref().into(),
+                text(&told.capacities)?.into(),
+                told.port.map(i64::from).into(),
+                text(&told.proxies)?.into(),
+            ],
+        )?;
+        if !told.proxies.is_empty() {
+            self.send("UPDATE agent SET address = NULL WHERE id = ?1", &[V::U(agent.0)])?;
+        }
+        self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });
+        Ok(())
     }
 
     /// Gives an agent a new life: a key made anew, the next incarnation.

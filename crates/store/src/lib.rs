@@ -18,6 +18,7 @@ mod history;
 mod identity;
 mod inline;
 mod inventory;
+mod kept;
 mod list;
 mod lite;
 mod migrate;

@@ -30,6 +30,7 @@ migrations! {
     3 "0003_intake";
     4 "0004_identity";
     5 "0005_software";
+    6 "0006_glpi";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -102,7 +102,7 @@ pub async fn agent_view(ctx: Ctx, Path(id): Path<String>) -> Result<Tagged<view:
 pub async fn agent_update(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Tagged<view::Agent>, Problem> {
     let (id, version) = (agent_id(&id)?, ctx.if_match);
     let patch: view::AgentPatch = body.object()?;
-    let patch = fleet::AgentPatch { verified: patch.verified, modules: patch.modules };
+    let patch = fleet::AgentPatch { verified: patch.verified, modules: patch.modules, disabled: patch.disabled };
     let agent = ctx.write("agent.update", move |tx, cx| fleet::agent_update(tx, cx, id, &patch, version)).await?;
     Ok(Tagged(agent.agent.version_no, view::Agent::of(agent, &ctx.org.name)))
 }

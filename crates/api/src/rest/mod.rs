@@ -1,5 +1,6 @@
 //! `/api/v1/…`: one module per area; each handler reads a request, calls the engine, gives a view.
 
+mod agent_credentials;
 mod agents;
 mod assignments;
 mod audit;
@@ -59,6 +60,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(software::software_versions))
         .routes(routes!(software::software_devices))
         .routes(routes!(software::software_appeared))
+        .routes(routes!(agent_credentials::agent_credential_list, agent_credentials::agent_credential_create))
+        .routes(routes!(agent_credentials::agent_credential_delete))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))

@@ -231,6 +231,50 @@ pub struct JoinTokenMade {
     pub token: String,
 }
 
+/// A name and secret by which foreign agents show that they belong here.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AgentCredential {
+    /// The id.
+    pub id: String,
+    /// User name of basic authentication, client id of OAuth.
+    pub name: String,
+    /// The name of the organization that new agents come to.
+    pub org: String,
+    /// Whether new agents that come with it are verified.
+    pub verified: bool,
+    /// When it was made.
+    pub created: Time,
+}
+
+impl AgentCredential {
+    pub(crate) fn of(c: core::AgentCredential, org: &str) -> Self {
+        Self { id: c.id.to_string(), name: c.name, org: org.to_owned(), verified: c.verified, created: c.created.into() }
+    }
+}
+
+/// A credential of foreign agents to be added.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct NewAgentCredential {
+    /// User name, or client id; without a colon, one of its kind in the server.
+    #[schema(required)]
+    pub name: String,
+    /// The secret, at least 10 characters; absent makes one.
+    pub secret: Option<String>,
+    /// Whether new agents that come with it are verified.
+    pub verified: bool,
+}
+
+/// A new credential with its secret, which is shown this once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AgentCredentialMade {
+    /// The credential.
+    #[serde(flatten)]
+    pub made: AgentCredential,
+    /// Password, or client secret.
+    pub secret: String,
+}
+
 /// An organization.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Org {
@@ -278,6 +322,9 @@ pub struct Settings {
     pub new_agents_per_source_max: u32,
     /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
     pub inventory_lease: String,
+    /// What foreign agents must show: `off`, `basic` (name and secret, or a token), `oauth` (a token: GLPI agents only). Counts in
+    /// the organization of agents that name none.
+    pub agent_auth: String,
 }
 
 impl From<core_settings::Settings> for Settings {
@@ -292,6 +339,7 @@ impl From<core_settings::Settings> for Settings {
             verify_networks: s.verify_networks,
             new_agents_per_source_max: s.new_agents_per_source_max,
             inventory_lease: s.inventory_lease.to_string(),
+            agent_auth: s.agent_auth.as_str().to_owned(),
         }
     }
 }
@@ -318,6 +366,8 @@ pub struct SettingsPatch {
     pub new_agents_per_source_max: Option<u32>,
     /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
     pub inventory_lease: Option<String>,
+    /// What foreign agents must show: `off`, `basic`, `oauth`.
+    pub agent_auth: Option<String>,
 }
 
 /// To what a write was done.

@@ -175,7 +175,7 @@ impl DeviceFull {
         let finding_list = device.findings.iter().map(finding).collect();
         let agent = |agent: core::Agent| {
             let online = agent_online(&agent, settings, now);
-            Agent::of(AgentView { agent, device_name: device.name.clone(), online }, &detail.view.org_name)
+            Agent::of(AgentView { agent, device_name: device.name.clone(), online, kept_documents: None }, &detail.view.org_name)
         };
         let section =
             |s: core::StoredSection| Section { name: s.section, count: s.rows, changed_at: s.changed.into(), source: s.agent.to_string() };
@@ -266,6 +266,17 @@ pub struct Wake {
     pub last: Option<LastWake>,
 }
 
+/// One task of an agent, as the agent told it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Capacity {
+    /// Its name.
+    pub name: String,
+    /// The version of the part that does it.
+    pub version: Option<String>,
+    /// Whether the agent's own configuration lets it run.
+    pub enabled: bool,
+}
+
 /// The software that speaks for a device.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Agent {
@@ -285,6 +296,15 @@ pub struct Agent {
     pub agent_id: Option<String>,
     /// What it says it can do.
     pub modules: Vec<String>,
+    /// What it told of its tasks; empty when it told nothing.
+    pub capacities: Vec<Capacity>,
+    /// Actions that a person switched off: it is not asked for them.
+    pub disabled: Vec<String>,
+    /// GLPI ids of the proxy agents its last message came through.
+    pub proxies: Vec<String>,
+    /// How many documents that came unasked are kept of it; only told of one agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_documents: Option<i64>,
     /// Whether it may obey.
     pub verified: bool,
     /// When it was first heard.
@@ -324,6 +344,10 @@ impl Agent {
             foreign_id: a.foreign_id,
             agent_id: a.glpi_id,
             modules: a.modules,
+            capacities: a.capacities.into_iter().map(|c| Capacity { name: c.name, version: c.version, enabled: c.enabled }).collect(),
+            disabled: a.disabled,
+            proxies: a.proxies,
+            kept_documents: view.kept_documents,
             verified: a.verified,
             first_contact: a.first_contact.into(),
             last_contact: time(a.last_contact),
@@ -345,6 +369,8 @@ pub struct AgentPatch {
     pub verified: Option<bool>,
     /// What it may be asked for.
     pub modules: Option<Vec<String>>,
+    /// Actions it is not asked for, by name; replaces the list so far.
+    pub disabled: Option<Vec<String>>,
 }
 
 /// One wake-up.

@@ -164,3 +164,23 @@ async fn agents_are_listed_and_verified() {
     assert_eq!(world.get("/api/v1/agents?verified=true").await.expect(200)["total"], 1);
     assert_eq!(world.get(&format!("{path}/wakes")).await.expect(200)["items"], json!([]));
 }
+
+#[tokio::test]
+async fn an_agent_shows_what_it_told_and_what_a_person_switched_off() {
+    let world = World::new();
+    world.report("alpha", "Debian", &[]);
+    let list = world.get("/api/v1/agents").await.expect(200);
+    assert!(list["items"][0].get("kept_documents").is_none(), "only told of one agent: {list}");
+    let path = format!("/api/v1/agents/{}", list["items"][0]["id"].as_str().expect("an id"));
+    let agent = world.get(&path).await.expect(200);
+    for (field, value) in [("capacities", json!([])), ("disabled", json!([])), ("proxies", json!([])), ("kept_documents", json!(0))] {
+        assert_eq!(agent[field], value, "{field}");
+    }
+    let patch = |body| world.call("PATCH", &path).token(&world.admin).json(body).send();
+    let agent = patch(json!({"disabled": ["Inventory", "deploy", "inventory"]})).await.expect(200);
+    assert_eq!(agent["disabled"], json!(["deploy", "inventory"]));
+    assert_eq!(patch(json!({"verified": true})).await.expect(200)["disabled"], json!(["deploy", "inventory"]), "it stays");
+    let problem = patch(json!({"disabled": ["rm -rf"]})).await.refused(400, "agent/invalid");
+    assert!(problem["detail"].as_str().is_some_and(|d| d.contains("'rm -rf' is no name of an action")), "{problem}");
+    assert_eq!(patch(json!({"disabled": []})).await.expect(200)["disabled"], json!([]));
+}

@@ -159,3 +159,22 @@ async fn nobody_gives_away_more_than_they_have() {
     assert_eq!(give(json!(null)).send().await.expect(201)["org"], "elsewhere");
     world.call("POST", "/api/v1/orgs").token(&world.stranger).json(json!({"name": "y"})).send().await.refused(403, "access/denied");
 }
+
+#[tokio::test]
+async fn a_credential_of_agents_shows_its_secret_once() {
+    let world = World::new();
+    let create = |body| world.call("POST", "/api/v1/agent-credentials").token(&world.admin).json(body).send();
+    let made = create(json!({"name": "site paris", "verified": true})).await.expect(201);
+    assert!(made["secret"].as_str().is_some_and(|s| s.len() == 43), "{made}");
+    let given = create(json!({"name": "old fleet", "secret": "as it always was"})).await.expect(201);
+    assert_eq!((&given["secret"], &given["verified"]), (&json!("as it always was"), &json!(false)));
+    create(json!({"name": "site paris"})).await.refused(409, "agent-credential/name-taken");
+    create(json!({"name": "x", "secret": "short"})).await.refused(400, "agent-credential/bad-secret");
+    create(json!({"name": "a:b"})).await.refused(400, "agent-credential/invalid");
+    let list = world.get("/api/v1/agent-credentials").await.expect(200);
+    assert_eq!(list["total"], 2);
+    assert!(list["items"].as_array().expect("items").iter().all(|c| c.get("secret").is_none()), "{list}");
+    let path = format!("/api/v1/agent-credentials/{}", made["id"].as_str().expect("an id"));
+    world.call("DELETE", &path).token(&world.admin).send().await.expect(204);
+    assert_eq!(world.get("/api/v1/agent-credentials").await.expect(200)["total"], 1);
+}

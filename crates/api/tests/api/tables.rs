@@ -63,6 +63,9 @@ fn table() -> Vec<Line> {
         ("duplicate_view", "GET", "/duplicates/{duplicate}", None, Known, 200),
         ("duplicate_dismiss", "POST", "/duplicates/{duplicate}/dismiss", Some(json!({"note": "two desks"})), Operator, 200),
         ("duplicate_reopen", "POST", "/duplicates/{duplicate}/reopen", Some(json!({})), Operator, 200),
+        ("agent_credential_list", "GET", "/agent-credentials", None, Admin, 200),
+        ("agent_credential_create", "POST", "/agent-credentials", Some(json!({"name": "c"})), Admin, 201),
+        ("agent_credential_delete", "DELETE", "/agent-credentials/{agent_credential}", None, Admin, 204),
         ("task_list", "GET", "/tasks", None, Known, 200),
         ("task_create", "POST", "/tasks", Some(doc.clone()), Operator, 201),
         ("task_view", "GET", "/tasks/{task}", None, Known, 200),
@@ -119,7 +122,9 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
     let user = world.person("cy", Role::Viewer, Some(world.org));
     let token = id(&create("/api/v1/tokens", json!({"name": "ci", "role": "viewer", "org": "default"})).await.expect(201));
     let join_token = id(&create("/api/v1/join-tokens", json!({"name": "site"})).await.expect(201));
+    let credential = id(&create("/api/v1/agent-credentials", json!({"name": "agents"})).await.expect(201));
     let ids = vec![
+        ("agent_credential", credential),
         ("device", device.to_string()),
         ("agent", agent.to_string()),
         ("other", other.to_string()),
@@ -151,7 +156,7 @@ fn every_operation_of_the_description_is_in_the_table() {
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            let things = ["device", "agent", "act", "duplicate", "task", "run", "assignment", "user", "token", "join_token"];
+            let things = ["device", "agent", "act", "duplicate", "task", "run", "assignment", "user", "token", "join_token", "agent_credential"];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));
         }

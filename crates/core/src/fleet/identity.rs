@@ -323,6 +323,8 @@ pub enum VerifiedBy {
     Network,
     /// The setting `verify_new_agents`.
     Everyone,
+    /// The name and secret, or token, that it showed; holds for contacts that show such a one only.
+    Credential,
 }
 
 impl VerifiedBy {
@@ -333,6 +335,7 @@ impl VerifiedBy {
             VerifiedBy::Token => "token",
             VerifiedBy::Network => "network",
             VerifiedBy::Everyone => "everyone",
+            VerifiedBy::Credential => "credential",
         }
     }
 
@@ -349,16 +352,22 @@ impl VerifiedBy {
 impl FromStr for VerifiedBy {
     type Err = String;
     fn from_str(word: &str) -> Result<Self, String> {
-        [Self::Person, Self::Token, Self::Network, Self::Everyone]
+        [Self::Person, Self::Token, Self::Network, Self::Everyone, Self::Credential]
             .into_iter()
             .find(|v| v.as_str() == word)
             .ok_or_else(|| format!("nobody is verified by '{word}'"))
     }
 }
 
-/// Whether an agent's trust holds for a contact from this address: what a network vouched for counts from that network only.
-pub fn is_trusted_at(agent: &Agent, settings: &Settings, source: Option<IpAddr>) -> bool {
-    agent.verified && (agent.verified_by != Some(VerifiedBy::Network) || settings.verifies(source))
+/// Whether an agent's trust holds for a contact from this address, `vouched` for by a credential or not: what a network or a
+/// credential said counts with that network or credential only.
+pub fn is_trusted_at(agent: &Agent, settings: &Settings, source: Option<IpAddr>, vouched: bool) -> bool {
+    let holds = match agent.verified_by {
+        Some(VerifiedBy::Network) => settings.verifies(source),
+        Some(VerifiedBy::Credential) => vouched,
+        _ => true,
+    };
+    agent.verified && holds
 }
 
 /// The protocols under which a DEVICEID may be known: FusionInventory and GLPI agents keep theirs when one replaces the other.
@@ -490,11 +499,11 @@ mod tests {
         assert_eq!(VerifiedBy::rule(&settings, outside), None);
         let mut it = agent(Protocol::Glpi, true);
         it.verified_by = Some(VerifiedBy::Network);
-        assert!(is_trusted_at(&it, &settings, inside));
-        assert!(!is_trusted_at(&it, &settings, outside) && !is_trusted_at(&it, &settings, None));
+        assert!(is_trusted_at(&it, &settings, inside, false));
+        assert!(!is_trusted_at(&it, &settings, outside, false) && !is_trusted_at(&it, &settings, None, false));
         it.verified_by = Some(VerifiedBy::Person);
-        assert!(is_trusted_at(&it, &settings, outside));
+        assert!(is_trusted_at(&it, &settings, outside, false));
         it.verified = false;
-        assert!(!is_trusted_at(&it, &settings, inside));
+        assert!(!is_trusted_at(&it, &settings, inside, false));
     }
 }

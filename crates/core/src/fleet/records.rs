@@ -1,6 +1,6 @@
 //! Devices and agents as they are kept.
 
-use super::{Evidence, Protocol, VerifiedBy, WakeOutcome};
+use super::{Capacity, Evidence, Protocol, VerifiedBy, WakeOutcome};
 use crate::ids::{AgentId, DeviceId, OrgId};
 use crate::inventory::{Finding, Print, SectionChange};
 use crate::time::Timestamp;
@@ -85,6 +85,12 @@ pub struct Agent {
     pub version: Option<String>,
     /// What it says it can do.
     pub modules: Vec<String>,
+    /// What it told of its tasks: which it has, which it is set to run.
+    pub capacities: Vec<Capacity>,
+    /// What a person switched off: it is not asked for these actions.
+    pub disabled: Vec<String>,
+    /// GLPI ids of the proxy agents its last message came through, the nearest to it first; empty when it came straight.
+    pub proxies: Vec<String>,
     /// Whether it may obey.
     pub verified: bool,
     /// Counts its enrolments; orders of an older one do not follow.
@@ -120,11 +126,64 @@ impl Agent {
         (!self.verified, self.protocol, Reverse(self.id))
     }
 
+    /// Whether it may be asked for an action: nobody switched it off, here or in the agent's own configuration. What an agent
+    /// did not speak of it may be asked for: most agents tell nothing.
+    pub fn may_be_asked(&self, action: &str) -> bool {
+        !self.disabled.iter().any(|d| d == action) && self.capacities.iter().find(|c| c.name == action).is_none_or(|c| c.enabled)
+    }
+
     /// Whether its routine inventory is due. A tenth of the period early counts, so that agents which come once a period are
     /// not told to wait for the next.
     pub fn is_inventory_due(&self, every: Duration, now: Timestamp) -> bool {
         self.last_inventory.is_none_or(|at| at.plus(every - every / 10) <= now)
     }
+}
+
+/// What an agent tells of itself between inventories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentTold {
+    /// How it speaks.
+    pub protocol: Protocol,
+    /// The UUID of a GLPI agent; `None` leaves the known one.
+    pub glpi_id: Option<String>,
+    /// Its tasks.
+    pub capacities: Vec<Capacity>,
+    /// The port of its own HTTP server; `None` leaves the known one.
+    pub port: Option<u16>,
+    /// The proxy agents it came through. Its own address is then unknown and the kept one is forgotten.
+    pub proxies: Vec<String>,
+}
+
+impl AgentTold {
+    /// What is known of an agent, as it would tell it.
+    pub fn of(agent: &Agent) -> Self {
+        Self {
+            protocol: agent.protocol,
+            glpi_id: agent.glpi_id.clone(),
+            capacities: agent.capacities.clone(),
+            port: agent.port,
+            proxies: agent.proxies.clone(),
+        }
+    }
+}
+
+/// A document that came unasked and is kept as it came, until something uses it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptDocument {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Who sent it.
+    pub agent: AgentId,
+    /// The device that agent spoke for.
+    pub device: DeviceId,
+    /// `netdiscovery` or `netinventory`.
+    pub kind: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// The document, unpacked: XML or JSON.
+    pub document: Vec<u8>,
 }
 
 /// An agent that reports for the first time, or anew.
@@ -239,6 +298,9 @@ pub(crate) mod tests {
             public_key: None,
             version: None,
             modules: Vec::new(),
+            capacities: Vec::new(),
+            disabled: Vec::new(),
+            proxies: Vec::new(),
             verified,
             incarnation: 1,
             first_contact: Timestamp(0),
@@ -253,6 +315,19 @@ pub(crate) mod tests {
             verified_by: None,
             claim: 0,
         }
+    }
+
+    #[test]
+    fn an_agent_is_asked_for_what_nobody_switched_off() {
+        let mut agent = agent(Protocol::Glpi, true);
+        assert!(agent.may_be_asked("inventory"), "it told nothing");
+        let told = |name: &str, enabled| Capacity { name: name.to_owned(), version: None, enabled };
+        agent.capacities = vec![told("inventory", true), told("deploy", false)];
+        assert!(agent.may_be_asked("inventory"));
+        assert!(!agent.may_be_asked("deploy"), "its own configuration says no");
+        agent.disabled = vec!["inventory".to_owned()];
+        assert!(!agent.may_be_asked("inventory"), "a person says no");
+        assert!(agent.may_be_asked("collect"));
     }
 
     #[test]

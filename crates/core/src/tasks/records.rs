@@ -134,6 +134,8 @@ pub struct AssignmentRow {
     pub delivery: Delivery,
     /// Whether unverified agents may do it.
     pub open_to_strangers: bool,
+    /// The type of its action.
+    pub action: String,
 }
 
 /// One try of an assignment.

@@ -75,6 +75,8 @@ pub struct Situation {
     pub open_to_strangers: bool,
     /// Whether the run wakes agents.
     pub push: bool,
+    /// Whether every agent of the target has the action switched off, by a person or by its own configuration.
+    pub switched_off: bool,
     /// The agents of the target, the likeliest first.
     pub candidates: Vec<Candidate>,
 }
@@ -150,6 +152,11 @@ fn waiting(it: &Situation, from: Timestamp, now: Timestamp) -> Reason {
     if !it.open_to_strangers && !it.candidates.iter().any(|c| c.verified) {
         let ends = sentence("verify", json!({}), "A person or a rule verifies the agent.".to_owned());
         return reason("not_verified", json!({}), "The agent is not verified; it gets inventory work only.".to_owned(), ends);
+    }
+    if it.switched_off {
+        let ends =
+            sentence("switch_on", json!({}), "A person switches the action on again, here or in the agent's configuration.".to_owned());
+        return reason("switched_off", json!({}), "This action is switched off for the agent.".to_owned(), ends);
     }
     if it.push
         && let Some(told) = wake_reason(best)
@@ -256,6 +263,13 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
             "The action is open to its agents.".to_owned(),
         ),
         condition(
+            "switched_on",
+            !it.switched_off,
+            json!({}),
+            None,
+            if it.switched_off { "The action is switched off for its agents." } else { "The action is switched on." }.to_owned(),
+        ),
+        condition(
             "heard",
             best.is_some_and(|b| b.online),
             json!({"last_contact": shown(best.and_then(|b| b.last_contact))}),
@@ -299,6 +313,7 @@ mod tests {
             run: RunState::Waiting,
             open_to_strangers: true,
             push: false,
+            switched_off: false,
             candidates: vec![agent()],
         }
     }
@@ -319,6 +334,7 @@ mod tests {
         assert_eq!(key(|s| s.run = RunState::Paused), "run_paused");
         assert_eq!(key(|s| s.candidates.clear()), "no_agent");
         assert_eq!(key(|s| s.open_to_strangers = false), "not_verified");
+        assert_eq!(key(|s| s.switched_off = true), "switched_off");
         assert_eq!(key(|s| s.candidates[0].last_contact = None), "never_contacted");
         assert_eq!(key(|s| s.candidates[0].online = false), "agent_silent");
         assert_eq!(key(|s| (s.assignment.attempt, s.assignment.status) = (1, Status::Prepared { from: lease })), "retry");

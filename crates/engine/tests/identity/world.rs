@@ -163,7 +163,7 @@ impl World {
 
     pub fn look(&self, machine: &Machine) -> Look {
         let hello =
-            Hello { protocol: machine.protocol, foreign_id: machine.id.clone(), version: None, address: Some(machine.address.clone()) };
+            Hello { protocol: machine.protocol, foreign_id: machine.id.clone(), version: None, address: Some(machine.address.clone()), vouched: false };
         self.read(move |rx, cx| contact::look(rx, cx, &hello))
     }
 

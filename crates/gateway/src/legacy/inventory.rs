@@ -3,15 +3,15 @@
 use super::Message;
 use super::reply::{Form, Reply};
 use super::speaker::Speaker;
-use crate::gateway::{Gateway, address};
+use crate::gateway::Gateway;
+use crate::store::Sender;
 use crate::turns::Turn;
 use axum::http::StatusCode;
 use muster_core::fleet::Protocol;
 use muster_core::inventory::{Row, Told, text};
-use muster_engine::intake::{self, Arrival, Stored};
-use muster_engine::{Error, Heard};
+use muster_engine::Error;
+use muster_engine::intake::{Patience, Stored};
 use muster_wire::legacy::answer as words;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The tag of a device that has none (`docs/protocols/ocs.md`, "Answers").
@@ -48,38 +48,22 @@ async fn turn(gateway: &Gateway, form: Form, device_id: &str) -> Option<Turn> {
     }
 }
 
-#[tracing::instrument(name = "gateway.legacy.inventory", level = "debug", skip_all, fields(device_id, ?protocol, peer = ?speaker.peer), err(level = "info"))]
+/// Who sends a message, and its inventory with what was prepared of it.
 async fn store(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_id: &str, message: Message) -> Result<Stored, Error> {
-    let engine = &gateway.inner.engine;
     let version = speaker.version(&message.request);
     let Message { request, .. } = message;
-    let nothing = || Error::invalid("inventory/no-content", "", "the inventory has no CONTENT");
-    let arrival = Arrival {
+    let told = request.inventory.ok_or_else(|| Error::invalid("inventory/no-content", "", "the inventory has no CONTENT"))?;
+    let sender = Sender {
         protocol,
-        own: None,
-        foreign_id: Some(device_id.to_owned()),
-        old_foreign_id: request.old_device_id,
+        device_id: device_id.to_owned(),
+        old_device_id: request.old_device_id,
         glpi_id: speaker.glpi_id.clone(),
-        version: version.clone(),
-        source: speaker.peer,
-        told: Arc::from(request.inventory.ok_or_else(nothing)?),
-        unchanged: BTreeMap::new(),
-    };
-    let cx = gateway.cx().await?;
-    let stored = intake::store(engine, &cx, Arc::new(arrival)).await?;
-    engine.count_inventory();
-    let at = engine.now();
-    engine.heard(Heard {
-        agent: stored.agent,
-        device: stored.device,
-        at,
-        next: None,
-        address: address(speaker.peer),
         version,
-        inventory: true,
-    });
-    tracing::debug!(device = %stored.device, new = stored.new_agent, written = stored.written.len(), removed = stored.removed.len(), "stored");
-    Ok(stored)
+        peer: speaker.peer,
+        proxies: speaker.proxies.clone(),
+        pass: speaker.pass.clone(),
+    };
+    crate::store::inventory(gateway, sender, Arc::from(told), Patience::None).await
 }
 
 /// Names and values of the account information that came.

@@ -1,14 +1,18 @@
 //! Agents that speak XML: FusionInventory, GLPI agents in their legacy form, OCS (`docs/protocols/legacy-xml.md`, `ocs.md`).
 //!
 //! Lives here: reading a message and what each kind of it is answered. Who speaks is told in [`speaker`], answers are dressed in
-//! [`reply`], inventories are in [`inventory`].
+//! [`reply`], inventories are in [`inventory`]. Messages in GLPI's JSON come here too and are handed to [`crate::glpi`].
 
 mod inventory;
 mod reply;
 mod speaker;
 
+pub(crate) use speaker::Speaker;
+
+use crate::auth::{self, NoPass};
 use crate::bodies::{Refusal, read};
-use crate::gateway::{Gateway, address};
+use crate::gateway::Gateway;
+use crate::glpi as native;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -19,7 +23,6 @@ use muster_wire::body::{Coding, Decoded};
 use muster_wire::glpi;
 use muster_wire::legacy::{Message as Request, ParseError, Query, answer as words, read_message};
 use reply::{Form, Reply};
-use speaker::Speaker;
 use std::net::IpAddr;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -28,7 +31,7 @@ enum Document {
     /// A message.
     Message(Box<Message>),
     /// GLPI's native form.
-    Json,
+    Native(Box<native::Document>),
     /// A stream that ended early.
     Cut(Box<Message>),
     /// Nothing to be understood.
@@ -39,17 +42,21 @@ enum Document {
 struct Message {
     request: Request,
     coding: Coding,
+    /// The document as it came, of results that are kept.
+    raw: Option<Vec<u8>>,
 }
 
 fn read_document(decoded: Decoded, speaker: &Speaker) -> Document {
     let first = decoded.bytes.iter().find(|b| !b.is_ascii_whitespace());
     if matches!(first, Some(b'{' | b'[')) {
-        return Document::Json;
+        return Document::Native(Box::new(native::read(decoded)));
     }
+    let raw = may_be_result(&decoded.bytes).then(|| decoded.bytes.clone());
     match read_message(decoded.bytes, speaker.agent.dialect) {
         Err(error) => Document::Bad(error),
         Ok(request) => {
-            let message = Box::new(Message { request, coding: decoded.coding });
+            let raw = raw.filter(|_| is_result(&request));
+            let message = Box::new(Message { request, coding: decoded.coding, raw });
             if decoded.truncated { Document::Cut(message) } else { Document::Message(message) }
         }
     }
@@ -58,40 +65,71 @@ fn read_document(decoded: Decoded, speaker: &Speaker) -> Document {
 /// Answers a message.
 pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr>, body: Body) -> Response {
     let options = &gateway.inner.options;
-    let speaker = Speaker::of(parts, peer);
-    let reply = match read(&parts.headers, body, options.body_bytes_max, options.body_time).await {
-        Ok(raw) => take(gateway, &speaker, &raw).await,
-        Err(refusal) => refused(&speaker, &refusal),
+    let mut speaker = Speaker::of(parts, peer);
+    // Read before anything is refused: agents send the whole body before they look at an answer.
+    let raw = match read(&parts.headers, body, options.body_bytes_max, options.body_time).await {
+        Ok(raw) => raw,
+        Err(refusal) => return refused(&speaker, &refusal).into_response(gateway),
     };
-    reply.into_response(gateway)
+    match auth::check(gateway, &parts.headers, peer).await {
+        Ok(pass) => speaker.pass = pass,
+        Err(no_pass) => return not_let_in(gateway, &speaker, &no_pass),
+    }
+    take(gateway, &speaker, &raw).await
 }
 
-async fn take(gateway: &Gateway, speaker: &Speaker, raw: &Bytes) -> Reply {
+/// A refusal of who shows nothing that counts, in the caller's form and with what would count.
+pub(crate) fn not_let_in(gateway: &Gateway, speaker: &Speaker, no_pass: &NoPass) -> Response {
+    let form = if speaker.glpi_id.is_some() { None } else { Some(speaker.form()) };
+    let refuse = |status, text: &str| match form {
+        Some(form) => Reply::refuse(form, status, text).into_response(gateway),
+        None => Reply::json(status, glpi::status_error(text)).into_response(gateway),
+    };
+    let response = match no_pass {
+        NoPass::Challenge(_) => refuse(StatusCode::UNAUTHORIZED, "this server listens to agents with a name and secret, or a token, only"),
+        NoPass::TooMany => refuse(StatusCode::TOO_MANY_REQUESTS, "too many wrong secrets came from this address; come again later"),
+        NoPass::Busy => return Reply::later(speaker.form(), "too many secrets are being checked; come again later").into_response(gateway),
+        NoPass::Fault(error) => return Reply::error(speaker.form(), error).into_response(gateway),
+    };
+    auth::with_challenge(response, no_pass)
+}
+
+async fn take(gateway: &Gateway, speaker: &Speaker, raw: &Bytes) -> Response {
     let known = speaker.clone();
     let unpacked = gateway.inner.unpacking.unpack(raw, move |decoded| read_document(decoded, &known)).await;
     // The share of memory is held until the answer is made.
-    let (document, _share): (Document, OwnedSemaphorePermit) = match unpacked {
+    let (document, share): (Document, OwnedSemaphorePermit) = match unpacked {
         Ok(found) => found,
-        Err(refusal) => return refused(speaker, &refusal),
+        Err(refusal) => return refused(speaker, &refusal).into_response(gateway),
     };
-    match document {
+    let reply = match document {
+        Document::Native(document) => return native::answer(gateway, speaker, *document, share).await,
         Document::Message(message) => dispatch(gateway, speaker, *message).await,
         // The agent forgets what it told as soon as it sees 200 (`docs/protocols/ocs.md`, "Answers"): it shall tell it again.
         Document::Cut(message) if speaker.protocol(&message.request) == Protocol::Ocs => {
             Reply::refuse(Form::Ocs, StatusCode::INTERNAL_SERVER_ERROR, "the compressed stream ends before its end")
         }
         Document::Cut(message) => dispatch(gateway, speaker, *message).await,
-        Document::Json => {
-            tracing::debug!(agent = ?speaker.agent, "a message in GLPI's native form was refused");
-            let text = "this server speaks the legacy XML form of this protocol; begin with PROLOG";
-            Reply::json(StatusCode::BAD_REQUEST, glpi::status_error(text))
-        }
         Document::Bad(error) => {
             let form = speaker.form();
             tracing::info!(peer = ?speaker.peer, agent = ?speaker.agent, %error, "a message was not understood");
             Reply::refuse(form, reply::parse_status(form, error.kind), &error.to_string())
         }
-    }
+    };
+    reply.into_response(gateway)
+}
+
+/// Whether a message is worth a copy, because it may be a result to be kept. Inventories, the many, say so near their end.
+fn may_be_result(bytes: &[u8]) -> bool {
+    const QUERY: &[u8] = b"<QUERY>";
+    let query = bytes.windows(QUERY.len()).rposition(|w| w == QUERY).map(|at| &bytes[at + QUERY.len()..]);
+    !query.is_some_and(|q| q.starts_with(b"INVENTORY") || q.starts_with(b"PROLOG"))
+}
+
+/// Whether a message carries a result of a network task, and not only that one began or ended.
+fn is_result(request: &Request) -> bool {
+    let content = request.content.as_ref().and_then(|root| root.child("content"));
+    matches!(request.query, Query::NetDiscovery | Query::SnmpQuery) && content.is_some_and(|c| c.child("device").is_some())
 }
 
 fn refused(speaker: &Speaker, refusal: &Refusal) -> Reply {
@@ -118,6 +156,10 @@ async fn dispatch(gateway: &Gateway, speaker: &Speaker, message: Message) -> Rep
     }
     let coding = message.coding;
     match (form, &message.request.query) {
+        // Who sends its UUID takes this answer as the way to the native form (`docs/protocols/glpi-native.md`, "The way there").
+        (_, Query::Prolog) if protocol == Protocol::Glpi && speaker.glpi_id.is_some() => {
+            Reply::json(StatusCode::OK, glpi::status_pending())
+        }
         (_, Query::Prolog) => match prolog(gateway, speaker, protocol, &device_id).await {
             Ok(text) => Reply::said(form, coding, &text),
             Err(error) => Reply::error(form, &error),
@@ -125,8 +167,13 @@ async fn dispatch(gateway: &Gateway, speaker: &Speaker, message: Message) -> Rep
         (_, Query::Inventory) => inventory::answer(gateway, speaker, protocol, message).await,
         (Form::Ocs, Query::Update) => Reply::said(form, coding, &words::no_update()),
         (Form::Ocs, Query::Download | Query::Notify | Query::Snmp) => Reply::nothing(),
-        // Nobody here has asked for it, so nothing waits for it.
-        (Form::Xml, Query::NetDiscovery | Query::SnmpQuery) => Reply::said(form, coding, &words::empty_reply()),
+        (Form::Xml, query @ (Query::NetDiscovery | Query::SnmpQuery)) => {
+            let kind = if *query == Query::NetDiscovery { native::DISCOVERY } else { native::NETINVENTORY };
+            match native::keep(gateway, speaker, protocol, device_id, kind, message.raw).await {
+                Ok(()) => Reply::said(form, coding, &words::empty_reply()),
+                Err(error) => Reply::error(form, &error),
+            }
+        }
         (_, query) => Reply::refuse(form, StatusCode::BAD_REQUEST, &format!("QUERY {query:?} is not known here")),
     }
 }
@@ -134,12 +181,13 @@ async fn dispatch(gateway: &Gateway, speaker: &Speaker, message: Message) -> Rep
 #[tracing::instrument(name = "gateway.legacy.prolog", level = "debug", skip_all, fields(device_id, ?protocol, peer = ?speaker.peer), err(level = "info"))]
 async fn prolog(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_id: &str) -> Result<String, Error> {
     let engine = &gateway.inner.engine;
-    let cx = gateway.cx().await?;
+    let cx = gateway.cx_with(speaker.pass.as_ref()).await?;
     let hello = contact::Hello {
         protocol,
         foreign_id: device_id.to_owned(),
         version: speaker.agent.version.clone(),
-        address: address(speaker.peer),
+        address: speaker.address(),
+        vouched: speaker.is_vouched(),
     };
     let asked = hello.clone();
     let look = engine.read(&cx, move |rx, cx| contact::look(rx, cx, &asked)).await?;

@@ -6,37 +6,56 @@
 //! DEVICEID of the dated form is OCS and any other FusionInventory.
 
 use super::reply::Form;
+use crate::auth::Pass;
 use crate::doors::is_ocs_path;
+use crate::gateway::address;
 use axum::http::header;
 use axum::http::request::Parts;
 use muster_core::fleet::{Protocol, is_dated_deviceid};
 use muster_core::ids::AgentId;
+use muster_core::limits::PROXIES_MAX;
+use muster_wire::glpi::{AGENT_ID_HEADER, PROXY_ID_HEADER, REQUEST_ID_HEADER};
 use muster_wire::legacy::{Dialect, Message as Request, Query, UserAgent};
 use std::net::IpAddr;
 
 /// What a request's head tells of its sender.
 #[derive(Clone, Debug)]
-pub(super) struct Speaker {
+pub(crate) struct Speaker {
     /// What the User-Agent tells.
     pub agent: UserAgent,
     /// Where it comes from.
     pub peer: Option<IpAddr>,
     /// A GLPI agent's UUID, lower case.
     pub glpi_id: Option<String>,
+    /// The id of its request, 8 upper-case hexadecimal digits.
+    pub request_id: Option<String>,
+    /// UUIDs of the proxy agents that passed the request on; the peer is then the last of them and not the agent.
+    pub proxies: Vec<String>,
+    /// The credential it came with.
+    pub pass: Option<Pass>,
     ocs_path: bool,
 }
 
 impl Speaker {
-    pub(super) fn of(parts: &Parts, peer: Option<IpAddr>) -> Self {
+    pub(crate) fn of(parts: &Parts, peer: Option<IpAddr>) -> Self {
         let told = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
         // Of the same form as our own ids: a UUID.
-        let glpi_id = told("glpi-agent-id").and_then(|id| id.parse::<AgentId>().ok()).map(|id| id.to_string());
+        let uuid = |id: &str| id.trim().parse::<AgentId>().ok().map(|id| id.to_string());
+        let proxies = told(PROXY_ID_HEADER).unwrap_or_default();
         Self {
             agent: Dialect::from_user_agent(told(header::USER_AGENT.as_str()).unwrap_or_default()),
             peer,
-            glpi_id,
+            glpi_id: told(AGENT_ID_HEADER).and_then(uuid),
+            request_id: told(REQUEST_ID_HEADER).and_then(request_id),
+            proxies: proxies.split(',').filter_map(uuid).take(PROXIES_MAX).collect(),
+            pass: None,
             ocs_path: is_ocs_path(parts.uri.path()),
         }
+    }
+
+    /// The agent's own address, where it is known.
+    pub(crate) fn address(&self) -> Option<String> {
+        address(self.peer).filter(|_| self.proxies.is_empty())
     }
 
     /// The form of answers as long as the document is not known.
@@ -46,6 +65,11 @@ impl Speaker {
     }
 
     /// The protocol of a message, by the rule above.
+    /// Whether it showed a credential that verifies.
+    pub(crate) fn is_vouched(&self) -> bool {
+        self.pass.as_ref().is_some_and(|pass| pass.verified)
+    }
+
     pub(super) fn protocol(&self, request: &Request) -> Protocol {
         match request.dialect {
             Dialect::FusionInventory => Protocol::Fusioninventory,
@@ -69,10 +93,37 @@ impl Speaker {
     }
 }
 
+/// A request's id in the one form that agents use.
+fn request_id(text: &str) -> Option<String> {
+    let is_one = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_one.then(|| text.to_ascii_uppercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use muster_wire::legacy::read_message;
+
+    #[test]
+    fn ids_are_read_from_the_headers_and_anything_else_there_is_none() {
+        let told = |name: &str, value: &str| {
+            let (parts, ()) = axum::http::Request::post("/").header(name, value).body(()).expect("a request").into_parts();
+            Speaker::of(&parts, "10.0.0.9".parse().ok())
+        };
+        const A: &str = "439863b4-e55b-11f1-bbb4-29fb1a65435a";
+        const B: &str = "488aa7b0-e55b-11f1-951f-61fb1a65435a";
+        assert_eq!(told("GLPI-Agent-ID", &A.to_uppercase()).glpi_id.as_deref(), Some(A));
+        assert_eq!(told("GLPI-Agent-ID", "someone").glpi_id, None);
+        for (text, id) in
+            [("dd9617ce", Some("DD9617CE")), ("DD9617CE", Some("DD9617CE")), ("DD9617C", None), ("DD9617CEF", None), ("DD9617CG", None)]
+        {
+            assert_eq!(told("GLPI-Request-ID", text).request_id.as_deref(), id, "{text}");
+        }
+        assert_eq!(told("GLPI-Proxy-ID", &format!("{A}, {B},x,")).proxies, [A, B]);
+        assert_eq!(told("GLPI-Proxy-ID", &[A; 20].join(",")).proxies.len(), PROXIES_MAX);
+        assert_eq!(told("GLPI-Proxy-ID", A).address(), None, "the peer is the proxy");
+        assert_eq!(told("GLPI-Proxy-ID", "x").address().as_deref(), Some("10.0.0.9"));
+    }
 
     fn protocol(agent: &str, path: &str, glpi_id: bool, xml: &str) -> Protocol {
         let mut builder = axum::http::Request::post(path).header("user-agent", agent);

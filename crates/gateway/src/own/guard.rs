@@ -54,7 +54,7 @@ impl Nonces {
     }
 }
 
-/// Failed attempts to join, by address.
+/// Failed attempts to join or to show a secret, by address.
 #[derive(Default)]
 pub(crate) struct Failures {
     sources: Mutex<BTreeMap<IpAddr, (i64, u32)>>,
@@ -74,13 +74,13 @@ fn source(peer: Option<IpAddr>) -> IpAddr {
 
 impl Failures {
     /// Whether an address has failed too often within the minute.
-    pub(super) fn too_many(&self, peer: Option<IpAddr>, now: i64) -> bool {
+    pub(crate) fn too_many(&self, peer: Option<IpAddr>, now: i64) -> bool {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.get(&source(peer)).is_some_and(|(since, count)| *count >= FAILURES_MAX && now - since < MINUTE_MS)
     }
 
     /// Notes a failure.
-    pub(super) fn note(&self, peer: Option<IpAddr>, now: i64) {
+    pub(crate) fn note(&self, peer: Option<IpAddr>, now: i64) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         if sources.len() >= SOURCES_MAX {
             sources.retain(|_, (since, _)| now - *since < MINUTE_MS);

@@ -7,7 +7,7 @@ use muster_core::fleet::Protocol;
 use muster_core::inventory::{Canonical, Completeness, hash};
 use muster_core::limits::SECTIONS_MAX;
 use muster_engine::Heard;
-use muster_engine::intake::{self, Arrival, NOT_HELD};
+use muster_engine::intake::{self, Arrival, NOT_HELD, Patience};
 use muster_wire::body::Decoded;
 use muster_wire::glpi_content;
 use muster_wire::native::{InventoryAnswer, InventoryRequest};
@@ -109,7 +109,7 @@ async fn store(call: &Call<'_>, told: Told) -> Result<(), muster_engine::Error> 
         unchanged,
     };
     let cx = call.gateway.cx_in(call.agent.org);
-    let stored = intake::store(engine, &cx, Arc::new(arrival)).await?;
+    let stored = intake::store(engine, &cx, Arc::new(arrival), Patience::None).await?;
     engine.count_inventory();
     let (agent, device, at) = (stored.agent, stored.device, engine.now());
     engine.heard(Heard { agent, device, at, next: None, address: address(call.peer), version: None, inventory: true });

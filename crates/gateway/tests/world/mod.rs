@@ -1,23 +1,27 @@
 //! A server in memory with the agents' doors before it, and what agents would send.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod recorded;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use ed25519_dalek::SigningKey;
 use http_body_util::BodyExt as _;
-use muster_core::access::Caller;
+use muster_core::access::{AgentCredential, Caller};
 use muster_core::fleet::{Agent, Device, HistoryEntry};
-use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId};
+use muster_core::ids::{AgentCredentialId, AgentId, AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::page::PageRequest;
 use muster_core::tasks::{AssignmentRow, State};
 use muster_core::time::{HandClock, Timestamp};
 use muster_engine::runs::Start;
-use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Engine, SeededRandom, Store, Tx, access, runs, tasks, workers};
+use muster_engine::{
+    AgentFilter, AssignmentFilter, Cx, DeviceFilter, Engine, SeededRandom, Store, Tx, access, fleet, runs, tasks, workers,
+};
 use muster_gateway::{Gateway, Options, router};
 use muster_wire::body::{Coding, decode_body, encode_body};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,6 +53,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    pub fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).expect("text")
     }
@@ -133,6 +142,49 @@ impl World {
 
     pub async fn agents(&self, device: DeviceId) -> Vec<Agent> {
         self.engine.read(&self.cx(), move |rx, _| Ok(rx.agents_of(device)?)).await.expect("agents")
+    }
+
+    pub async fn all_agents(&self) -> Vec<Agent> {
+        let page = PageRequest { limit: 1_000, ..PageRequest::default() };
+        let list = self.engine.read(&self.cx(), move |rx, cx| Ok(rx.agents(cx.org, &AgentFilter::default(), &page)?.items)).await;
+        list.expect("agents").into_iter().map(|(agent, _)| agent).collect()
+    }
+
+    pub async fn agent(&self) -> Agent {
+        let mut agents = self.all_agents().await;
+        assert_eq!(agents.len(), 1, "{agents:?}");
+        agents.remove(0)
+    }
+
+    /// The inventory of a device, in the shape of the GLPI inventory format.
+    pub async fn inventory(&self, device: DeviceId) -> Map<String, Value> {
+        self.engine.read(&self.cx(), move |rx, cx| Ok(fleet::device_inventory(rx, cx, device, &[])?.1)).await.expect("an inventory")
+    }
+
+    /// The documents that are kept of an agent, of a kind, newest first.
+    pub async fn kept(&self, agent: AgentId, kind: &'static str) -> Vec<String> {
+        let found = self.engine.read(&self.cx(), move |rx, _| Ok(rx.documents(agent, kind)?)).await.expect("documents");
+        found.into_iter().map(|d| String::from_utf8(d.document).expect("text")).collect()
+    }
+
+    /// Changes settings, and lets the time pass until they are felt.
+    pub async fn settings(&self, patch: Value) {
+        let patch = patch.as_object().cloned().expect("an object");
+        let change = move |tx: &mut Tx, cx: &Cx| access::settings_update(tx, cx, &patch, None);
+        self.engine.write("settings", &self.cx(), change).await.expect("changed");
+        self.clock.advance(std::time::Duration::from_secs(10));
+    }
+
+    /// Adds a credential of foreign agents.
+    pub async fn credential(&self, name: &str, secret: &str, verified: bool) -> AgentCredentialId {
+        let (name, secret) = (name.to_owned(), access::password_hash(secret).expect("a hash"));
+        let add = move |tx: &mut Tx, cx: &Cx| {
+            let id = cx.id();
+            let made = AgentCredential { id, org: cx.org, name: name.clone(), secret: secret.clone(), verified, created: cx.now };
+            tx.agent_credential_insert(&made)?;
+            Ok(id)
+        };
+        self.engine.write("credential", &self.cx(), add).await.expect("added")
     }
 
     /// The history of a device, newest first.

@@ -3,8 +3,8 @@
 use super::house::{HERE, NOW, THERE, all_pages, id, later, org, orgs, read, write};
 use super::world::{World, on_all};
 use crate::KeptAnswer;
-use muster_core::access::{AuditEntry, JoinToken, Person, Role, Token};
-use muster_core::ids::{JoinTokenId, OrgId, TokenId, UserId};
+use muster_core::access::{AgentCredential, AuditEntry, JoinToken, Person, Role, Token};
+use muster_core::ids::{AgentCredentialId, JoinTokenId, OrgId, TokenId, UserId};
 use muster_core::page::PageRequest;
 use muster_core::time::Timestamp;
 use serde_json::json;
@@ -20,6 +20,7 @@ on_all! {
     all_sessions_but_one_end_together
     a_token_opens_until_it_ends_or_is_removed
     a_join_token_is_used_as_often_as_it_says
+    a_credential_of_agents_is_found_by_its_name_until_it_is_removed
     the_audit_log_goes_backwards_page_by_page
     the_audit_log_of_an_organization_is_its_own
     an_answer_is_kept_for_a_day
@@ -45,6 +46,28 @@ fn an_organization_keeps_its_name_to_itself(w: &World) {
     assert!(!write(w, |tx| tx.org_insert(&org(OrgId(id(3)), "here"))));
     let found = read(w, |rx| Ok((rx.orgs()?, rx.org(HERE)?, rx.org_named("there")?, rx.org(OrgId(id(3)))?, rx.org_named("")?)));
     assert_eq!(found, (vec![org(HERE, "here"), org(THERE, "there")], Some(org(HERE, "here")), Some(org(THERE, "there")), None, None));
+}
+
+fn a_credential_of_agents_is_found_by_its_name_until_it_is_removed(w: &World) {
+    orgs(w);
+    let credential = |n: u128, org, name: &str| AgentCredential {
+        id: AgentCredentialId(id(n)),
+        org,
+        name: name.to_owned(),
+        secret: "phc".to_owned(),
+        verified: n == 5,
+        created: NOW,
+    };
+    let (five, six) = (credential(5, HERE, "paris"), credential(6, THERE, "rome"));
+    let all = [five.clone(), six.clone()];
+    write(w, move |tx| all.iter().try_for_each(|c| tx.agent_credential_insert(c)));
+    assert_eq!(read(w, |rx| rx.agent_credential_named("paris")), Some(five.clone()));
+    assert_eq!(read(w, |rx| Ok((rx.agent_credential(AgentCredentialId(id(6)))?, rx.agent_credential_named("Paris")?))), (Some(six), None));
+    let page = PageRequest::default();
+    assert_eq!(read(w, move |rx| rx.agent_credentials(HERE, &page)).items, [five]);
+    let remove = |w: &World| write(w, |tx| tx.agent_credential_delete(AgentCredentialId(id(5))));
+    assert_eq!((remove(w), remove(w)), (true, false));
+    assert_eq!(read(w, |rx| rx.agent_credential_named("paris")), None);
 }
 
 fn settings_change_only_at_the_version_that_was_read(w: &World) {

@@ -3,7 +3,9 @@
 use super::house::{HERE, NOW, THERE, all_pages, id, inventory, later, new_agent, orgs, put, read, write};
 use super::world::{World, on_all};
 use crate::{AgentFilter, DeviceFilter, DeviceGroup, Heard, Software};
-use muster_core::fleet::{Agent, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, Summary, VerifiedBy};
+use muster_core::fleet::{
+    Agent, AgentTold, Capacity, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, Summary, VerifiedBy,
+};
 use muster_core::ids::{AgentId, DeviceId};
 use muster_core::page::PageRequest;
 use muster_core::query::Query;
@@ -19,6 +21,7 @@ on_all! {
     devices_are_counted_and_grouped
     agents_are_narrowed_by_every_filter
     agents_are_looked_up_by_what_they_say
+    what_an_agent_tells_of_itself_is_noted
     a_key_made_anew_is_a_new_life
     presence_never_goes_backwards
     evidence_finds_the_devices_that_share_it
@@ -244,6 +247,33 @@ fn agents_are_looked_up_by_what_they_say(w: &World) {
     assert_eq!(read(w, |rx| Ok((rx.agent_with_key(&[8; 32])?, rx.agent(AgentId(id(1)))?))), (None, None));
     let of = read(w, |rx| rx.agents_of_all(&[DeviceId(id(11)), DeviceId(id(10)), DeviceId(id(99))]));
     assert_eq!(of.iter().map(|a| a.id.0.as_u128()).collect::<Vec<_>>(), [1010, 2010, 1011, 2011]);
+}
+
+fn what_an_agent_tells_of_itself_is_noted(w: &World) {
+    furnish(w);
+    let agent = |w: &World| read(w, |rx| rx.agent(AgentId(id(1010)))).unwrap();
+    let before = agent(w);
+    assert_eq!((before.capacities.len(), before.disabled.len(), before.proxies.len()), (0, 0, 0));
+    let capacities = vec![Capacity { name: "deploy".to_owned(), version: Some("3.3".to_owned()), enabled: false }];
+    let told = AgentTold { protocol: Protocol::Glpi, glpi_id: Some("g".to_owned()), capacities, port: Some(65_535), proxies: Vec::new() };
+    let (first, expected) = (told.clone(), told.clone());
+    write(w, move |tx| tx.agent_told(AgentId(id(1010)), &first));
+    let after = agent(w);
+    assert_eq!((AgentTold::of(&after), after.address, after.version_no), (expected, before.address, before.version_no));
+    assert_eq!(read(w, |rx| rx.agents_glpi("g")).len(), 1);
+    // What is not told anew stays; behind a proxy there is no address.
+    let later = AgentTold { glpi_id: None, port: None, proxies: vec!["p".to_owned()], ..told };
+    write(w, move |tx| tx.agent_told(AgentId(id(1010)), &later));
+    let after = agent(w);
+    assert_eq!(
+        (after.glpi_id.as_deref(), after.port, after.proxies.as_slice(), after.address),
+        (Some("g"), Some(65_535), &["p".to_owned()][..], None)
+    );
+    let mut off = agent(w);
+    off.disabled = vec!["inventory".to_owned()];
+    let patch = off.clone();
+    assert!(write(w, move |tx| tx.agent_update(&patch)));
+    assert_eq!(agent(w).disabled, off.disabled);
 }
 
 fn a_key_made_anew_is_a_new_life(w: &World) {

@@ -9,6 +9,7 @@ mod house;
 mod identity;
 mod inline;
 mod inventory;
+mod kept;
 mod links;
 mod paging;
 mod plans;

@@ -75,6 +75,9 @@ fn what_an_agent_does_goes_through_an_index() {
     indexed("candidates_of", |rx| rx.candidates_of(DeviceId(id(10))).map(|_| ()));
     indexed("identity_log", |rx| rx.identity_log(HERE, DeviceId(id(10)), 100).map(|_| ()));
     indexed("merged_into", |rx| rx.merged_into(HERE, DeviceId(id(10))).map(|_| ()));
+    indexed("documents", |rx| rx.documents(AgentId(id(1010)), "netdiscovery").map(|_| ()));
+    indexed("documents_count", |rx| rx.documents_count(AgentId(id(1010))).map(|_| ()));
+    indexed("agent_credential_named", |rx| rx.agent_credential_named("paris").map(|_| ()));
     indexed("agent_with_key", |rx| rx.agent_with_key(b"key").map(|_| ()));
     indexed("strangers_from", |rx| rx.strangers_from("10.0.0.1", NOW).map(|_| ()));
     indexed("evidence_of", |rx| rx.evidence_of(DeviceId(id(10))).map(|_| ()));
