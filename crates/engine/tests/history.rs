@@ -1,7 +1,7 @@
 //! Changes, dates compared and programs across the fleet: on SQLite, on PostgreSQL and on the simulator's store.
 
 use muster_core::access::Caller;
-use muster_core::fleet::Protocol;
+use muster_core::fleet::{NewAgent, Protocol};
 use muster_core::ids::{DeviceId, OrgId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Print};
 use muster_core::page::{Page, PageRequest};
@@ -189,22 +189,39 @@ fn every_former_state_of_a_device_is_found_again(w: &World) {
 }
 
 fn the_source_of_a_section_may_change_between_two_instants(w: &World) {
-    let machine = |programs: &[&str]| {
-        json!({"hardware": [{"name": "pc", "uuid": "4c4c4544-0042-3510-8051-b4c04f4d3132"}],
-            "bios": [{"ssn": "SN-4711-X"}], "networks": [{"mac": "00:1b:21:0a:0b:0c", "type": "ethernet"}], "softwares": softwares(programs)})
-    };
+    let machine = |programs: &[&str]| json!({"hardware": [{"name": "pc"}], "softwares": softwares(programs)});
     let first = w.tell_in(w.org, Protocol::Ocs, "pc", machine(&["bash 5.1"]));
     let before = w.engine.now();
-    let second = w.tell_in(w.org, Protocol::Glpi, "pc", machine(&["bash 5.2"]));
+    // A second agent of the same device, of a protocol that goes before.
+    let (org, device) = (w.org, first.device);
+    let beside = move |tx: &mut muster_engine::Tx, cx: &Cx| {
+        let foreign_id = Some("beside-2026-11-21-03-09-07".to_owned());
+        let id = cx.id();
+        let new = NewAgent {
+            id,
+            org,
+            device,
+            protocol: Protocol::Glpi,
+            foreign_id,
+            glpi_id: None,
+            public_key: None,
+            version: None,
+            verified: false,
+            source: None,
+        };
+        tx.agent_insert(&new, cx.now)?;
+        Ok(id)
+    };
+    w.engine.write_now("agent", &w.cx(w.org), beside).expect("known");
+    let second = w.tell_in(w.org, Protocol::Glpi, "beside", machine(&["bash 5.2"]));
+    assert_eq!((second.device, second.agent == first.agent), (first.device, false));
     let after = w.engine.now();
-    if first.device != second.device {
-        // Two agents that are not one device are two devices: nothing to compare then.
-        assert!(w.changes(first.device, before, after).is_empty());
-        return;
-    }
-    let changes = w.changes(first.device, before, after);
-    let programs = changes.iter().find(|s| s.section == "softwares").expect("the better source tells another version");
-    assert_eq!((programs.agent, programs.pairs.changed.len()), (second.agent, 1));
+    let changes = w.changes(device, before, after);
+    assert_eq!(changes.len(), 1, "hardware is the same from both: {changes:?}");
+    assert_eq!((changes[0].agent, changes[0].pairs.changed.len(), changes[0].exact), (second.agent, 1, true));
+    // What the outranked agent tells later changes nothing that is seen.
+    w.tell_in(w.org, Protocol::Ocs, "pc", machine(&["bash 4"]));
+    assert!(w.changes(device, after, w.engine.now()).is_empty());
 }
 
 fn pages_of_changes_show_every_row_once_whatever_their_length(w: &World) {

@@ -172,6 +172,7 @@ impl Plan {
 /// Runs it.
 pub async fn run(plan: &Plan) -> anyhow::Result<()> {
     let fleet = Fleet::new(plan.protocol, plan.seed, plan.programs.clone())?;
+    plan.postgres_pid.map_or(Ok(()), peer::is_postgres)?;
     let peer = Peer::server(plan.database.as_deref(), plan.tls)?;
     let api = Api::new(&peer, peer.token(plan.database.as_deref())?, plan.tls)?;
     let before = api.devices().await?;

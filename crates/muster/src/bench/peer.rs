@@ -27,7 +27,7 @@ impl Peer {
     /// A Muster server: the embedded database in a directory of its own, or PostgreSQL.
     pub fn server(database: Option<&str>, tls: bool) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = muster()?;
         command.args(["server", "--listen", "127.0.0.1:0", "--log", "error", "--data"]).arg(data.path());
         if let Some(url) = database {
             command.args(["--database", url]);
@@ -41,7 +41,7 @@ impl Peer {
     /// The bare HTTP server of the floor.
     pub fn bare(tls: bool) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = muster()?;
         command.args(["bench", "bare-http", "--keys"]).arg(data.path().join("keys"));
         if tls {
             command.arg("--tls");
@@ -77,7 +77,7 @@ impl Peer {
 
     /// An administrator's token.
     pub fn token(&self, database: Option<&str>) -> anyhow::Result<String> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = muster()?;
         command.args(["admin", "token", "create", "--name", "bench", "--role", "admin"]);
         match database {
             Some(url) => command.args(["--database", url]),
@@ -103,6 +103,16 @@ impl Peer {
         };
         Ok(Memory { resident: value("VmRSS:"), peak: value("VmHWM:") })
     }
+}
+
+/// This program. Of the environment it is told nothing that configures a server: a run says all of it, and a database in use
+/// shall not be hit.
+fn muster() -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MUSTER_")) {
+        command.env_remove(name);
+    }
+    Ok(command)
 }
 
 impl Drop for Peer {
@@ -132,6 +142,13 @@ pub fn postgres_cpu(pid: u32) -> anyhow::Result<Duration> {
         }
     }
     Ok(sum)
+}
+
+/// Refuses a process that is no PostgreSQL: its figures would be nothing's.
+pub fn is_postgres(pid: u32) -> anyhow::Result<()> {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).with_context(|| format!("there is no process {pid}"))?;
+    ensure!(name.contains("postgres"), "process {pid} is '{}', not postgres; its id is the first line of postmaster.pid", name.trim());
+    Ok(())
 }
 
 /// What proc(5) tells of a process.
@@ -166,6 +183,8 @@ mod tests {
             std::hint::spin_loop();
         }
         assert!(Usage::of(u32::MAX).is_err());
+        let refused = is_postgres(std::process::id()).expect_err("this is a test").to_string();
+        assert!(refused.contains("not postgres"), "{refused}");
     }
 
     #[test]
