@@ -127,7 +127,7 @@ pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Docum
             finish(gateway, speaker, share, work).await
         }
         Message::Inventory(told) => {
-            let work = inventory::answer(gateway.clone(), speaker.clone(), *told, document.sections);
+            let work = inventory::answer(gateway.clone(), speaker.clone(), *told);
             finish(gateway, speaker, share, work).await
         }
         Message::Network(told) => {
