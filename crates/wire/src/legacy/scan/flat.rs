@@ -4,9 +4,10 @@
 //!
 //! Absent on purpose: what the elements mean. Names and texts are only found here, never copied.
 
-use super::super::{types, xml};
+use super::super::{Node, types, xml};
 use muster_core::limits::{DOCUMENT_DEPTH_MAX, DOCUMENT_ELEMENTS_MAX, FIELD_BYTES_MAX, SECTIONS_MAX};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// A piece of the text, byte offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(super) struct Structure {
     /// Canonical names of the sections, in the order in which they were met.
     pub sections: Vec<String>,
     pub elements: Vec<Element>,
+    /// What the standard reader made of the odd ones, by their place in `elements`.
+    pub odd: HashMap<usize, Node>,
     /// Name and text of the elements beside `<CONTENT>`.
     pub fields: Vec<(Span, Span)>,
 }
@@ -132,7 +135,7 @@ impl<'t> Flat<'t> {
             }
             let (text, _) = self.rest_of_leaf(&tag)?;
             let name = Span::new(start + 1, start + 1 + tag.name.len())?;
-            self.made.fields.push((name, text));
+            self.made.fields.push((name, Span::new(text.start, text.end)?));
         }
         self.skip_blanks();
         (has_content && self.at == self.bytes.len() && self.elements <= DOCUMENT_ELEMENTS_MAX).then_some(())
@@ -185,7 +188,7 @@ impl<'t> Flat<'t> {
                 _ => {
                     self.at = inner;
                     let (text, has_text) = self.rest_of_leaf(&tag)?;
-                    (Shape::Leaf, has_text, text.end as usize)
+                    (Shape::Leaf, has_text, text.end)
                 }
             }
         };
@@ -222,6 +225,7 @@ impl<'t> Flat<'t> {
             return None;
         }
         let section = self.canonical_section(&piece.node.name)?;
+        self.made.odd.insert(self.made.elements.len(), piece.node);
         let start = self.at;
         self.at += piece.end;
         let whole = Span::new(start, self.at)?;
@@ -256,7 +260,7 @@ impl<'t> Flat<'t> {
             return None;
         }
         let mut end = 1;
-        while rest.get(end).is_some_and(|b| is_name(*b)) {
+        while rest.get(end).is_some_and(|b| NAME[usize::from(*b)]) {
             end += 1;
         }
         if end == 1 || rest[1].is_ascii_digit() {
@@ -283,31 +287,55 @@ impl<'t> Flat<'t> {
         is_there
     }
 
-    /// The text of an element without elements, to behind its end tag, and whether it is surely not empty.
+    /// To behind the end tag of an element that has no elements: where its text is, and whether it is surely not empty.
     #[inline]
-    fn rest_of_leaf(&mut self, tag: &Open<'_>) -> Option<(Span, bool)> {
+    fn rest_of_leaf(&mut self, tag: &Open<'_>) -> Option<(Range<usize>, bool)> {
         let start = self.at;
         if tag.is_closed {
-            return Some((Span::new(start, start)?, false));
+            return Some((start..start, false));
         }
-        loop {
-            self.at += memchr::memchr2(b'<', b'&', self.bytes.get(self.at..)?)?;
-            if self.bytes[self.at] == b'<' {
-                break;
-            }
-            let (_, end) = xml::entity(&self.text[self.at + 1..])?;
-            self.at += end + 1;
+        let mut end = text_end(self.bytes, start)?;
+        while self.bytes[end] == b'&' {
+            end += 1 + xml::entity(&self.text[end + 1..])?.1;
+            end = text_end(self.bytes, end)?;
         }
-        let text = Span::new(start, self.at)?;
-        let fits = self.at - start <= FIELD_BYTES_MAX;
-        let has_text = matches!(self.bytes[start], b'!'..=b'~') && !matches!(self.bytes[start], b'<' | b'&');
-        (fits && self.close(tag.name)).then_some((text, has_text))
+        let first = self.bytes[start];
+        let has_text = first.is_ascii_graphic() && first != b'<' && first != b'&';
+        self.at = end;
+        (end - start <= FIELD_BYTES_MAX && self.close(tag.name)).then_some((start..end, has_text))
     }
 }
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+/// Where the next `<` or `&` is. Most texts are short, so the first bytes are looked at eight at a time without a call.
+#[inline]
+fn text_end(bytes: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    // The top bit of each byte that is zero; above a true one there may be false ones, so only the lowest counts.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let mut at = from;
+    for _ in 0..4 {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (ONES * b'<' as u64)) | zeros(word ^ (ONES * b'&' as u64));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    Some(at + memchr::memchr2(b'<', b'&', bytes.get(at..)?)?)
 }
+
+/// Bytes of names in the flat form.
+const NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
 
 /// Name, text and all of each field of a row of [`Shape::Flat`].
 pub(super) fn fields(inner: &str) -> impl Iterator<Item = (&str, &str, &str)> {
