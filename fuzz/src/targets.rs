@@ -27,21 +27,13 @@ pub struct Target {
     pub head: &'static [u8],
     /// Further inputs to begin with.
     pub seeds: &'static [&'static str],
-    /// Words to put in.
-    pub words: &'static [&'static str],
+    /// Words to put in, one a line.
+    pub words: &'static str,
     /// Longest input, bytes.
     pub longest: usize,
 }
 
 const XML: &[&str] = &["fusioninventory", "glpi", "ocs"];
-
-const XML_WORDS: &[&str] = &[
-    "<SOFTWARES>", "</SOFTWARES>", "<HARDWARE>", "</HARDWARE>", "<OPERATINGSYSTEM>", "<BIOS>", "<DRIVES>", "<FREE>1</FREE>", "<CPUS>", "<NETWORKS>",
-    "<LOCAL_GROUPS>", "<MEMBER>a,b</MEMBER>", "<DOWNLOAD><HISTORY>", "<PACKAGE ID='1'/>", "<IPDISCOVER><H>", "<NAME>", "</NAME>", "<NAME/>", "<A B='1'>",
-    "<DESCRIPTION>x86_64/00-00-00 00:20:21</DESCRIPTION>", "<OSNAME>Windows</OSNAME>", "<ETIME>1</ETIME>", "<VERSIONCLIENT>GLPI-Agent_v1.12</VERSIONCLIENT>",
-    "<QUERY>INVENTORY</QUERY>", "<QUERY>PROLOG</QUERY>", "<DEVICEID>", "<CONTENT>", "</CONTENT>", "<REQUEST>", "</REQUEST>", "<!--", "-->", "<![CDATA[", "]]>",
-    "<?", "?>", "<!DOCTYPE", "&amp;", "&#233;", "&#x0;", "&lt;", "&nbsp;", "encoding='ISO-8859-1'", "<FIREWALL>", "<USER>", "<X><Y>1</Y></X>", "\u{a0}",
-];
 
 /// All of them, those that matter most first.
 pub const TARGETS: &[Target] = &[
@@ -52,7 +44,7 @@ pub const TARGETS: &[Target] = &[
         samples: XML,
         head: &[0, 0, 0, b'x'],
         seeds: &[],
-        words: XML_WORDS,
+        words: include_str!("../dictionaries/xml"),
         longest: 16_384,
     },
     Target {
@@ -62,7 +54,7 @@ pub const TARGETS: &[Target] = &[
         samples: XML,
         head: &[0],
         seeds: &["\0<REQUEST QUERY='PROLOG' DEVICEID='a' TOKEN='12345678' />"],
-        words: XML_WORDS,
+        words: include_str!("../dictionaries/xml"),
         longest: 16_384,
     },
     Target {
@@ -72,7 +64,7 @@ pub const TARGETS: &[Target] = &[
         samples: XML,
         head: &[],
         seeds: &[],
-        words: &["\u{1f}", "x\u{1}", "<"],
+        words: "<",
         longest: 8_192,
     },
     Target {
@@ -82,7 +74,7 @@ pub const TARGETS: &[Target] = &[
         samples: XML,
         head: &[],
         seeds: &["<?xml version='1.0' encoding='UTF-16'?><a/>", "\u{feff}<a/>"],
-        words: &["<?xml", "encoding=", "'utf-8'", "'iso-8859-1'", "'utf-16'", "'shift_jis'", "'iso-2022-jp'", "'gb18030'", "?>", "\u{feff}"],
+        words: include_str!("../dictionaries/encodings"),
         longest: 4_096,
     },
     Target {
@@ -92,7 +84,7 @@ pub const TARGETS: &[Target] = &[
         samples: &["glpi"],
         head: &[],
         seeds: &["{\"content\":{\"bios\":{\"ssn\":\"1\"},\"softwares\":[{\"name\":\"a\"}],\"versionclient\":\"x\"}}"],
-        words: &["{", "}", "[", "]", "\"content\":", "null", "true", "1e999", "\"hardware\":", "\"\\u0000\"", "\"\\ud800\"", "-0"],
+        words: include_str!("../dictionaries/glpi"),
         longest: 16_384,
     },
     Target {
@@ -109,7 +101,7 @@ pub const TARGETS: &[Target] = &[
             "\u{4}{\"assignment\":\"0198c0de-0000-7000-8000-000000000002\",\"attempt\":1,\"run\":\"0198c0de-0000-7000-8000-000000000003\",\"step\":0,\"action\":{\"type\":\"inventory\"},\"lease_until_ms\":9,\"timeout_seconds\":60}",
             "\u{5}v1 0198c0de-0000-7000-8000-000000000001 5 AAAAAAAAAAAAAAAAAAAAAA AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         ],
-        words: &["{", "}", "[", "]", ":", ",", "\"", "null", "\"type\"", "\"state\"", "\"sections\"", "-1", "v1 ", " "],
+        words: include_str!("../dictionaries/native"),
         longest: 4_096,
     },
     Target {
@@ -126,10 +118,7 @@ pub const TARGETS: &[Target] = &[
             "[1,2].map(x, x)",
             "tag in ['a', \"b\"]",
         ],
-        words: &[
-            "(", ")", "[", "]", "{", "}", "!", "-", "&&", "||", "==", "!=", "<=", ">=", "?", ":", ".", ",", "\"", "'", "r\"", "b'", "'''", "has(", "name", "memory_mb",
-            "verified", "software", ".startsWith(", ".contains(", ".matches(", ".all(x, ", "true", "null", "in", "\\u", "\\x", "0x", "1u", "//", "name == ",
-        ],
+        words: include_str!("../dictionaries/query"),
         longest: 4_200,
     },
     Target {
@@ -143,10 +132,7 @@ pub const TARGETS: &[Target] = &[
             "name: n\ndescription: d\nlabels: [a, b]\ntargets:\n  devices: [pc]\n  query: 'name == \"a\"'\n  exclude:\n    tags: [x]\ndelivery: push\npriority: 3\nretry:\n  attempts: 2\n  backoff: 30s\n  on: [error]\nsteps:\n  - id: one\n    action:\n      type: inventory\n    timeout: 1h\n",
             "a: &x [1, 2]\nb: *x\n",
         ],
-        words: &[
-            "name:", "targets:", "steps:", "- id:", "action:", "type: inventory", "retry:", "attempts:", "backoff:", "timeout:", "30s", "1h", "P1D", "exclude:", "\n  ", "\n", "[",
-            "]", "{", "}", "&a ", "*a", "!!", "<<: *a", "|", ">", "---", "...", "? ", "\"", "'", "#", "\t",
-        ],
+        words: include_str!("../dictionaries/yaml"),
         longest: 8_192,
     },
 ];

@@ -46,13 +46,22 @@ struct Worker {
     current: File,
     coverage: Coverage,
     random: Random,
+    words: Vec<&'static str>,
     corpus: Vec<Vec<u8>>,
     runs: u64,
 }
 
 impl Worker {
     fn new(target: &'static Target, current: File, seed: u64) -> Self {
-        Self { target, current, coverage: Coverage::new(), random: Random::new(seed), corpus: Vec::new(), runs: 0 }
+        Self {
+            target,
+            current,
+            coverage: Coverage::new(),
+            random: Random::new(seed),
+            words: target.words.lines().collect(),
+            corpus: Vec::new(),
+            runs: 0,
+        }
     }
 
     /// Whether nothing was found.
@@ -91,7 +100,7 @@ impl Worker {
         };
         let other = self.random.below(self.corpus.len());
         let mut input = self.corpus[at].clone();
-        mutate(&mut input, &self.corpus[other], self.target.words, self.target.longest, &mut self.random);
+        mutate(&mut input, &self.corpus[other], &self.words, self.target.longest, &mut self.random);
         input
     }
 

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, bail};
 const USAGE: &str = "cargo xtask fuzz [TARGET] [--minutes N]; cargo xtask fuzz list; cargo xtask fuzz replay TARGET FILE";
 
 /// What makes the compiler count: LLVM's coverage pass, which needs neither another toolchain nor another linker.
-const COUNTERS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters";
+const COUNTERS: &str =
+    "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters";
 
 /// `cargo xtask fuzz …`
 pub fn fuzz(arguments: &[String]) -> Result<()> {

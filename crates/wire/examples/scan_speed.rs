@@ -22,7 +22,18 @@ fn main() {
     println!("medians of {ROUNDS} rounds, microseconds of one thread\n");
     println!(
         "{:24} {:>8} {:>6} {:>8} {:>6} {:>6} {:>8} {:>9} {:>6} | {:>10} {:>14} {:>13}",
-        "document", "bytes", "rows", "inflate", "text", "scan", "events", "standard", "rows", "events:scan", "standard:scan", "standard:rows"
+        "document",
+        "bytes",
+        "rows",
+        "inflate",
+        "text",
+        "scan",
+        "events",
+        "standard",
+        "rows",
+        "events:scan",
+        "standard:scan",
+        "standard:rows"
     );
     document("900 programs", synthetic(900).as_bytes(), Dialect::FusionInventory);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");

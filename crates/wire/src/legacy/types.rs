@@ -41,9 +41,7 @@ pub(super) fn aliases(section: &str) -> &'static [(&'static str, &'static str)] 
         "softwares" => &[("installdate", "install_date"), ("architecture", "arch")],
         "local_groups" => &[("member", "members"), ("id_group", "id")],
         "local_users" => &[("id_user", "id")],
-        "cpus" => {
-            &[("serialnumber", "serial"), ("cores", "core"), ("threads", "thread"), ("type", "name"), ("cpuarch", "arch")]
-        }
+        "cpus" => &[("serialnumber", "serial"), ("cores", "core"), ("threads", "thread"), ("type", "name"), ("cpuarch", "arch")],
         "inputs" => &[("pointtype", "pointingtype")],
         "batteries" => &[("serialnumber", "serial"), ("designcapacity", "capacity"), ("designvoltage", "voltage")],
         "simcards" => &[

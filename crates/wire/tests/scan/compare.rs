@@ -5,14 +5,8 @@ use muster_wire::legacy::{Dialect, Message, parse_request, read_message, scan};
 use std::collections::HashMap;
 
 /// Every dialect.
-pub const DIALECTS: [Dialect; 6] = [
-    Dialect::FusionInventory,
-    Dialect::GlpiLegacy,
-    Dialect::OcsUnix,
-    Dialect::OcsWindows,
-    Dialect::OcsOther,
-    Dialect::Unknown,
-];
+pub const DIALECTS: [Dialect; 6] =
+    [Dialect::FusionInventory, Dialect::GlpiLegacy, Dialect::OcsUnix, Dialect::OcsWindows, Dialect::OcsOther, Dialect::Unknown];
 
 /// Reads a document both ways and holds them against each other. Gives whether the scanner took it.
 pub fn same(bytes: &[u8], agent: Dialect) -> bool {

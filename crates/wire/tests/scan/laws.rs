@@ -123,9 +123,7 @@ fn one_changed_program_changes_exactly_one_key() {
 
 #[test]
 fn programs_in_another_order_are_the_same_programs() {
-    let content = |a: &str, b: &str| {
-        format!("<REQUEST><CONTENT>{a}{b}</CONTENT><DEVICEID>pc</DEVICEID><QUERY>INVENTORY</QUERY></REQUEST>")
-    };
+    let content = |a: &str, b: &str| format!("<REQUEST><CONTENT>{a}{b}</CONTENT><DEVICEID>pc</DEVICEID><QUERY>INVENTORY</QUERY></REQUEST>");
     let (a, b) = ("<SOFTWARES><NAME>a</NAME></SOFTWARES>", "<SOFTWARES><NAME>b</NAME></SOFTWARES>");
     let of = |text: String| scanned(text.as_bytes(), Dialect::OcsUnix).expect("taken");
     assert_eq!(of(content(a, b)).facts(), of(content(b, a)).facts());

@@ -5,6 +5,7 @@
 //! Absent on purpose: what the elements mean. Names and texts are only found here, never copied.
 
 use super::super::{Node, types, xml};
+use super::ways::{Place, START, Way, Ways};
 use muster_core::limits::{DOCUMENT_DEPTH_MAX, DOCUMENT_ELEMENTS_MAX, FIELD_BYTES_MAX, SECTIONS_MAX};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -68,7 +69,8 @@ pub(super) struct Structure {
 
 /// Reads the whole document. None when it is not of the flat form, or reaches a limit.
 pub(super) fn structure(text: &str) -> Option<Structure> {
-    let mut reader = Flat { text, bytes: text.as_bytes(), at: 0, elements: 0, made: Structure::default(), known: HashMap::new() };
+    let mut reader =
+        Flat { text, bytes: text.as_bytes(), at: 0, elements: 0, made: Structure::default(), known: HashMap::new(), ways: Ways::default() };
     reader.declaration()?;
     reader.document()?;
     Some(reader.made)
@@ -88,6 +90,8 @@ struct Flat<'t> {
     made: Structure,
     /// Names of sections as written.
     known: HashMap<&'t [u8], u16>,
+    /// Through rows of the section at hand.
+    ways: Ways<'t>,
 }
 
 impl<'t> Flat<'t> {
@@ -182,7 +186,8 @@ impl<'t> Flat<'t> {
                     (Shape::Empty, false, end)
                 }
                 [b'<', _] => {
-                    let (has_text, end) = self.fields(tag.name)?;
+                    let is_again = last.0 == tag.name;
+                    let (has_text, end) = self.fields(tag.name, is_again)?;
                     (Shape::Flat, has_text, end)
                 }
                 _ => {
@@ -198,18 +203,56 @@ impl<'t> Flat<'t> {
         Some(Element { section: last.1, shape, has_text, whole: Span::new(start, self.at)?, inner: Span::new(inner, end)? })
     }
 
-    /// The fields of a row, to behind its end tag; where the end tag begins.
-    fn fields(&mut self, name: &[u8]) -> Option<(bool, usize)> {
+    /// The fields of a row, to behind its end tag; where the end tag begins. `is_again`: the row before was of the same section,
+    /// so that there is something to learn.
+    fn fields(&mut self, section: &'t [u8], is_again: bool) -> Option<(bool, usize)> {
+        if !is_again {
+            self.ways.forget();
+        }
         let mut has_text = false;
+        // Reading is behind the section's start tag, or at the end of the text of a field.
+        let mut field: Option<&'t [u8]> = None;
+        let mut place = is_again.then_some(START);
         loop {
+            if let Some(way) = place.and_then(|place| self.ways.find(place, &self.bytes[self.at..])) {
+                self.at += way.bytes.len();
+                self.elements += way.elements;
+                place = way.to;
+                field = way.to.map(|to| self.ways.field(to));
+            } else {
+                (field, place) = self.next_text(section, field, place)?;
+            }
+            if field.is_none() {
+                return Some((has_text, self.at - section.len() - 3));
+            }
+            has_text |= self.text()?.1;
+        }
+    }
+
+    /// From the section's start tag, or out of the text of a field, into the text of the next field or behind the end of the row:
+    /// which field that is, and its place where it has one.
+    fn next_text(&mut self, section: &[u8], field: Option<&[u8]>, place: Option<Place>) -> Option<(Option<&'t [u8]>, Option<Place>)> {
+        let (start, before) = (self.at, self.elements);
+        if field.is_some_and(|name| !self.close(name)) {
+            return None;
+        }
+        let next = loop {
             self.skip_blanks();
-            let end = self.at;
-            if self.close(name) {
-                return Some((has_text, end));
+            if self.close(section) {
+                break None;
             }
             let tag = self.open()?;
-            has_text |= self.rest_of_leaf(&tag)?.1;
+            if !tag.is_closed {
+                break Some(tag.name);
+            }
+        };
+        let Some(from) = place else { return Some((next, None)) };
+        let to = next.and_then(|name| self.ways.place(name));
+        // A way to a field without a place would look like one to the end of the row.
+        if to.is_some() == next.is_some() {
+            self.ways.learn(from, Way { bytes: &self.bytes[start..self.at], elements: self.elements - before, to });
         }
+        Some((next, to))
     }
 
     /// An element in another form, by the standard reader.
@@ -288,12 +331,18 @@ impl<'t> Flat<'t> {
     }
 
     /// To behind the end tag of an element that has no elements: where its text is, and whether it is surely not empty.
-    #[inline]
     fn rest_of_leaf(&mut self, tag: &Open<'_>) -> Option<(Range<usize>, bool)> {
-        let start = self.at;
         if tag.is_closed {
-            return Some((start..start, false));
+            return Some((self.at..self.at, false));
         }
+        let text = self.text()?;
+        self.close(tag.name).then_some(text)
+    }
+
+    /// To the end of a text: where it is, and whether it is surely not empty.
+    #[inline]
+    fn text(&mut self) -> Option<(Range<usize>, bool)> {
+        let start = self.at;
         let mut end = text_end(self.bytes, start)?;
         while self.bytes[end] == b'&' {
             end += 1 + xml::entity(&self.text[end + 1..])?.1;
@@ -302,7 +351,7 @@ impl<'t> Flat<'t> {
         let first = self.bytes[start];
         let has_text = first.is_ascii_graphic() && first != b'<' && first != b'&';
         self.at = end;
-        (end - start <= FIELD_BYTES_MAX && self.close(tag.name)).then_some((start..end, has_text))
+        (end - start <= FIELD_BYTES_MAX).then_some((start..end, has_text))
     }
 }
 

@@ -7,6 +7,7 @@
 mod flat;
 mod prints;
 mod rows;
+mod ways;
 
 use super::xml::Node;
 use super::{Dialect, Message, Query, Request, request};
@@ -34,17 +35,7 @@ pub(super) fn scan_clean(text: String, findings: Vec<Finding>, agent: Dialect) -
     let Some((request, read, parts)) = scan_text(&text, agent) else { return Err((text, findings)) };
     let Request { device_id, old_device_id, query, token, dialect, agent_version, .. } = request;
     let scan = Scan { text, dialect, findings: findings.clone(), read, parts };
-    Ok(Message {
-        device_id,
-        old_device_id,
-        query,
-        token,
-        dialect,
-        agent_version,
-        content: None,
-        inventory: Some(Box::new(scan)),
-        findings,
-    })
+    Ok(Message { device_id, old_device_id, query, token, dialect, agent_version, content: None, inventory: Some(Box::new(scan)), findings })
 }
 
 /// A scanned inventory.
@@ -188,4 +179,3 @@ impl Told for Scan {
         }
     }
 }
-

@@ -38,7 +38,8 @@ impl<'t> Prints<'t> {
     /// The print of a section; `order` names its elements, and keeps those that are rows.
     pub(super) fn section(&mut self, name: &str, elements: &[Element], order: &mut Vec<u32>) -> SectionPrint {
         let is_reading = is_reading_section(name);
-        let mut made = SectionPrint { section: name.to_owned(), rows: 0, print: Print::default(), keys: Vec::new(), has_readings: is_reading };
+        let mut made =
+            SectionPrint { section: name.to_owned(), rows: 0, print: Print::default(), keys: Vec::new(), has_readings: is_reading };
         if is_reading {
             self.readings.extend_from_slice(name.as_bytes());
         } else {

@@ -12,7 +12,8 @@ pub(super) fn node(text: &str, element: &Element) -> Node {
         Shape::Leaf => Node { text: clean(element.inner.of(text)), ..Node::default() },
         Shape::Flat => {
             let inner = element.inner.of(text);
-            let field = |(name, text, _): (&str, &str, &str)| Node { name: name.to_ascii_lowercase(), text: clean(text), children: Vec::new() };
+            let field =
+                |(name, text, _): (&str, &str, &str)| Node { name: name.to_ascii_lowercase(), text: clean(text), children: Vec::new() };
             Node { children: fields(inner).map(field).collect(), ..Node::default() }
         }
         // The scan has read it the same way, so there is something.
