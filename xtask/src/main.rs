@@ -1,5 +1,6 @@
 //! One door to all developer tools: `cargo xtask help`.
 
+mod fuzz;
 mod postgres;
 mod run;
 mod setup;
@@ -21,6 +22,7 @@ const HELP: &str = "cargo xtask COMMAND
   e2e [FILTER]        only the tests of the real programs: agents of others, kills, the console in a browser
   sim [ARGUMENTS]     run the simulator: --seeds N, --seed N
   bench [ARGUMENTS]   measure the figures the documents name
+  fuzz [TARGET] [--minutes N]  fuzz one target or all of them, a minute each unless told
   postgres COMMAND    run a command with a private PostgreSQL in MUSTER_TEST_POSTGRES
 ";
 
@@ -46,6 +48,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "gen" => generate(),
         "tidy" => tidy::tidy(),
         "e2e" => end_to_end(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "sim" | "bench" => cargo(&["run", "--release", "--package", "muster", "--bin", "muster", "--", command]).args(rest).run(),
         "postgres" => {
             let (program, arguments) = rest.split_first().context("which command? cargo xtask postgres cargo test")?;

@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("agent", &["core", "wire"]),
     ("sim", &["core", "wire", "store", "engine", "gateway", "api", "agent"]),
     ("muster", &["core", "wire", "store", "engine", "gateway", "api", "agent", "sim"]),
+    ("fuzz", &["core", "wire"]),
 ];
 
 /// Members of the workspace beside `crates/`: they use none of ours, except in tests.

@@ -287,6 +287,8 @@ fn begins_name(tag: &str) -> bool {
 
 /// Where in a tag a `<` is that is in no attribute's value: the tag is none, and something else begins there.
 fn inner_less_than(tag: &str) -> Option<usize> {
+    // Hardly any tag has one at all.
+    memchr::memchr(b'<', tag.as_bytes())?;
     let mut quote = None;
     let mut before = 0;
     for (i, byte) in tag.bytes().enumerate() {

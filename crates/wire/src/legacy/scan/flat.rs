@@ -4,9 +4,11 @@
 //!
 //! Absent on purpose: what the elements mean. Names and texts are only found here, never copied.
 
-use super::super::{types, xml};
+use super::super::{Node, types, xml};
+use super::ways::{Place, START, Way, Ways};
 use muster_core::limits::{DOCUMENT_DEPTH_MAX, DOCUMENT_ELEMENTS_MAX, FIELD_BYTES_MAX, SECTIONS_MAX};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// A piece of the text, byte offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +61,16 @@ pub(super) struct Structure {
     /// Canonical names of the sections, in the order in which they were met.
     pub sections: Vec<String>,
     pub elements: Vec<Element>,
+    /// What the standard reader made of the odd ones, by their place in `elements`.
+    pub odd: HashMap<usize, Node>,
     /// Name and text of the elements beside `<CONTENT>`.
     pub fields: Vec<(Span, Span)>,
 }
 
 /// Reads the whole document. None when it is not of the flat form, or reaches a limit.
 pub(super) fn structure(text: &str) -> Option<Structure> {
-    let mut reader = Flat { text, bytes: text.as_bytes(), at: 0, elements: 0, made: Structure::default(), known: HashMap::new() };
+    let mut reader =
+        Flat { text, bytes: text.as_bytes(), at: 0, elements: 0, made: Structure::default(), known: HashMap::new(), ways: Ways::default() };
     reader.declaration()?;
     reader.document()?;
     Some(reader.made)
@@ -85,6 +90,8 @@ struct Flat<'t> {
     made: Structure,
     /// Names of sections as written.
     known: HashMap<&'t [u8], u16>,
+    /// Through rows of the section at hand.
+    ways: Ways<'t>,
 }
 
 impl<'t> Flat<'t> {
@@ -132,7 +139,7 @@ impl<'t> Flat<'t> {
             }
             let (text, _) = self.rest_of_leaf(&tag)?;
             let name = Span::new(start + 1, start + 1 + tag.name.len())?;
-            self.made.fields.push((name, text));
+            self.made.fields.push((name, Span::new(text.start, text.end)?));
         }
         self.skip_blanks();
         (has_content && self.at == self.bytes.len() && self.elements <= DOCUMENT_ELEMENTS_MAX).then_some(())
@@ -179,13 +186,14 @@ impl<'t> Flat<'t> {
                     (Shape::Empty, false, end)
                 }
                 [b'<', _] => {
-                    let (has_text, end) = self.fields(tag.name)?;
+                    let is_again = last.0 == tag.name;
+                    let (has_text, end) = self.fields(tag.name, is_again)?;
                     (Shape::Flat, has_text, end)
                 }
                 _ => {
                     self.at = inner;
                     let (text, has_text) = self.rest_of_leaf(&tag)?;
-                    (Shape::Leaf, has_text, text.end as usize)
+                    (Shape::Leaf, has_text, text.end)
                 }
             }
         };
@@ -195,18 +203,56 @@ impl<'t> Flat<'t> {
         Some(Element { section: last.1, shape, has_text, whole: Span::new(start, self.at)?, inner: Span::new(inner, end)? })
     }
 
-    /// The fields of a row, to behind its end tag; where the end tag begins.
-    fn fields(&mut self, name: &[u8]) -> Option<(bool, usize)> {
+    /// The fields of a row, to behind its end tag; where the end tag begins. `is_again`: the row before was of the same section,
+    /// so that there is something to learn.
+    fn fields(&mut self, section: &'t [u8], is_again: bool) -> Option<(bool, usize)> {
+        if !is_again {
+            self.ways.forget();
+        }
         let mut has_text = false;
+        // Reading is behind the section's start tag, or at the end of the text of a field.
+        let mut field: Option<&'t [u8]> = None;
+        let mut place = is_again.then_some(START);
         loop {
+            if let Some(way) = place.and_then(|place| self.ways.find(place, &self.bytes[self.at..])) {
+                self.at += way.bytes.len();
+                self.elements += way.elements;
+                place = way.to;
+                field = way.to.map(|to| self.ways.field(to));
+            } else {
+                (field, place) = self.next_text(section, field, place)?;
+            }
+            if field.is_none() {
+                return Some((has_text, self.at - section.len() - 3));
+            }
+            has_text |= self.text()?.1;
+        }
+    }
+
+    /// From the section's start tag, or out of the text of a field, into the text of the next field or behind the end of the row:
+    /// which field that is, and its place where it has one.
+    fn next_text(&mut self, section: &[u8], field: Option<&[u8]>, place: Option<Place>) -> Option<(Option<&'t [u8]>, Option<Place>)> {
+        let (start, before) = (self.at, self.elements);
+        if field.is_some_and(|name| !self.close(name)) {
+            return None;
+        }
+        let next = loop {
             self.skip_blanks();
-            let end = self.at;
-            if self.close(name) {
-                return Some((has_text, end));
+            if self.close(section) {
+                break None;
             }
             let tag = self.open()?;
-            has_text |= self.rest_of_leaf(&tag)?.1;
+            if !tag.is_closed {
+                break Some(tag.name);
+            }
+        };
+        let Some(from) = place else { return Some((next, None)) };
+        let to = next.and_then(|name| self.ways.place(name));
+        // A way to a field without a place would look like one to the end of the row.
+        if to.is_some() == next.is_some() {
+            self.ways.learn(from, Way { bytes: &self.bytes[start..self.at], elements: self.elements - before, to });
         }
+        Some((next, to))
     }
 
     /// An element in another form, by the standard reader.
@@ -222,6 +268,7 @@ impl<'t> Flat<'t> {
             return None;
         }
         let section = self.canonical_section(&piece.node.name)?;
+        self.made.odd.insert(self.made.elements.len(), piece.node);
         let start = self.at;
         self.at += piece.end;
         let whole = Span::new(start, self.at)?;
@@ -256,7 +303,7 @@ impl<'t> Flat<'t> {
             return None;
         }
         let mut end = 1;
-        while rest.get(end).is_some_and(|b| is_name(*b)) {
+        while rest.get(end).is_some_and(|b| NAME[usize::from(*b)]) {
             end += 1;
         }
         if end == 1 || rest[1].is_ascii_digit() {
@@ -283,31 +330,61 @@ impl<'t> Flat<'t> {
         is_there
     }
 
-    /// The text of an element without elements, to behind its end tag, and whether it is surely not empty.
-    #[inline]
-    fn rest_of_leaf(&mut self, tag: &Open<'_>) -> Option<(Span, bool)> {
-        let start = self.at;
+    /// To behind the end tag of an element that has no elements: where its text is, and whether it is surely not empty.
+    fn rest_of_leaf(&mut self, tag: &Open<'_>) -> Option<(Range<usize>, bool)> {
         if tag.is_closed {
-            return Some((Span::new(start, start)?, false));
+            return Some((self.at..self.at, false));
         }
-        loop {
-            self.at += memchr::memchr2(b'<', b'&', self.bytes.get(self.at..)?)?;
-            if self.bytes[self.at] == b'<' {
-                break;
-            }
-            let (_, end) = xml::entity(&self.text[self.at + 1..])?;
-            self.at += end + 1;
+        let text = self.text()?;
+        self.close(tag.name).then_some(text)
+    }
+
+    /// To the end of a text: where it is, and whether it is surely not empty.
+    #[inline]
+    fn text(&mut self) -> Option<(Range<usize>, bool)> {
+        let start = self.at;
+        let mut end = text_end(self.bytes, start)?;
+        while self.bytes[end] == b'&' {
+            end += 1 + xml::entity(&self.text[end + 1..])?.1;
+            end = text_end(self.bytes, end)?;
         }
-        let text = Span::new(start, self.at)?;
-        let fits = self.at - start <= FIELD_BYTES_MAX;
-        let has_text = matches!(self.bytes[start], b'!'..=b'~') && !matches!(self.bytes[start], b'<' | b'&');
-        (fits && self.close(tag.name)).then_some((text, has_text))
+        let first = self.bytes[start];
+        let has_text = first.is_ascii_graphic() && first != b'<' && first != b'&';
+        self.at = end;
+        (end - start <= FIELD_BYTES_MAX).then_some((start..end, has_text))
     }
 }
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+/// Where the next `<` or `&` is. Most texts are short, so the first bytes are looked at eight at a time without a call.
+#[inline]
+fn text_end(bytes: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    // The top bit of each byte that is zero; above a true one there may be false ones, so only the lowest counts.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let mut at = from;
+    for _ in 0..4 {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (ONES * b'<' as u64)) | zeros(word ^ (ONES * b'&' as u64));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    Some(at + memchr::memchr2(b'<', b'&', bytes.get(at..)?)?)
 }
+
+/// Bytes of names in the flat form.
+const NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
 
 /// Name, text and all of each field of a row of [`Shape::Flat`].
 pub(super) fn fields(inner: &str) -> impl Iterator<Item = (&str, &str, &str)> {

@@ -7,6 +7,7 @@
 mod flat;
 mod prints;
 mod rows;
+mod ways;
 
 use super::xml::Node;
 use super::{Dialect, Message, Query, Request, request};
@@ -66,9 +67,9 @@ fn is_read_whole(section: &str) -> bool {
 }
 
 fn scan_text(text: &str, agent: Dialect) -> Option<(Request, Canonical, Parts)> {
-    let structure = flat::structure(text)?;
+    let mut structure = flat::structure(text)?;
     // The standard reader decides on a document that has everything but the sections scanned here.
-    let mut request = request(skeleton(text, &structure), None, agent, Vec::new()).ok()?;
+    let mut request = request(skeleton(text, &mut structure), None, agent, Vec::new()).ok()?;
     if request.query != Query::Inventory {
         return None;
     }
@@ -84,12 +85,13 @@ fn scan_text(text: &str, agent: Dialect) -> Option<(Request, Canonical, Parts)> 
 }
 
 /// The document without the sections that are scanned.
-fn skeleton(text: &str, structure: &Structure) -> Node {
+fn skeleton(text: &str, structure: &mut Structure) -> Node {
     let whole: Vec<bool> = structure.sections.iter().map(|s| is_read_whole(s)).collect();
     let mut content = Node { name: "content".to_owned(), ..Node::default() };
-    for element in structure.elements.iter().filter(|e| whole[usize::from(e.section)]) {
+    for (at, element) in structure.elements.iter().enumerate().filter(|(_, e)| whole[usize::from(e.section)]) {
         let name = structure.sections[usize::from(element.section)].clone();
-        content.children.push(Node { name, ..rows::node(text, element) });
+        let node = structure.odd.remove(&at).unwrap_or_else(|| rows::node(text, element));
+        content.children.push(Node { name, ..node });
     }
     let field = |(name, value): &(flat::Span, flat::Span)| Node {
         name: name.of(text).to_ascii_lowercase(),
@@ -103,7 +105,7 @@ fn skeleton(text: &str, structure: &Structure) -> Node {
 }
 
 fn parts(text: &str, structure: Structure, dialect: Dialect, read: &Canonical) -> Parts {
-    let Structure { sections: names, elements, .. } = structure;
+    let Structure { sections: names, elements, odd, .. } = structure;
     let mut of_section = vec![0_usize; names.len()];
     for element in &elements {
         of_section[usize::from(element.section)] += 1;
@@ -115,7 +117,7 @@ fn parts(text: &str, structure: Structure, dialect: Dialect, read: &Canonical) -
     let mut plain: Vec<(String, Vec<u32>)> = names.into_iter().zip(by_section).filter(|(name, _)| !is_read_whole(name)).collect();
     plain.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut made = Parts { sections: read.sections().to_vec(), plain: Vec::new(), order: Vec::new(), elements, readings: Print::default() };
-    let mut prints = Prints::new(text, dialect);
+    let mut prints = Prints::new(text, dialect, odd);
     prints.readings.extend_from_slice(&read.readings().to_bytes());
     for (name, mut order) in plain {
         let print = prints.section(&name, &made.elements, &mut order);

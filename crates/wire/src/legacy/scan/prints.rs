@@ -3,10 +3,11 @@
 //! The law: equal prints and keys mean equal facts, because a row is made of nothing but its element's bytes, its section and the
 //! dialect, and all three are in them. What has other bytes may still be the same row; then it is looked at for nothing.
 
-use super::super::Dialect;
+use super::super::{Dialect, Node, canonical};
 use super::flat::{Element, Shape, fields};
 use super::rows;
 use muster_core::inventory::{Print, Row, SectionPrint, fact_line, is_reading_section, reading_fields};
+use std::collections::HashMap;
 
 /// The prints of sections as they are made.
 pub(super) struct Prints<'t> {
@@ -16,6 +17,8 @@ pub(super) struct Prints<'t> {
     salt: Print,
     /// Bytes of the readings, or prints of them, in order.
     pub readings: Vec<u8>,
+    /// What the standard reader made of odd elements.
+    odd: HashMap<usize, Node>,
     /// Facts of the row at hand.
     facts: Vec<u8>,
 }
@@ -27,9 +30,9 @@ struct RowPrint {
 }
 
 impl<'t> Prints<'t> {
-    pub(super) fn new(text: &'t str, dialect: Dialect) -> Self {
+    pub(super) fn new(text: &'t str, dialect: Dialect, odd: HashMap<usize, Node>) -> Self {
         let salt = Print::of(format!("{dialect:?}").as_bytes());
-        Self { text, dialect, salt, readings: salt.to_bytes().to_vec(), facts: Vec::new() }
+        Self { text, dialect, salt, readings: salt.to_bytes().to_vec(), odd, facts: Vec::new() }
     }
 
     /// The print of a section; `order` names its elements, and keeps those that are rows.
@@ -44,8 +47,8 @@ impl<'t> Prints<'t> {
             made.keys.reserve(order.len());
         }
         order.retain(|at| {
-            let element = &elements[*at as usize];
-            let Some(told) = self.row(name, element, made.rows) else { return false };
+            let at = *at as usize;
+            let Some(told) = self.row(name, at, &elements[at], made.rows) else { return false };
             made.rows += 1;
             if is_reading {
                 self.readings.extend_from_slice(&told.facts.to_bytes());
@@ -59,21 +62,28 @@ impl<'t> Prints<'t> {
         made
     }
 
-    /// None when the element is empty and therefore no row.
-    fn row(&mut self, section: &str, element: &Element, index: usize) -> Option<RowPrint> {
-        let whole = RowPrint { facts: Print::of(element.whole.of(self.text).as_bytes()), has_readings: false };
-        let readings = reading_fields(section);
-        let make = || rows::row(self.text, section, element, self.dialect);
+    /// The print of the element at `at` as row `index` of its section; none when it is empty and therefore no row.
+    fn row(&mut self, section: &str, at: usize, element: &Element, index: usize) -> Option<RowPrint> {
+        let is_cut = !reading_fields(section).is_empty();
         match element.shape {
-            Shape::Empty => None,
+            Shape::Empty => return None,
             Shape::Odd => {
-                let row = make()?;
-                Some(if readings.is_empty() { whole } else { self.of_row(section, &row, index) })
+                let node = self.odd.remove(&at).unwrap_or_else(|| rows::node(self.text, element));
+                let row = canonical::section_row(section, node, self.dialect)?;
+                if is_cut {
+                    return Some(self.of_row(section, &row, index));
+                }
             }
-            Shape::Leaf | Shape::Flat if !self.has_text(section, element) && make().is_none() => None,
-            Shape::Flat if !readings.is_empty() => Some(self.without_readings(section, element, index)),
-            Shape::Leaf | Shape::Flat => Some(whole),
+            Shape::Leaf | Shape::Flat => {
+                if !self.has_text(section, element) {
+                    rows::row(self.text, section, element, self.dialect)?;
+                }
+                if is_cut && element.shape == Shape::Flat {
+                    return Some(self.without_readings(section, element, index));
+                }
+            }
         }
+        Some(RowPrint { facts: Print::of(element.whole.of(self.text).as_bytes()), has_readings: false })
     }
 
     /// Whether an element is surely a row.
