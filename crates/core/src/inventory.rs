@@ -4,8 +4,8 @@
 //! schema documents them. A section is a list of rows; sections that are one object there (`bios`, `hardware`,
 //! `operatingsystem`, …) are lists of one row here. Unknown sections and fields are kept as they came.
 
-mod lines;
 pub mod history;
+mod lines;
 mod told;
 
 pub use lines::{Keyed, Lines, differ};

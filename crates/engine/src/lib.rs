@@ -28,6 +28,6 @@ pub use cx::{Cx, Random, SeededRandom, SystemRandom};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, OpenError, ProgramFilter, RunFilter, Rx, Store,
-    StoreStats, Topic, Tx,
+    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, OpenError, ProgramFilter, RunFilter,
+    Rx, Store, StoreStats, Topic, Tx,
 };

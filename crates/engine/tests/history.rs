@@ -208,6 +208,8 @@ fn the_source_of_a_section_may_change_between_two_instants(w: &World) {
             version: None,
             verified: false,
             source: None,
+            claim: 0,
+            verified_by: None,
         };
         tx.agent_insert(&new, cx.now)?;
         Ok(id)

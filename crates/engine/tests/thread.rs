@@ -187,7 +187,7 @@ fn seen(world: &World, name: &str) -> String {
         let found = fleet::device_list(rx, cx, filter, None, &PageRequest::default())?;
         let device = found.items[0].device.clone();
         let (_, sections) = fleet::device_inventory(rx, cx, device.id, &[])?;
-        let history = fleet::device_history(rx, cx, device.id, None, &PageRequest::default())?;
+        let history = rx.history(device.id, None, &PageRequest::default())?;
         let history: Vec<_> = history.items.into_iter().map(|h| h.sections).collect();
         let mut programs = Vec::new();
         for name in ["bash", "vim", "nano"] {

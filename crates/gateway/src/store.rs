@@ -35,12 +35,7 @@ pub(crate) struct Sender {
 /// Stores an inventory; gives what it came to, after the commit.
 #[tracing::instrument(name = "gateway.inventory", level = "debug", skip_all,
     fields(device_id = sender.device_id, protocol = ?sender.protocol, peer = ?sender.peer), err(level = "info"))]
-pub(crate) async fn inventory(
-    gateway: &Gateway,
-    sender: Sender,
-    told: Arc<dyn Told>,
-    patience: Patience,
-) -> Result<Stored, Error> {
+pub(crate) async fn inventory(gateway: &Gateway, sender: Sender, told: Arc<dyn Told>, patience: Patience) -> Result<Stored, Error> {
     let engine = &gateway.inner.engine;
     let cx = gateway.cx_with(sender.pass.as_ref()).await?;
     let arrival = Arrival {

@@ -83,7 +83,13 @@ impl Script {
 
     fn hello(&self) -> Hello {
         let address = format!("10.{}.0.{}", self.tenant, self.index + 1);
-        Hello { protocol: self.protocol, foreign_id: self.foreign_id(), version: Some("1.0".to_owned()), address: Some(address), vouched: false }
+        Hello {
+            protocol: self.protocol,
+            foreign_id: self.foreign_id(),
+            version: Some("1.0".to_owned()),
+            address: Some(address),
+            vouched: false,
+        }
     }
 
     /// An inventory with a number by which it is known again.

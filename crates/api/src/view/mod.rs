@@ -2,8 +2,8 @@
 
 mod access;
 mod fleet;
-mod identity;
 mod history;
+mod identity;
 mod runs;
 mod software;
 mod tasks;
@@ -11,8 +11,8 @@ mod words;
 
 pub use access::*;
 pub use fleet::*;
-pub use identity::*;
 pub use history::*;
+pub use identity::*;
 pub use runs::*;
 pub use software::*;
 pub use tasks::*;

@@ -2,8 +2,8 @@
 
 mod documents;
 mod fleet;
-mod identity;
 mod history;
+mod identity;
 mod live;
 mod sessions;
 mod software;

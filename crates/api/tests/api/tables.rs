@@ -156,7 +156,8 @@ fn every_operation_of_the_description_is_in_the_table() {
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            let things = ["device", "agent", "act", "duplicate", "task", "run", "assignment", "user", "token", "join_token", "agent_credential"];
+            let things =
+                ["device", "agent", "act", "duplicate", "task", "run", "assignment", "user", "token", "join_token", "agent_credential"];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));
         }

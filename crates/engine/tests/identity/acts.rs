@@ -42,7 +42,7 @@ fn a_merge_moves_agents_and_history_and_hides_the_other(world: &World) {
     let merged = world.merge(a, &[b]).expect("merged");
     assert_eq!((merged.agents.len(), merged.view.device.name.as_str()), (2, "pc-1"));
     assert_eq!(world.devices().iter().map(|d| d.id).collect::<Vec<_>>(), [a]);
-    let history = world.read(move |rx, cx| fleet::device_history(rx, cx, a, None, &PageRequest::default()));
+    let history = world.read(move |rx, _| Ok(rx.history(a, None, &PageRequest::default())?));
     assert_eq!(history.items.len(), 2);
     // The better source's programs are found, the other's are not.
     assert_eq!((world.devices_where(with("tool-1")).len(), world.devices_where(with("only-ocs")).len()), (1, 0));
@@ -93,7 +93,7 @@ fn an_undone_merge_brings_back_id_name_notes_and_tag(world: &World) {
     assert_eq!(shown(&after), shown(&before));
     assert_eq!(after.agents.len(), 1);
     assert_eq!(world.devices_where(with("later")).iter().map(|d| d.id).collect::<Vec<_>>(), [b]);
-    let history = world.read(move |rx, cx| fleet::device_history(rx, cx, b, None, &PageRequest::default()));
+    let history = world.read(move |rx, _| Ok(rx.history(b, None, &PageRequest::default())?));
     assert_eq!(history.items.len(), 2);
     world.searched_tables_fit();
     let log = world.identity(a).log;

@@ -103,7 +103,7 @@ fn whole(world: &World, sent: &BTreeMap<AgentId, usize>) {
     for device in &devices {
         let (id, page) = (*device, PageRequest { limit: 1_000, ..PageRequest::default() });
         let own: BTreeSet<AgentId> = agents.iter().filter(|a| a.agent.device == id).map(|a| a.agent.id).collect();
-        for entry in world.read(move |rx, cx| fleet::device_history(rx, cx, id, None, &page)).items {
+        for entry in world.read(move |rx, _| Ok(rx.history(id, None, &page)?)).items {
             assert!(own.contains(&entry.agent), "history of agent {} is not where the agent is", entry.agent);
             *entries.entry(entry.agent).or_default() += 1;
         }

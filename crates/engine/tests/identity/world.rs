@@ -162,8 +162,13 @@ impl World {
     }
 
     pub fn look(&self, machine: &Machine) -> Look {
-        let hello =
-            Hello { protocol: machine.protocol, foreign_id: machine.id.clone(), version: None, address: Some(machine.address.clone()), vouched: false };
+        let hello = Hello {
+            protocol: machine.protocol,
+            foreign_id: machine.id.clone(),
+            version: None,
+            address: Some(machine.address.clone()),
+            vouched: false,
+        };
         self.read(move |rx, cx| contact::look(rx, cx, &hello))
     }
 
@@ -172,7 +177,7 @@ impl World {
     }
 
     pub fn verify(&self, id: AgentId) {
-        let patch = fleet::AgentPatch { verified: Some(true), modules: None };
+        let patch = fleet::AgentPatch { verified: Some(true), ..fleet::AgentPatch::default() };
         self.write(move |tx, cx| fleet::agent_update(tx, cx, id, &patch, None)).expect("verified");
     }
 

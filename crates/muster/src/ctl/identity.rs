@@ -198,7 +198,7 @@ pub async fn agent(client: &Client, command: AgentCommand, form: Form) -> anyhow
 /// Lists or decides pairs of devices.
 pub async fn duplicates(client: &Client, it: Duplicates, form: Form) -> anyhow::Result<()> {
     let answer = match it.command {
-        None => return lists::list(client, &lists::DUPLICATES, &it.list.with("state", it.state), form).await,
+        None => return lists::list(client, &lists::DUPLICATES, &it.list.with([("state", it.state)]), form).await,
         Some(DuplicateCommand::Dismiss { id, note }) => {
             client.post(&format!("duplicates/{}/dismiss", encoded(&id)), &json!({"note": note})).await?
         }

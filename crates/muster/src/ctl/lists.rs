@@ -43,14 +43,6 @@ impl ListArgs {
     }
 }
 
-impl ListArgs {
-    /// The same with one more filter, when it has a value.
-    pub fn with(mut self, key: &str, value: Option<String>) -> Self {
-        self.filters.extend(value.map(|value| (key.to_owned(), value)));
-        self
-    }
-}
-
 /// Reads `KEY=VALUE`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
