@@ -1,6 +1,7 @@
 //! What ran: the counters that the compiler puts at every edge (`xtask/src/fuzz.rs` has the flags).
 //!
-//! The only unsafe code of the repository: counters are memory that the compiler owns, and this program has one thread.
+//! Unsafe, because counters are memory that the compiler writes to at every edge, those of this file too. Only one thread runs
+//! what is counted.
 
 use std::sync::Mutex;
 
@@ -22,26 +23,28 @@ pub unsafe extern "C" fn __sanitizer_cov_8bit_counters_init(start: *mut u8, end:
 
 /// All counters of the program, and what was ever seen in them.
 pub struct Coverage {
-    counters: Vec<&'static mut [u8]>,
-    seen: Vec<Vec<u8>>,
+    pieces: Vec<Piece>,
     edges: usize,
+}
+
+struct Piece {
+    counters: *mut u8,
+    /// What the counters said after the last run.
+    counts: Vec<u8>,
+    seen: Vec<u8>,
 }
 
 impl Coverage {
     /// Takes hold of the counters; to be called once.
     pub fn new() -> Self {
         let pieces = std::mem::take(&mut *PIECES.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        // SAFETY: each array is valid for the life of the program, and nobody else has it: the list was taken away above. The code
-        // that counts writes to it behind the compiler's back, but on this one thread, and never while these slices are read.
-        let slice = |(start, len): (usize, usize)| unsafe { std::slice::from_raw_parts_mut(start as *mut u8, len) };
-        let counters: Vec<&'static mut [u8]> = pieces.into_iter().map(slice).collect();
-        let seen = counters.iter().map(|c| vec![0; c.len()]).collect();
-        Self { counters, seen, edges: 0 }
+        let piece = |(start, len): (usize, usize)| Piece { counters: start as *mut u8, counts: vec![0; len], seen: vec![0; len] };
+        Self { pieces: pieces.into_iter().map(piece).collect(), edges: 0 }
     }
 
     /// How many edges there are.
     pub fn known(&self) -> usize {
-        self.counters.iter().map(|c| c.len()).sum()
+        self.pieces.iter().map(|p| p.seen.len()).sum()
     }
 
     /// How many were ever run.
@@ -51,16 +54,20 @@ impl Coverage {
 
     /// Forgets what ran.
     pub fn reset(&mut self) {
-        for piece in &mut self.counters {
-            piece.fill(0);
+        for piece in &mut self.pieces {
+            // SAFETY: the array has this length and lives as long as the program; no reference to it is ever made, because this
+            // code is counted too.
+            unsafe { piece.counters.write_bytes(0, piece.seen.len()) };
         }
     }
 
     /// Whether something ran that never did, or so often as it never did.
     pub fn has_news(&mut self) -> bool {
         let mut news = false;
-        for (piece, seen) in self.counters.iter().zip(&mut self.seen) {
-            for (counts, seen) in piece.chunks(64).zip(seen.chunks_mut(64)) {
+        for piece in &mut self.pieces {
+            // SAFETY: as above, and what is copied to is of the same length and elsewhere.
+            unsafe { piece.counters.copy_to_nonoverlapping(piece.counts.as_mut_ptr(), piece.counts.len()) };
+            for (counts, seen) in piece.counts.chunks(64).zip(piece.seen.chunks_mut(64)) {
                 if counts.iter().all(|c| *c == 0) {
                     continue;
                 }

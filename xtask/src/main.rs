@@ -116,6 +116,7 @@ fn browser_tests(postgres: &str) -> Result<()> {
 
 fn check() -> Result<()> {
     cargo(&["fmt", "--all", "--check"]).run().context("run `cargo fmt`")?;
+    cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run().context("run `cargo fmt --manifest-path fuzz/Cargo.toml`")?;
     tidy::tidy()?;
     console()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()?;

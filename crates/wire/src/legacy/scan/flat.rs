@@ -7,7 +7,7 @@
 use super::super::{Node, types, xml};
 use super::ways::{Place, START, Way, Ways};
 use muster_core::limits::{DOCUMENT_DEPTH_MAX, DOCUMENT_ELEMENTS_MAX, FIELD_BYTES_MAX, SECTIONS_MAX};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// A piece of the text, byte offsets.
@@ -69,8 +69,15 @@ pub(super) struct Structure {
 
 /// Reads the whole document. None when it is not of the flat form, or reaches a limit.
 pub(super) fn structure(text: &str) -> Option<Structure> {
-    let mut reader =
-        Flat { text, bytes: text.as_bytes(), at: 0, elements: 0, made: Structure::default(), known: HashMap::new(), ways: Ways::default() };
+    let mut reader = Flat {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        elements: 0,
+        made: Structure::default(),
+        known: BTreeMap::new(),
+        ways: Ways::default(),
+    };
     reader.declaration()?;
     reader.document()?;
     Some(reader.made)
@@ -89,7 +96,7 @@ struct Flat<'t> {
     elements: usize,
     made: Structure,
     /// Names of sections as written.
-    known: HashMap<&'t [u8], u16>,
+    known: BTreeMap<&'t [u8], u16>,
     /// Through rows of the section at hand.
     ways: Ways<'t>,
 }

@@ -42,7 +42,7 @@ impl<'t> Ways<'t> {
     #[inline]
     pub(super) fn find(&mut self, from: Place, rest: &[u8]) -> Option<Way<'t>> {
         let ways = &mut self.fields.get_mut(from.0)?.1;
-        let at = ways.iter().position(|way| rest.starts_with(way.bytes))?;
+        let at = ways.iter().position(|way| begins_with(rest, way.bytes))?;
         // The one taken last is the likeliest.
         ways.swap(0, at);
         Some(ways[0])
@@ -71,6 +71,40 @@ impl<'t> Ways<'t> {
         if let Some((_, ways)) = self.fields.get_mut(from.0) {
             ways.truncate(WAYS_MAX - 1);
             ways.push(way);
+        }
+    }
+}
+
+/// `starts_with` for pieces of a few dozen bytes: eight at a time, without a call.
+#[inline]
+pub(super) fn begins_with(text: &[u8], start: &[u8]) -> bool {
+    let Some(text) = text.get(..start.len()) else { return false };
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    match (text.last_chunk(), start.last_chunk()) {
+        // The last eight may overlap those before.
+        (Some(a), Some(b)) => {
+            let pairs = text.as_chunks().0.iter().zip(start.as_chunks().0);
+            word(a) == word(b) && pairs.into_iter().all(|(a, b)| word(a) == word(b))
+        }
+        _ => text.iter().eq(start),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::begins_with;
+
+    #[test]
+    fn the_quick_comparison_is_the_slow_one() {
+        let text: Vec<u8> = (0..40).collect();
+        for len in 0..=text.len() {
+            assert!(begins_with(&text, &text[..len]), "{len}");
+            assert!(!begins_with(&text[..len], &[text[..len].to_vec(), vec![0]].concat()), "{len} is too short");
+            for at in 0..len {
+                let mut other = text[..len].to_vec();
+                other[at] ^= 1;
+                assert!(!begins_with(&text, &other), "{len} {at}");
+            }
         }
     }
 }
