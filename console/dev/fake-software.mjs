@@ -15,6 +15,13 @@ const MAKERS = {
   "PostgreSQL Global Development Group": ["PostgreSQL"],
   "": ["acme-label-printer", "ward-terminal", "Kiosk Shell"],
 };
+const NEWCOMERS = [
+  { name: "AnyDesk", publisher: "AnyDesk Software GmbH", version: "9.0.4" },
+  { name: "Steam", publisher: "Valve Corporation", version: "2.10.91" },
+  { name: "acme-label-printer 3", publisher: "", version: "3.0.1" },
+  { name: "OBS Studio", publisher: "OBS Project", version: "31.1.2" },
+  { name: "qBittorrent", publisher: "The qBittorrent project", version: "5.1.2" },
+];
 const NAMED = Object.entries(MAKERS).flatMap(([publisher, names]) => names.map((name) => ({ name, publisher })));
 
 const hash = (text) => [...text].reduce((a, c) => (Math.imul(a, 31) + c.charCodeAt(0)) >>> 0, 7);
@@ -117,12 +124,10 @@ export function software(devices) {
       const v = p.versions[0];
       const r = random(i + 5);
       const last = r() * Math.min(days, 1 + i * 0.7) * 86_400;
-      const fresh = i % 6 === 2;
+      const fresh = i % 6 === 2 && i / 6 < NEWCOMERS.length;
       return {
         ...v,
-        name: fresh
-          ? (["AnyDesk", "acme-label-printer 3", "Steam", "uTorrent", "Cursor", "OBS Studio"][((i % 36) / 6) | 0] ?? p.name)
-          : v.name,
+        ...(fresh && NEWCOMERS[Math.floor(i / 6)]),
         devices: fresh ? 1 + Math.floor(r() * 4) : Math.max(1, Math.round(v.devices * 0.4)),
         first_at: ago(Math.min(days * 86_400, last + r() * 2 * 86_400)),
         last_at: ago(last),

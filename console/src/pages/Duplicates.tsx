@@ -32,7 +32,7 @@ function useCandidateColumns(open: (id: string) => void): Column<Candidate>[] {
       {
         id: "pair",
         head: t("duplicate.pair"),
-        width: 230,
+        width: 190,
         cell: (c) => (
           <button type="button" className="plain link cut" onClick={() => open(c.id)}>
             {names(c)}
@@ -42,13 +42,13 @@ function useCandidateColumns(open: (id: string) => void): Column<Candidate>[] {
       {
         id: "points",
         head: t("duplicate.points"),
-        width: 86,
+        width: 78,
         right: true,
         sort: "points",
         cell: (c) => c.points,
       },
-      { id: "kind", head: t("duplicate.kind"), width: 140, cell: (c) => <CandidateKindMark kind={c.kind} /> },
-      { id: "at", head: t("duplicate.at"), width: 110, sort: "at", cell: (c) => <Time at={c.at} /> },
+      { id: "kind", head: t("duplicate.kind"), width: 122, cell: (c) => <CandidateKindMark kind={c.kind} /> },
+      { id: "at", head: t("duplicate.at"), width: 100, sort: "at", cell: (c) => <Time at={c.at} /> },
     ],
     [t, open],
   );
@@ -71,6 +71,7 @@ export function Duplicates() {
   const chosen = list.items.find((c) => c.id === search.open) ?? (wide && !search.open ? list.items[0] : undefined);
   const toggle = (id: string) => setTicked((now) => new Set(now.has(id) ? [...now].filter((x) => x !== id) : [...now, id]));
   const isOpen = state === "open";
+  const beside = wide && (list.items.length > 0 || list.query.isLoading || !!search.open);
   const decide = (act: "merge" | "dismiss") => () => {
     if (!may || !chosen || chosen.state !== "open") return;
     if (act === "dismiss") setAsking({ act, ids: [chosen.id] });
@@ -97,7 +98,8 @@ export function Duplicates() {
   return (
     <div className="page fill">
       <PageHead
-        title={t("nav.fleet")}
+        crumbs={[{ label: t("nav.fleet"), to: "/fleet" }]}
+        title={t("nav.duplicates")}
         facts={list.total !== null && t(`duplicate.facts_${state}`, { count: list.total })}
         actions={
           <>
@@ -133,7 +135,7 @@ export function Duplicates() {
         <ChoiceFilter label={t("duplicate.kind")} value={search.kind} options={kinds} onChange={(kind) => change({ kind })} />
         {search.device && <WordFilter label={t("machine.one")} value={search.device} onChange={(device) => change({ device })} />}
       </search>
-      <div className={wide ? "beside" : "beside one"}>
+      <div className={beside ? "beside" : "beside one"}>
         <DataTable
           label={t("nav.duplicates")}
           list={list}
@@ -166,7 +168,7 @@ export function Duplicates() {
             />
           }
         />
-        {wide && (
+        {beside && (
           <section className="card content" aria-label={t("duplicate.side_by_side")}>
             {chosen && detail(chosen.id)}
             {!chosen && search.open && !list.query.isLoading && detail(search.open)}

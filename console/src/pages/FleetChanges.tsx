@@ -44,7 +44,7 @@ function Sample({ c }: { c: FleetChange }) {
   if (c.kind === "first") return <span className="soft">{t("machine.first", { count: c.added_count })}</span>;
   const rest = c.added_count + c.removed_count - c.sample.length;
   return (
-    <span className="sample-line">
+    <span className="sample-line cut">
       {c.sample.map((text, i) => (
         <span key={i} className={text.startsWith("+") ? "added" : "removed"}>
           {text.replace(/^- /, "− ")}
@@ -82,7 +82,7 @@ function useChangeColumns(): Column<FleetChange>[] {
         width: 110,
         cell: (c) => <DiffCounts added={c.added_count} removed={c.removed_count} changed={0} />,
       },
-      { id: "sample", csv: ["sample"], head: t("change.sample"), width: 480, cell: (c) => <Sample c={c} /> },
+      { id: "sample", grow: true, csv: ["sample"], head: t("change.sample"), width: 480, cell: (c) => <Sample c={c} /> },
     ],
     [t],
   );
@@ -105,7 +105,8 @@ export function FleetChanges() {
   return (
     <div className="page fill">
       <PageHead
-        title={t("nav.fleet")}
+        crumbs={[{ label: t("nav.fleet"), to: "/fleet" }]}
+        title={t("nav.changes")}
         facts={list.total === null ? t("change.facts", { period }) : t("change.count", { count: list.total, period })}
         actions={<ExportCsv resource="/changes" params={filter} columns={csvColumns(columns, ["id"])} count={list.total} />}
       />

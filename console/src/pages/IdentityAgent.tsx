@@ -11,6 +11,7 @@ import { word } from "../i18n/say";
 import { Confirm } from "../parts/Confirm";
 import { shout } from "../parts/Feedback";
 import { Presence, protocolName } from "../parts/Machine";
+import { ScrollX } from "../parts/ScrollX";
 import { Time } from "../parts/Time";
 
 type Props = { known: KnownAgent; may: boolean; split?: () => void };
@@ -62,7 +63,7 @@ export function IdentityAgent({ known, may, split }: Props) {
         </dl>
         {evidence.length === 0 && <p className="soft">{t("identity.no_evidence")}</p>}
         {evidence.length > 0 && (
-          <div className="scroll-x">
+          <ScrollX label={`${name}: ${t("identity.evidence")}`}>
             <table className="data auto evidence">
               <caption className="hidden-label">{t("identity.evidence")}</caption>
               <thead>
@@ -84,7 +85,7 @@ export function IdentityAgent({ known, may, split }: Props) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </ScrollX>
         )}
         {may && (
           <div className="row wrap">

@@ -136,7 +136,9 @@ function Result({ d, data, busy }: { d: DeviceDetail; data: DeviceChanges; busy:
               {d.agents.length > 1 && s.agent && <span className="soft"> · {agents.get(s.agent) ?? s.agent}</span>}
             </span>
             <span className="row">
-              <span className="soft">{t("compare.differences", { count: sumOf(s), shown: number(sumOf(s), i18n.language) })}</span>
+              <span className="soft wide-only">
+                {t("compare.differences", { count: sumOf(s), shown: number(sumOf(s), i18n.language) })}
+              </span>
               <DiffCounts added={s.added_count} removed={s.removed_count} changed={s.changed_count} />
             </span>
           </h2>

@@ -51,7 +51,7 @@ export function History({ d }: { d: DeviceDetail }) {
       </Empty>
     );
   }
-  const names = new Map(d.agents.map((a) => [a.id, `${protocolName(a.protocol)} ${a.version ?? ""}`.trim()]));
+  const names = new Map(d.agents.map((a) => [a.id, protocolName(a.protocol)]));
   return (
     <section className="card history" ref={box} aria-label={t("change.history")}>
       <ol style={{ height: rows.getTotalSize() }}>

@@ -157,7 +157,8 @@ function Log({ log, may, undo }: { log: IdentityEntry[]; may: boolean; undo: (en
                 </span>
               </p>
               <p className="soft">
-                {e.actor} · {say(t, i18n.language, "identity_reason", e.reason)}
+                {e.reason.params.by === e.actor ? "" : `${e.actor} · `}
+                {say(t, i18n.language, "identity_reason", e.reason)}
               </p>
             </div>
             {may && e.can_undo && <Button onClick={() => undo(e)}>{t("identity.undo")}</Button>}

@@ -116,7 +116,8 @@ function Programs({ tabs }: { tabs: React.ReactNode }) {
   return (
     <div className="page fill">
       <PageHead
-        title={t("nav.fleet")}
+        crumbs={[{ label: t("nav.fleet"), to: "/fleet" }]}
+        title={t("nav.software")}
         facts={
           <>
             {list.total !== null && <span>{t(filtered ? "software.match" : "software.count", { count: list.total })}</span>}
@@ -258,7 +259,8 @@ function Appeared({ tabs }: { tabs: React.ReactNode }) {
   return (
     <div className="page fill">
       <PageHead
-        title={t("nav.fleet")}
+        crumbs={[{ label: t("nav.fleet"), to: "/fleet" }]}
+        title={t("nav.software")}
         facts={
           <>
             {list.total !== null && <span>{t("software.appeared_count", { count: list.total, period: say(since, search.until) })}</span>}

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import type { Candidate, DeviceShort } from "../api/types";
 import { say, word } from "../i18n/say";
 import { MachineLink, Presence, protocolName } from "./Machine";
+import { ScrollX } from "./ScrollX";
 import { Time } from "./Time";
 
 /** '+50' or '−100': the sign is said, also to those who hear it. */
@@ -33,14 +34,16 @@ export function EvidenceTable({ candidate }: { candidate: Candidate }) {
   const { t } = useTranslation();
   const sum = candidate.evidence.reduce((all, e) => all + e.points, 0);
   return (
-    <div className="scroll-x">
+    <ScrollX label={t("duplicate.evidence")}>
       <table className="data auto evidence">
         <caption className="hidden-label">{t("duplicate.evidence")}</caption>
         <thead>
           <tr>
             <th scope="col">{t("duplicate.evidence")}</th>
             <th scope="col">{t("duplicate.value")}</th>
-            <th scope="col">{t("duplicate.says")}</th>
+            <th scope="col">
+              <span className="says">{t("duplicate.says")}</span>
+            </th>
             <th scope="col" className="num">
               {t("duplicate.points")}
             </th>
@@ -54,7 +57,9 @@ export function EvidenceTable({ candidate }: { candidate: Candidate }) {
               <td>
                 <span className={`state ${e.shared ? "st-ok" : e.points < 0 ? "st-error" : "st-prepared"}`}>
                   {e.shared ? <IconEqual size={15} aria-hidden /> : <IconEqualNot size={15} aria-hidden />}
-                  {t(e.shared ? "duplicate.shared" : e.points < 0 ? "duplicate.contradicts" : "duplicate.differs")}
+                  <span className="says">
+                    {t(e.shared ? "duplicate.shared" : e.points < 0 ? "duplicate.contradicts" : "duplicate.differs")}
+                  </span>
                 </span>
               </td>
               <td className="num">
@@ -74,7 +79,7 @@ export function EvidenceTable({ candidate }: { candidate: Candidate }) {
           </tr>
         </tfoot>
       </table>
-    </div>
+    </ScrollX>
   );
 }
 
@@ -101,12 +106,12 @@ export function SideBySide({ devices }: { devices: DeviceShort[] }) {
   ];
   const mono = new Set([t("device.serial"), t("device.uuid"), t("device.mac")]);
   return (
-    <div className="scroll-x">
+    <ScrollX label={t("duplicate.side_by_side")}>
       <table className="data auto pair">
         <caption className="hidden-label">{t("duplicate.side_by_side")}</caption>
         <thead>
           <tr>
-            <td />
+            <td className="corner" />
             {devices.map((d) => (
               <th key={d.id} scope="col">
                 <MachineLink device={d} />
@@ -133,7 +138,7 @@ export function SideBySide({ devices }: { devices: DeviceShort[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollX>
   );
 }
 
@@ -145,7 +150,7 @@ function Sameness({ texts }: { texts: string[] }) {
   return (
     <span className={`state ${same ? "st-ok" : "st-expired"}`}>
       {same ? <IconEqual size={15} aria-hidden /> : <IconEqualNot size={15} aria-hidden />}
-      <span className="soft">{t(same ? "duplicate.same" : "duplicate.other")}</span>
+      <span className="soft says">{t(same ? "duplicate.same" : "duplicate.other")}</span>
     </span>
   );
 }

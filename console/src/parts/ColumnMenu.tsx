@@ -1,6 +1,6 @@
 // Which columns a table shows and in which order: by ticks, by buttons, by the keys of a row, by dragging.
 import { ActionIcon, Button, Checkbox, Popover, Tooltip } from "@mantine/core";
-import { IconChevronDown, IconChevronUp, IconColumns3, IconGripVertical } from "@tabler/icons-react";
+import { IconChevronDown, IconChevronUp, IconColumns3, IconGripVertical, IconLock } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { type Arrangeable, flipped, moved, movedTo, ownOrder } from "../lib/columns";
@@ -85,8 +85,16 @@ function Shown({ id, head, at, shown, columns, onChange }: ShownProps) {
       onDrop={drop}
       onKeyDown={fixed ? undefined : onKeyDown}
     >
-      <IconGripVertical size={13} aria-hidden className="grip" style={{ visibility: fixed ? "hidden" : undefined }} />
-      <Checkbox className="grow" checked disabled={fixed} label={head} onChange={() => onChange(flipped(columns, shown, id))} />
+      {fixed ? (
+        <span className="row always" title={t("list.column_always")}>
+          <IconLock size={15} aria-hidden className="grip" /> {head} <span className="hidden-label">{t("list.column_always")}</span>
+        </span>
+      ) : (
+        <>
+          <IconGripVertical size={13} aria-hidden className="grip" />
+          <Checkbox className="grow" checked label={head} onChange={() => onChange(flipped(columns, shown, id))} />
+        </>
+      )}
       {!fixed && (
         <>
           <ActionIcon

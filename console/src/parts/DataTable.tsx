@@ -16,11 +16,13 @@ export type Column<R> = {
   id: string;
   head: string;
   cell: (row: R) => ReactNode;
-  /** Pixels; the first column takes what is left. */
+  /** Pixels, or the least of them for the column that takes what is left. */
   width: number;
   right?: boolean;
   /** The server's name for ordering by this column. */
   sort?: string;
+  /** Takes what is left, instead of the first column. */
+  grow?: boolean;
   /** Not shown until chosen. */
   extra?: boolean;
   /** What the API's CSV calls what stands here. */
@@ -165,12 +167,16 @@ function Head<R>(props: Props<R> & { isNarrow: boolean }) {
     );
   }
   const now = parseSort(sort);
+  const growing = Math.max(
+    0,
+    columns.findIndex((c) => c.grow),
+  );
   return (
     <>
       <colgroup>
         {ticks && <col style={{ width: 36 }} />}
         {columns.map((c, i) => (
-          <col key={c.id} style={{ width: i === 0 ? undefined : c.width }} />
+          <col key={c.id} style={{ width: i === growing ? undefined : c.width }} />
         ))}
       </colgroup>
       <thead>

@@ -52,7 +52,9 @@ export function SplitDialog({ identity, first, onDone, onClose }: Props) {
       <section className="note">
         <h3>{t("merge.what")}</h3>
         <ul className="bullets">
-          <li>{all ? t("split.not_all") : t("split.moves", { count: ids.length, name: device.name })}</li>
+          <li>
+            {ids.length === 0 ? t("split.none") : all ? t("split.not_all") : t("split.moves", { count: ids.length, name: device.name })}
+          </li>
           <li>{t("split.apart")}</li>
           <li>{t("merge.back")}</li>
         </ul>
