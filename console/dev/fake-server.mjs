@@ -66,6 +66,13 @@ const server = createServer(async (request, response) => {
   if (path === "/events") return events(response);
   const body = request.method === "GET" ? null : await bodyOf(request);
   const result = fleet(request.method, path, url.searchParams, body);
+  if (result.csv !== undefined) {
+    response.writeHead(200, {
+      "Content-Type": "text/csv; charset=utf-8",
+      "Content-Disposition": `attachment; filename="${result.file}"`,
+    });
+    return response.end(result.csv);
+  }
   answer(response, result.status ?? 200, result.body);
 });
 

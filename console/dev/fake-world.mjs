@@ -1,21 +1,26 @@
 // What the fake server answers.
+import { csvOf } from "./fake-csv.mjs";
 import { agentOf, ago, device, random, sections } from "./fake-data.mjs";
+import { compared, filtered, fleetChanges, historyOf } from "./fake-history.mjs";
+import { agentsOf, identity } from "./fake-identity.mjs";
 import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS } from "./fake-runs.mjs";
+import { software } from "./fake-software.mjs";
 
-function page(all, params) {
+function page(all, params, more = {}) {
   const from = Number(params.get("cursor") ?? 0);
   const limit = Number(params.get("limit") ?? 50);
   const items = all.slice(from, from + limit);
-  return { body: { items, next: from + limit < all.length ? String(from + limit) : null, total: all.length } };
+  return { body: { items, next: from + limit < all.length ? String(from + limit) : null, total: all.length, ...more } };
 }
 
 const many = (params, key) => (params.get(key) ?? "").split(",").filter(Boolean);
 
-function filterDevices(devices, params) {
+function filterDevices(devices, params, having) {
   const q = (params.get("q") ?? "").toLowerCase();
   const protocol = many(params, "protocol");
   const family = many(params, "os_family");
   const found = devices.filter((d) => {
+    if (having && !having.has(d.id)) return false;
     if (q && ![d.name, d.serial, d.model, d.ips[0]].some((v) => v.toLowerCase().includes(q))) return false;
     if (protocol.length && !protocol.includes(d.agent.protocol)) return false;
     if (family.length && !family.includes(d.os_family)) return false;
@@ -32,63 +37,11 @@ function filterDevices(devices, params) {
   return found.toSorted((a, b) => sign * String(value(a)).localeCompare(String(value(b))));
 }
 
-function history() {
-  return [
-    {
-      id: "h1",
-      at: ago(7200),
-      section: "softwares",
-      agent: "a",
-      kind: "changed",
-      added: [
-        { name: "firefox", version: "145.0-1" },
-        { name: "libnss3", version: "3.118-1" },
-      ],
-      removed: [{ name: "firefox", version: "144.0.2-1" }],
-      added_count: 2,
-      removed_count: 1,
-    },
-    {
-      id: "h2",
-      at: ago(93000),
-      section: "memories",
-      agent: "a",
-      kind: "changed",
-      added: [{ caption: "DIMM 1", capacity: 16384, type: "DDR5", serialnumber: "018842" }],
-      removed: [],
-      added_count: 1,
-      removed_count: 0,
-    },
-    {
-      id: "h3",
-      at: ago(193000),
-      section: "printers",
-      agent: "a",
-      kind: "removed",
-      added: [],
-      removed: [{ name: "Floor 1", driver: "HP LaserJet M402", port: "ipp://10.20.0.8" }],
-      added_count: 0,
-      removed_count: 1,
-    },
-    {
-      id: "h4",
-      at: ago(2.2e6),
-      section: "softwares",
-      agent: "a",
-      kind: "first",
-      added: [],
-      removed: [],
-      added_count: 412,
-      removed_count: 0,
-    },
-  ];
-}
-
 function detail(d, n) {
   const all = sections(d);
   return {
     ...d,
-    agents: [agentOf(d, n)],
+    agents: agentsOf(d, n),
     sections: Object.entries(all).map(([name, v], i) => ({
       name,
       count: Array.isArray(v) ? v.length : 1,
@@ -102,7 +55,10 @@ function detail(d, n) {
       { kind: "mac", value: d.macs[0] },
       { kind: "deviceid", value: `${d.name}-2026-03-14-09-12-55` },
     ],
-    finding_list: [{ kind: "bad_value", detail: "cpus[0].speed: 'unknown' is not a number", at: ago(86000) }],
+    finding_list: [
+      { kind: "truncated", detail: "The report ended at byte 262144, within <SOFTWARES>.", at: ago(7400) },
+      { kind: "encoding", detail: "12 bytes were no UTF-8 and were read as Windows-1252.", at: ago(86000) },
+    ],
   };
 }
 
@@ -141,6 +97,10 @@ function overview(devices, runs) {
 export function world(size) {
   const devices = Array.from({ length: size }, (_, n) => device(n));
   const index = new Map(devices.map((d, n) => [d.id, n]));
+  const programs = software(devices);
+  const known = identity(devices, index);
+  const changes = fleetChanges(devices);
+  const having = (params) => (params.get("software") ? programs.having(params) : null);
   const runs = makeRuns(Math.max(20, size));
   const tasks = TASKS.map((_, n) => makeTask(n, runs));
   const preview = () => {
@@ -231,7 +191,7 @@ export function world(size) {
     })),
   ];
 
-  return (method, path, params, body) => {
+  const answer = (method, path, params, body) => {
     const [, kind, key, sub, more] = path.split("/");
     const gone = {
       status: 404,
@@ -261,7 +221,7 @@ export function world(size) {
             request_id: "req_1",
           },
         };
-      return page(filterDevices(devices, params), params);
+      return page(filterDevices(devices, params, having(params)), params);
     }
     if (kind === "devices" && !d) return gone;
     if (d && method === "PATCH") return { body: Object.assign(d, body) };
@@ -278,7 +238,23 @@ export function world(size) {
         },
       };
     }
-    if (d && sub === "history") return page(history(), params);
+    if (d && sub === "history") return page(filtered(historyOf(d, agentsOf(d, index.get(d.id))), params), params);
+    if (d && sub === "changes") return { body: compared(d, agentsOf(d, index.get(d.id)), params) };
+    if (d && sub === "identity") return { body: known.of(d) };
+    if (d && sub === "merge") {
+      known.merged([d.id, ...body.from]);
+      return { body: detail(d, index.get(d.id)) };
+    }
+    if (d && sub === "split") return { status: 201, body: detail(d, index.get(d.id)) };
+    if (kind === "identity") return { body: detail(devices[0], 0) };
+    if (kind === "duplicates" && !key) return page(known.list(params), params);
+    if (kind === "duplicates" && sub) return { body: known.decide(key, sub === "dismiss" ? "dismissed" : "open", body?.note) };
+    if (kind === "duplicates") return known.one(key) ? { body: known.one(key) } : gone;
+    if (kind === "changes") return page(filtered(changes, params), params);
+    if (kind === "software") {
+      const { rows, more } = programs[{ versions: "versions", devices: "holders", appeared: "appeared" }[key] ?? "list"](params);
+      return page(rows, params, more);
+    }
     if (d && sub === "assignments")
       return page(
         ["prepared", "ok", "ok", "error"].map((s, n) => assignmentOf(runs[n], d, n, s)),
@@ -379,5 +355,11 @@ export function world(size) {
           : { status: 201, body: { ...joins[0], token: "mjt_9Kd2sW7pQx4LmV1tBz8h" } };
     if (kind === "audit") return page(audit, params);
     return { ...gone, more };
+  };
+  return (method, path, params, body) => {
+    if (params.get("format") !== "csv") return answer(method, path, params, body);
+    params.set("limit", "1000000");
+    const result = answer(method, path, params, body);
+    return result.body?.items ? csvOf(path.slice(1).replaceAll("/", "-"), result.body.items, params) : result;
   };
 }

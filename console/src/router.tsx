@@ -18,6 +18,8 @@ export const MACHINE_FILTERS = [
   "manufacturer",
   "model",
   "software",
+  "software_from",
+  "software_below",
   "name",
   "serial",
   "uuid",
@@ -80,7 +82,7 @@ const machines = createRoute({
 const machine = createRoute({
   getParentRoute: () => root,
   path: "/machines/$id",
-  validateSearch: pick(["tab", "section", "q", "state", "open"]),
+  validateSearch: pick(["tab", "section", "q", "state", "open", "mode", "from", "to", "agent", "kind", "since", "until"]),
   component: lazyRouteComponent(() => import("./pages/Machine"), "Machine"),
 });
 const fleet = createRoute({
@@ -88,6 +90,30 @@ const fleet = createRoute({
   path: "/fleet",
   validateSearch: pick(["q", "protocol", "version", "online", "verified", "open", "cols"]),
   component: lazyRouteComponent(() => import("./pages/Agents"), "Agents"),
+});
+const changes = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/changes",
+  validateSearch: pick(["q", "section", "kind", "since", "until", "device", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/FleetChanges"), "FleetChanges"),
+});
+const software = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/software",
+  validateSearch: pick(["tab", "q", "publisher", "since", "until", "sort", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/Software"), "Software"),
+});
+const program = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/software/program",
+  validateSearch: pick(["name", "publisher", "tab", "version", "arch", "below", "from", "sort", "cols"]),
+  component: lazyRouteComponent(() => import("./pages/Program"), "ProgramPage"),
+});
+const duplicates = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/duplicates",
+  validateSearch: pick(["state", "kind", "device", "q", "sort", "open"]),
+  component: lazyRouteComponent(() => import("./pages/Duplicates"), "Duplicates"),
 });
 const joinTokens = createRoute({
   getParentRoute: () => root,
@@ -130,6 +156,10 @@ export const router = createRouter({
     machines,
     machine,
     fleet,
+    changes,
+    software,
+    program,
+    duplicates,
     joinTokens,
     settings,
     users,

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { choose } from "../src/i18n";
-import { cell, toCsv } from "../src/lib/csv";
 import { duration, mebibytes, number, relative, span } from "../src/lib/format";
 import { asRows, columnsOf, find, ordered } from "../src/lib/inventory";
 import { grouped } from "../src/lib/outputs";
@@ -47,25 +46,6 @@ describe("the language", () => {
     expect(choose("fr", ["es"])).toBe("fr");
     expect(choose(null, ["de-CH", "pt-BR", "en"])).toBe("pt");
     expect(choose("xx", ["de"])).toBe("en");
-  });
-});
-
-describe("CSV", () => {
-  it("quotes what needs it", () => {
-    expect(
-      toCsv(
-        ["a", "b"],
-        [
-          ["x,y", 'say "hi"'],
-          [null, ["1", "2"]],
-        ],
-      ),
-    ).toBe('a,b\r\n"x,y","say ""hi"""\r\n,1 2\r\n');
-  });
-
-  it("does not let a spreadsheet run a machine's name", () => {
-    expect(cell("=HYPERLINK(1)")).toBe("'=HYPERLINK(1)");
-    expect(cell(-5)).toBe("-5");
   });
 });
 

@@ -116,14 +116,17 @@ async function send(path: string, options: Options): Promise<Response> {
   }
 }
 
+async function accepted(path: string, options: Options): Promise<Response> {
+  const response = await send(path, options);
+  if (response.ok) return response;
+  const problem = await readProblem(response);
+  if (response.status === 401 && !options.quiet) onSignedOut();
+  throw new ApiError(problem);
+}
+
 /** One call. Throws `ApiError`; an answer without content gives `undefined`. */
 export async function call<R>(path: string, options: Options = {}): Promise<R> {
-  const response = await send(path, options);
-  if (!response.ok) {
-    const problem = await readProblem(response);
-    if (response.status === 401 && !options.quiet) onSignedOut();
-    throw new ApiError(problem);
-  }
+  const response = await accepted(path, options);
   options.onTag?.(response.headers.get("ETag"));
   if (response.status === 204) return undefined as R;
   return (await response.json()) as R;
@@ -140,6 +143,25 @@ export function list<R>(resource: string, params: ListParams = {}, signal?: Abor
   return get(resource, params, signal);
 }
 
+/** The file name that an answer proposes, without anything that could lead out of a folder. */
+export function proposedName(disposition: string | null, fallback: string): string {
+  const name = /filename="?([^";]+)"?/.exec(disposition ?? "")?.[1]?.replace(/[/\\]/g, "");
+  return name || fallback;
+}
+
+/** All rows of a list's filter as a CSV file. The first page's `limit` and `cursor` mean nothing here. */
+export async function csv(resource: string, params: ListParams, columns: string[]): Promise<{ name: string; file: Blob }> {
+  const query = toQuery({ ...params, limit: null, cursor: null, format: "csv", columns: columns.join(",") });
+  const response = await accepted(`${V1}${resource}${query}`, {});
+  const fallback = `${resource.split("/").at(-1)}.csv`;
+  try {
+    return { name: proposedName(response.headers.get("Content-Disposition"), fallback), file: await response.blob() };
+  } catch {
+    // The server breaks off rather than hand over a part of the rows as if it were all.
+    throw new ApiError({ type: "about:blank/csv/broken-off", title: "The rows could not be read to the end.", status: 0 });
+  }
+}
+
 export const session = {
   read: () => call<T.Me>(`${V1}/session`, { quiet: true }),
   signIn: (name: string, password: string) => call<T.Me>(`${V1}/session`, { method: "POST", body: { name, password }, quiet: true }),
@@ -153,11 +175,24 @@ export const devices = {
   change: (device: string, patch: T.DevicePatch, version?: number) =>
     call<T.Device>(`${V1}/devices/${id(device)}`, { method: "PATCH", body: patch, version }),
   remove: (device: string) => remove(`/devices/${id(device)}`),
+  changes: (device: string, params: { from: string; to?: string; section?: string }) =>
+    get<T.DeviceChanges>(`/devices/${id(device)}/changes`, params),
+  identity: (device: string) => get<T.Identity>(`/devices/${id(device)}/identity`),
+  merge: (device: string, from: string[]) => post<T.DeviceDetail>(`/devices/${id(device)}/merge`, { from }),
+  split: (device: string, agents: string[], name?: string) => post<T.DeviceDetail>(`/devices/${id(device)}/split`, { agents, name }),
+  undo: (entry: string) => post<T.DeviceDetail>(`/identity/${id(entry)}/undo`),
+};
+
+export const duplicates = {
+  read: (candidate: string) => get<T.Candidate>(`/duplicates/${id(candidate)}`),
+  dismiss: (candidate: string, note?: string) => post<T.Candidate>(`/duplicates/${id(candidate)}/dismiss`, note ? { note } : {}),
+  reopen: (candidate: string) => post<T.Candidate>(`/duplicates/${id(candidate)}/reopen`),
 };
 
 export const agents = {
   change: (agent: string, patch: { verified?: boolean; modules?: string[] }) =>
     call<T.Agent>(`${V1}/agents/${id(agent)}`, { method: "PATCH", body: patch }),
+  revoke: (agent: string) => post<T.Agent>(`/agents/${id(agent)}/revoke`),
 };
 
 export const tasks = {

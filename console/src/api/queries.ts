@@ -80,6 +80,32 @@ export function useMay(role: T.Role): boolean {
 export const useOverview = () =>
   useQuery({ queryKey: ["overview"], queryFn: api.overview, refetchInterval: 30_000, refetchIntervalInBackground: false });
 export const useDevice = (id: string) => useQuery({ queryKey: ["device", id], queryFn: () => api.devices.read(id) });
+export const useIdentity = (id: string) => useQuery({ queryKey: ["device", id, "identity"], queryFn: () => api.devices.identity(id) });
+export const useDeviceChanges = (id: string, from: string, to: string | undefined, section: string | undefined) =>
+  useQuery({
+    queryKey: ["compare", id, from, to ?? "now", section ?? "*"],
+    queryFn: () => api.devices.changes(id, { from, to, section }),
+    enabled: from !== "",
+    placeholderData: keepPreviousData,
+    staleTime: 60_000,
+  });
+export const useCandidate = (id: string, enabled = true) =>
+  useQuery({ queryKey: ["duplicates", "one", id], queryFn: () => api.duplicates.read(id), enabled });
+/** How many pairs wait for a person; `null` when that is not counted. */
+export const useOpenDuplicates = () =>
+  useQuery({
+    queryKey: ["duplicates", "open"],
+    queryFn: async ({ signal }) => (await api.list<unknown>("/duplicates", { state: "open", limit: 1 }, signal)).total,
+    refetchInterval: 60_000,
+    refetchIntervalInBackground: false,
+    staleTime: 30_000,
+    retry: false,
+  });
+/** What a merge, a split or their undoing makes old. */
+export async function renewIdentity(client: QueryClient): Promise<void> {
+  const old = new Set(["duplicates", "device", "devices", "agents", "overview", "changes", "history", "compare"]);
+  await client.invalidateQueries({ predicate: (q) => old.has(String(q.queryKey[0])) });
+}
 export const useInventory = (id: string, section?: string) =>
   useQuery({
     queryKey: ["device", id, "inventory", section ?? "*"],

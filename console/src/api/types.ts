@@ -18,6 +18,8 @@ export type Problem = {
   errors?: { pointer: string; detail: string }[];
   count?: number;
   expected?: Json;
+  /** With `device/merged`: the device that it is part of now. */
+  into?: DeviceRef;
 };
 
 export type Me = {
@@ -30,6 +32,7 @@ export type Me = {
 };
 export type Org = { id: string; name: string };
 
+export type DeviceRef = { id: string; name: string };
 export type AgentRef = { id: string; protocol: Protocol; version: string | null; last_contact: string | null; online: boolean };
 export type OsFamily = "linux" | "windows" | "macos" | "other";
 
@@ -58,7 +61,7 @@ export type Device = {
   version: number;
 };
 export type SectionInfo = { name: string; count: number; changed_at: string; source: string };
-export type EvidenceKind = "uuid" | "serial" | "mac" | "deviceid" | "key" | "agent_id";
+export type EvidenceKind = "uuid" | "serial" | "mac" | "deviceid" | "key" | "agent_id" | "name";
 export type DeviceDetail = Device & {
   agents: Agent[];
   sections: SectionInfo[];
@@ -79,7 +82,114 @@ export type HistoryEntry = {
   added_count: number;
   removed_count: number;
 };
+export type DeviceChanges = {
+  device: DeviceRef;
+  from: string;
+  to: string;
+  sections: SectionChanges[];
+};
+export type SectionChanges = {
+  section: string;
+  agent: string | null;
+  added: Row[];
+  removed: Row[];
+  changed: { before: Row; after: Row; fields: string[] }[];
+  added_count: number;
+  removed_count: number;
+  changed_count: number;
+  /** False when history could not be followed without a gap. */
+  exact?: boolean;
+};
+export type FleetChange = {
+  id: string;
+  at: string;
+  device: DeviceRef;
+  agent: string | null;
+  section: string;
+  kind: HistoryEntry["kind"];
+  added_count: number;
+  removed_count: number;
+  /** Short texts such as '+ bash 5.2'. */
+  sample: string[];
+};
 export type DevicePatch = { name?: string; tag?: string | null; notes?: string | null; verified?: boolean };
+
+export type DeviceShort = {
+  id: string;
+  name: string;
+  os: string | null;
+  serial: string | null;
+  uuid: string | null;
+  macs: string[];
+  agent: AgentRef | null;
+  first_seen: string;
+  last_inventory: string | null;
+  verified: boolean;
+};
+export type CandidateKind = "duplicate" | "clone";
+export type CandidateState = "open" | "dismissed" | "merged";
+export type EvidencePoints = { kind: EvidenceKind; value: string; points: number; shared: boolean };
+export type Candidate = {
+  id: string;
+  at: string;
+  kind: CandidateKind;
+  /** Two; fewer when one was deleted since. */
+  devices: DeviceShort[];
+  points: number;
+  evidence: EvidencePoints[];
+  state: CandidateState;
+  reason: Sentence;
+  note?: string | null;
+};
+export type KnownAgent = {
+  agent: AgentRef & {
+    foreign_id: string | null;
+    agent_id: string | null;
+    verified: boolean;
+    first_contact: string;
+    address: string | null;
+  };
+  evidence: { kind: EvidenceKind; value: string; worth: number }[];
+};
+export type IdentityAct = "merge" | "split" | "undo" | "joined" | "reinstalled" | "renamed_agent";
+export type IdentityEntry = {
+  id: string;
+  at: string;
+  actor: string;
+  kind: IdentityAct;
+  agents: { id: string; protocol: Protocol; foreign_id: string | null }[];
+  from: DeviceRef | null;
+  to: DeviceRef | null;
+  reason: Sentence;
+  undone: boolean;
+  can_undo: boolean;
+};
+export type Identity = { device: DeviceRef; agents: KnownAgent[]; candidates: Candidate[]; log: IdentityEntry[] };
+
+export type Program = { name: string; publisher: string; versions: number; newest: string; devices: number };
+/** `as_of`: when the programs were counted. */
+export type ProgramList = List<Program> & { as_of?: string | null };
+export type ProgramVersion = { name: string; version: string; publisher: string; arch: string; devices: number };
+export type ProgramHolder = {
+  device: DeviceRef & { os: string | null; last_inventory: string | null };
+  name: string;
+  version: string;
+  publisher: string;
+  arch: string;
+  since: string | null;
+};
+export type AppearedProgram = {
+  name: string;
+  version: string;
+  publisher: string;
+  arch: string;
+  devices: number;
+  first_at: string;
+  last_at: string;
+  new_to_fleet: boolean;
+};
+/** `since`: the list is whole since then, later than asked for when more came than is looked at. */
+export type AppearedList = List<AppearedProgram> & { since?: string | null };
 
 export type WakeOutcome = "ok" | "busy" | "refused" | "denied" | "timeout" | "unreachable";
 export type Agent = {

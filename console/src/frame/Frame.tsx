@@ -5,7 +5,7 @@ import { IconDots } from "@tabler/icons-react";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useMe, useOverview } from "../api/queries";
+import { useMe, useOpenDuplicates, useOverview } from "../api/queries";
 import { number } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { Mark } from "./Brand";
@@ -66,7 +66,10 @@ function Rail() {
   const { t, i18n } = useTranslation();
   const me = useMe().data;
   const overview = useOverview().data;
-  const tally: Record<string, number | undefined> = { queue: overview?.waiting, machines: overview?.devices };
+  const duplicates = useOpenDuplicates().data ?? undefined;
+  const tally: Record<string, number | undefined> = { queue: overview?.waiting, machines: overview?.devices, fleet: duplicates };
+  const said = (name: string) =>
+    name === "fleet" && duplicates ? `${t("nav.fleet")}: ${t("duplicate.count", { count: duplicates })}` : undefined;
   return (
     <nav className="rail" aria-label={t("frame.navigation")}>
       <Link to="/" className="brand" aria-label="Muster">
@@ -82,8 +85,8 @@ function Rail() {
             className="nav"
             activeOptions={{ exact: s.to === "/", includeSearch: false }}
             activeProps={{ className: "active", "aria-current": "page" }}
-            title={t(`nav.${s.name}`)}
-            aria-label={t(`nav.${s.name}`)}
+            title={said(s.name) ?? t(`nav.${s.name}`)}
+            aria-label={said(s.name) ?? t(`nav.${s.name}`)}
           >
             <s.icon size={18} stroke={1.7} aria-hidden />
             <span>{t(`nav.${s.name}`)}</span>

@@ -48,6 +48,9 @@ function useEntries(text: string, done: () => void): { entries: Entry[]; busy: b
   const actions = mayOperate ? [{ name: t("task.new"), to: "/tasks/new", icon: arrow }] : [];
   const screens = [
     ...SCREENS.map((s) => ({ name: t(`nav.${s.name}`), to: s.to as string, icon: <s.icon size={15} aria-hidden /> })),
+    { name: t("nav.changes"), to: "/fleet/changes", icon: arrow },
+    { name: t("nav.software"), to: "/fleet/software", icon: arrow },
+    { name: t("nav.duplicates"), to: "/fleet/duplicates", icon: arrow },
     { name: t("nav.join"), to: "/fleet/join", icon: arrow },
     { name: t("nav.users"), to: "/settings/users", icon: arrow },
     { name: t("nav.tokens"), to: "/settings/tokens", icon: arrow },

@@ -39,6 +39,18 @@ export function absolute(time: string, lang: string): string {
   return cached(`a:${lang}`, make).format(new Date(time));
 }
 
+/** The day in the reader's zone; the year only where it is not this one. */
+export function day(at: number, lang: string, now = Date.now()): string {
+  const other = new Date(at).getFullYear() !== new Date(now).getFullYear();
+  const make = () => new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", year: other ? "numeric" : undefined });
+  return cached(`d:${lang}:${other}`, make).format(at);
+}
+
+/** Day and minute in the reader's zone. */
+export function moment(at: number, lang: string): string {
+  return cached(`m:${lang}`, () => new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" })).format(at);
+}
+
 export function hour(time: string, lang: string): string {
   return cached(`h:${lang}`, () => new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" })).format(new Date(time));
 }

@@ -29,6 +29,38 @@ const COLUMNS: Record<string, string[]> = {
   physical_volumes: ["device", "size", "free", "format"],
 };
 
+/** Sections whose changes are kept: all but those that are different each time they are read. */
+export const FACT_SECTIONS: readonly string[] = [
+  "antivirus",
+  "batteries",
+  "bios",
+  "controllers",
+  "cpus",
+  "drives",
+  "firewalls",
+  "hardware",
+  "inputs",
+  "licenseinfos",
+  "local_groups",
+  "local_users",
+  "logical_volumes",
+  "memories",
+  "monitors",
+  "networks",
+  "operatingsystem",
+  "physical_volumes",
+  "printers",
+  "slots",
+  "softwares",
+  "sounds",
+  "storages",
+  "usbdevices",
+  "users",
+  "videos",
+  "virtualmachines",
+  "volume_groups",
+];
+
 /** Long blobs that no one reads in a table. */
 const HIDDEN = new Set(["base64", "edid"]);
 const MOST_COLUMNS = 8;
@@ -48,7 +80,8 @@ const MEBIBYTES: Record<string, string[]> = {
 export const isMebibytes = (section: string, field: string): boolean => MEBIBYTES[section]?.includes(field) ?? false;
 export const isBytes = (section: string, field: string): boolean => section === "softwares" && field === "filesize";
 
-export function columnsOf(section: string, rows: Row[]): string[] {
+/** The columns of a section's rows; with `every`, also the fields that a table leaves out. */
+export function columnsOf(section: string, rows: Row[], every = false): string[] {
   const seen = new Map<string, number>();
   for (const row of rows) for (const key of Object.keys(row)) seen.set(key, (seen.get(key) ?? 0) + 1);
   const wanted = (COLUMNS[section] ?? []).filter((key) => seen.has(key));
@@ -56,6 +89,7 @@ export function columnsOf(section: string, rows: Row[]): string[] {
     .filter(([key]) => !HIDDEN.has(key) && !wanted.includes(key))
     .sort((a, b) => b[1] - a[1])
     .map(([key]) => key);
+  if (every) return [...wanted, ...rest];
   return COLUMNS[section] && wanted.length > 0 ? wanted : [...wanted, ...rest].slice(0, MOST_COLUMNS);
 }
 

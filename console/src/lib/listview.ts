@@ -2,7 +2,8 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import type { Column } from "../parts/DataTable";
-import { type Search, values } from "./search";
+import { arranged, ownOrder } from "./columns";
+import type { Search } from "./search";
 
 export function useAddress(): [Search, (patch: Record<string, string | undefined>) => void] {
   const search = useSearch({ strict: false }) as Search;
@@ -21,31 +22,35 @@ export function useAddress(): [Search, (patch: Record<string, string | undefined
   return [search, change];
 }
 
+const place = (name: string) => `muster.columns.${name}`;
+
 function remembered(name: string): string | null {
   try {
-    return localStorage.getItem(`muster.columns.${name}`);
+    return localStorage.getItem(place(name));
   } catch {
     return null;
   }
 }
 
-/** Columns from the address, else as remembered in this browser, else the list's own. The first always stands. */
+function remember(name: string, text: string | null): void {
+  try {
+    if (text === null) localStorage.removeItem(place(name));
+    else localStorage.setItem(place(name), text);
+  } catch {
+    // The address still holds the choice.
+  }
+}
+
+/** Columns in the order of the address, else as remembered in this browser, else the list's own. The first always leads. */
 export function useColumns<R>(name: string, all: Column<R>[], cols: string | undefined, change: (patch: { cols?: string }) => void) {
   const [stored, setStored] = useState(() => remembered(name));
-  const shown = useMemo(() => {
-    const chosen = values(cols ?? stored ?? "").filter((id) => all.some((c) => c.id === id));
-    return chosen.length > 0 ? chosen : all.filter((c) => !c.extra).map((c) => c.id);
-  }, [all, cols, stored]);
-  const choose = (ids: string[]) => {
-    const text = ids.join(",");
-    try {
-      localStorage.setItem(`muster.columns.${name}`, text);
-    } catch {
-      // The address still holds the choice.
-    }
+  const shown = useMemo(() => arranged(all, cols ?? stored), [all, cols, stored]);
+  const choose = (ids: string[] | null) => {
+    const text = ids === null || ids.join() === ownOrder(all).join() ? null : ids.join(",");
+    remember(name, text);
     setStored(text);
-    change({ cols: text });
+    change({ cols: text ?? undefined });
   };
-  const columns = all.filter((c, i) => i === 0 || shown.includes(c.id));
+  const columns = useMemo(() => shown.flatMap((id) => all.find((c) => c.id === id) ?? []), [all, shown]);
   return { columns, shown, choose };
 }

@@ -91,3 +91,13 @@ export function toExpression(filter: Search): string | null {
   }
   return parts.length ? parts.join(" && ") : "true";
 }
+
+/**
+ * The machines of a program's page as a filter of the list of machines, where tasks can be made of them. `null` where that list
+ * cannot say it: it knows no exact version, no architecture and no publisher.
+ */
+export function machinesSearch(search: Search): Search | null {
+  const { name, from, below, version, arch, publisher } = search;
+  if (!name || version || arch || publisher) return null;
+  return { software: name, ...(from && { software_from: from }), ...(below && { software_below: below }) };
+}

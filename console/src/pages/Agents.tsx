@@ -7,11 +7,14 @@ import { agents } from "../api/client";
 import { useList, useMay } from "../api/queries";
 import type { Agent, Wake } from "../api/types";
 import { word } from "../i18n/say";
+import { csvColumns } from "../lib/columns";
 import { useAddress, useColumns } from "../lib/listview";
 import { AgentFacts } from "../parts/AgentFacts";
+import { ColumnMenu } from "../parts/ColumnMenu";
 import { type Column, DataTable } from "../parts/DataTable";
+import { ExportCsv } from "../parts/ExportCsv";
 import { Empty, Fault, Lines, shout } from "../parts/Feedback";
-import { ChoiceFilter, ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
+import { ChoiceFilter, TextFilter, WordFilter } from "../parts/Filters";
 import { MachineLink, PROTOCOLS, protocolName } from "../parts/Machine";
 import { PageHead } from "../parts/PageHead";
 import { Time } from "../parts/Time";
@@ -25,6 +28,7 @@ function useAgentColumns(open: (id: string) => void): Column<Agent>[] {
     () => [
       {
         id: "agent",
+        csv: ["protocol", "version", "online"],
         head: t("device.agent"),
         width: 190,
         cell: (a) => (
@@ -37,19 +41,51 @@ function useAgentColumns(open: (id: string) => void): Column<Agent>[] {
           </span>
         ),
       },
-      { id: "machine", head: t("assignment.machine"), width: 190, cell: (a) => (a.device ? <MachineLink device={a.device} /> : "–") },
-      { id: "verified", head: t("device.verified"), width: 90, cell: (a) => (a.verified ? t("common.yes") : t("common.no")) },
-      { id: "last", head: t("device.last_contact"), width: 120, cell: (a) => <Time at={a.last_contact} empty={t("device.never")} /> },
-      { id: "next", head: t("agent.next_contact"), width: 120, cell: (a) => <Time at={a.next_contact} /> },
+      {
+        id: "machine",
+        csv: ["device", "device_name"],
+        head: t("assignment.machine"),
+        width: 190,
+        cell: (a) => (a.device ? <MachineLink device={a.device} /> : "–"),
+      },
+      {
+        id: "verified",
+        csv: ["verified"],
+        head: t("device.verified"),
+        width: 90,
+        cell: (a) => (a.verified ? t("common.yes") : t("common.no")),
+      },
+      {
+        id: "last",
+        csv: ["last_contact"],
+        head: t("device.last_contact"),
+        width: 120,
+        cell: (a) => <Time at={a.last_contact} empty={t("device.never")} />,
+      },
+      { id: "next", csv: ["next_contact"], head: t("agent.next_contact"), width: 120, cell: (a) => <Time at={a.next_contact} /> },
       { id: "wake", head: t("agent.wake"), width: 170, cell: (a) => t(`agent.wake_${a.wake.way}`) },
       {
         id: "last_wake",
+        csv: ["last_wake", "last_wake_outcome"],
         head: t("agent.last_wake"),
         width: 110,
         cell: (a) => (a.wake.last ? word(t, "wake", a.wake.last.outcome) : <span className="soft">–</span>),
       },
-      { id: "address", head: t("agent.address"), width: 140, cell: (a) => <span className="mono">{a.address ?? "–"}</span> },
-      { id: "foreign", head: "DEVICEID", width: 280, extra: true, cell: (a) => <span className="mono">{a.foreign_id ?? "–"}</span> },
+      {
+        id: "address",
+        csv: ["address", "port"],
+        head: t("agent.address"),
+        width: 140,
+        cell: (a) => <span className="mono">{a.address ?? "–"}</span>,
+      },
+      {
+        id: "foreign",
+        csv: ["foreign_id"],
+        head: "DEVICEID",
+        width: 280,
+        extra: true,
+        cell: (a) => <span className="mono">{a.foreign_id ?? "–"}</span>,
+      },
     ],
     [t, open],
   );
@@ -70,7 +106,11 @@ export function Agents() {
   ];
   return (
     <div className="page fill">
-      <PageHead title={t("nav.fleet")} facts={list.total !== null && t("agent.count", { count: list.total })} />
+      <PageHead
+        title={t("nav.fleet")}
+        facts={list.total !== null && t("agent.count", { count: list.total })}
+        actions={<ExportCsv resource="/agents" params={filter} columns={csvColumns(columns, ["id"])} count={list.total} />}
+      />
       <FleetTabs now="agents" />
       <search className="filters" aria-label={t("filter.bar")}>
         <TextFilter label={t("agent.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
@@ -79,7 +119,7 @@ export function Agents() {
         <ChoiceFilter one label={t("presence.online")} value={search.online} options={yesNo} onChange={(v) => change({ online: v })} />
         <ChoiceFilter one label={t("device.verified")} value={search.verified} options={yesNo} onChange={(v) => change({ verified: v })} />
         <span style={{ marginLeft: "auto" }}>
-          <ColumnPicker columns={all} shown={shown} onChange={choose} />
+          <ColumnMenu columns={all} shown={shown} onChange={choose} />
         </span>
       </search>
       <DataTable

@@ -5,16 +5,16 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { devices } from "../api/client";
+import { ApiError, devices } from "../api/client";
 import { useDevice, useMay } from "../api/queries";
-import type { DeviceDetail } from "../api/types";
+import type { DeviceDetail, DeviceRef } from "../api/types";
 import { number } from "../lib/format";
 import { useAddress } from "../lib/listview";
 import { Confirm } from "../parts/Confirm";
-import { Fault, Lines, shout, tell } from "../parts/Feedback";
+import { Empty, Fault, Lines, shout, tell } from "../parts/Feedback";
 import { InventoryNow } from "../parts/InventoryNow";
-import { Presence, protocolName } from "../parts/Machine";
-import { PageHead } from "../parts/PageHead";
+import { MachineLink, Presence, protocolName } from "../parts/Machine";
+import { type Crumb, PageHead } from "../parts/PageHead";
 import { Tabs } from "../parts/Tabs";
 import { Time } from "../parts/Time";
 import { Changes } from "./MachineChanges";
@@ -26,6 +26,10 @@ import { MachineTasks } from "./MachineTasks";
 
 const TABS = ["summary", "inventory", "changes", "tasks", "network", "identity"] as const;
 type Tab = (typeof TABS)[number];
+/** What a tab keeps in the address is nothing to the next. */
+const NOTHING = Object.fromEntries(
+  ["section", "q", "state", "open", "mode", "from", "to", "agent", "kind", "since", "until"].map((key) => [key, undefined]),
+);
 
 export function Machine() {
   const { t, i18n } = useTranslation();
@@ -35,6 +39,8 @@ export function Machine() {
   const crumbs = [{ label: t("nav.machines"), to: "/machines" }];
   const tab: Tab = TABS.find((name) => name === search.tab) ?? "summary";
   if (device.isError) {
+    const into = device.error instanceof ApiError ? device.error.problem.into : undefined;
+    if (into) return <Merged crumbs={crumbs} into={into} />;
     return (
       <div className="page">
         <PageHead crumbs={crumbs} title={t("machine.one")} />
@@ -46,25 +52,37 @@ export function Machine() {
   const tally: Partial<Record<Tab, number>> = {
     inventory: d?.sections.length,
     tasks: d?.open_assignments,
-    identity: d?.finding_list.length,
   };
   const count = (name: Tab) => (tally[name] ? number(tally[name] as number, i18n.language) : undefined);
   return (
-    <div className={tab === "inventory" ? "page fill" : "page"}>
+    <div className={tab === "inventory" || (tab === "changes" && search.mode !== "compare") ? "page fill" : "page"}>
       <PageHead crumbs={crumbs} title={d?.name ?? "…"} facts={d && <Facts d={d} />} actions={d && <Actions d={d} />} />
       <Tabs
         label={t("machine.parts")}
         now={tab}
         tabs={TABS.map((name) => ({ name, label: t(`machine.tab_${name}`), count: count(name) }))}
-        onChange={(name) => change({ tab: name === "summary" ? undefined : name, section: undefined, q: undefined, state: undefined })}
+        onChange={(name) => change({ ...NOTHING, tab: name === "summary" ? undefined : name })}
       />
       {!d && <Lines count={8} />}
       {d && tab === "summary" && <Summary d={d} />}
       {d && tab === "inventory" && <InventoryTab d={d} />}
-      {d && tab === "changes" && <Changes id={d.id} />}
+      {d && tab === "changes" && <Changes d={d} />}
       {d && tab === "tasks" && <MachineTasks id={d.id} />}
       {d && tab === "network" && <Network d={d} />}
-      {d && tab === "identity" && <Identity d={d} />}
+      {d && tab === "identity" && <Identity key={d.id} d={d} />}
+    </div>
+  );
+}
+
+/** An old link to a machine that is part of another now. */
+function Merged({ crumbs, into }: { crumbs: Crumb[]; into: DeviceRef }) {
+  const { t } = useTranslation();
+  return (
+    <div className="page">
+      <PageHead crumbs={crumbs} title={t("machine.one")} />
+      <Empty title={t("machine.merged", { name: into.name })} why={t("machine.merged_why")}>
+        <MachineLink device={into} />
+      </Empty>
     </div>
   );
 }

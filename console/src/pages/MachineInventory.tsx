@@ -4,14 +4,15 @@ import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { type ListQuery, useInventory } from "../api/queries";
 import type { DeviceDetail, Row } from "../api/types";
-import { maybe, word } from "../i18n/say";
-import { mebibytes, number } from "../lib/format";
-import { asRows, columnsOf, find, isBytes, isMebibytes, ordered, plainText } from "../lib/inventory";
+import { word } from "../i18n/say";
+import { number } from "../lib/format";
+import { asRows, columnsOf, find, ordered, plainText } from "../lib/inventory";
 import { useAddress } from "../lib/listview";
 import { parseSort } from "../lib/search";
 import { type Column, DataTable } from "../parts/DataTable";
 import { Empty, Fault, Lines } from "../parts/Feedback";
 import { TextFilter } from "../parts/Filters";
+import { useLabel, useValue } from "../parts/inventoryWords";
 import { Time } from "../parts/Time";
 
 export function InventoryTab({ d }: { d: DeviceDetail }) {
@@ -50,21 +51,6 @@ export function InventoryTab({ d }: { d: DeviceDetail }) {
       </div>
     </>
   );
-}
-
-function useValue(section: string) {
-  const { t, i18n } = useTranslation();
-  return (field: string, value: unknown): string => {
-    if (typeof value === "boolean") return value ? t("common.yes") : t("common.no");
-    if (typeof value === "number" && isMebibytes(section, field)) return mebibytes(value, i18n.language);
-    if (typeof value === "number" && isBytes(section, field)) return mebibytes(Math.round((value / 1048576) * 10) / 10, i18n.language);
-    return plainText(value);
-  };
-}
-
-function useLabel() {
-  const { t } = useTranslation();
-  return (field: string) => maybe(t, `field.${field}`) ?? field.replaceAll("_", " ");
 }
 
 function Section({ d, name }: { d: DeviceDetail; name: string }) {

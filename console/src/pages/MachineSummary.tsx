@@ -1,8 +1,10 @@
 // The first look at a machine, and its network ports.
+import { IconAlertTriangle } from "@tabler/icons-react";
 import { Fragment, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { useInventory } from "../api/queries";
 import type { DeviceDetail, Row } from "../api/types";
+import { maybe, word } from "../i18n/say";
 import { mebibytes, number, percent } from "../lib/format";
 import { asRows, plainText } from "../lib/inventory";
 import { Empty, Fault, Lines } from "../parts/Feedback";
@@ -42,6 +44,7 @@ export function Summary({ d }: { d: DeviceDetail }) {
   const firmware = [text(bios, "bmanufacturer"), text(bios, "bversion"), text(bios, "bdate")].filter(Boolean).join(" · ");
   return (
     <div className="grid even">
+      {d.finding_list.length > 0 && <Findings d={d} />}
       <Facts
         title={t("machine.hardware")}
         facts={[
@@ -83,6 +86,37 @@ export function Summary({ d }: { d: DeviceDetail }) {
       <Drives drives={section("drives")} />
       {inventory.isError && <Fault error={inventory.error} retry={() => inventory.refetch()} />}
     </div>
+  );
+}
+
+/** What was odd in the last report: what it is, what it says, and what a person can do about it. */
+function Findings({ d }: { d: DeviceDetail }) {
+  const { t } = useTranslation();
+  return (
+    <section className="card wide">
+      <h2>
+        {t("identity.findings")} <span className="soft">{t("finding.count", { count: d.finding_list.length })}</span>
+      </h2>
+      <ul className="lines findings">
+        {d.finding_list.map((f) => (
+          <li key={f.kind + f.detail + f.at}>
+            <span className="tint st-expired">
+              <IconAlertTriangle size={16} aria-hidden />
+            </span>
+            <div className="grow">
+              <p>
+                <strong>{word(t, "finding", f.kind)}</strong>{" "}
+                <span className="soft">
+                  <Time at={f.at} />
+                </span>
+              </p>
+              <p>{f.detail}</p>
+              <p className="soft">{maybe(t, `finding_help.${f.kind}`) ?? t("finding_help.other")}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

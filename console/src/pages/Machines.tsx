@@ -1,22 +1,24 @@
 // The fleet as a list: filtered, ordered and paged by the server; actions act on the filter.
-import { ActionIcon, Button, Menu, Tooltip } from "@mantine/core";
-import { IconBolt, IconDots, IconDownload, IconHelp } from "@tabler/icons-react";
+import { ActionIcon, Button, Tooltip } from "@mantine/core";
+import { IconBolt, IconHelp } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useList, useMay } from "../api/queries";
 import type { Device } from "../api/types";
+import { csvColumns } from "../lib/columns";
 import { mebibytes, number } from "../lib/format";
 import { useAddress, useColumns } from "../lib/listview";
 import { filterOf, type Search } from "../lib/search";
+import { ColumnMenu } from "../parts/ColumnMenu";
 import { type Column, DataTable } from "../parts/DataTable";
+import { ExportCsv } from "../parts/ExportCsv";
 import { Empty } from "../parts/Feedback";
-import { ChoiceFilter, ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
+import { ChoiceFilter, TextFilter, WordFilter } from "../parts/Filters";
 import { InventoryNow } from "../parts/InventoryNow";
 import { MachineLink, PROTOCOLS, Presence, protocolName } from "../parts/Machine";
 import { PageHead } from "../parts/PageHead";
 import { QueryHelp } from "../parts/QueryHelp";
 import { Time } from "../parts/Time";
-import { exportMachines } from "./machinesCsv";
 
 function useMachineColumns(): Column<Device>[] {
   const { t, i18n } = useTranslation();
@@ -27,11 +29,13 @@ function useMachineColumns(): Column<Device>[] {
       width,
       sort,
       extra,
+      csv: [id],
       cell: (d) => <Cell value={d[id]} mono={id === "serial" || id === "uuid"} />,
     });
     return [
       {
         id: "name",
+        csv: ["name"],
         head: t("device.name"),
         width: 210,
         sort: "name",
@@ -52,20 +56,23 @@ function useMachineColumns(): Column<Device>[] {
       text("uuid", t("device.uuid"), 290, undefined, true),
       {
         id: "ips",
+        csv: ["ips"],
         head: t("device.ip"),
         width: 140,
         cell: (d) => <Several values={d.ips} />,
       },
-      { id: "macs", head: t("device.mac"), width: 160, extra: true, cell: (d) => <Several values={d.macs} mono /> },
+      { id: "macs", csv: ["macs"], head: t("device.mac"), width: 160, extra: true, cell: (d) => <Several values={d.macs} mono /> },
       text("tag", t("device.tag"), 80, "tag"),
       {
         id: "agent",
+        csv: ["protocol", "agent_version"],
         head: t("device.agent"),
         width: 150,
         cell: (d) => (d.agent ? `${protocolName(d.agent.protocol)} ${d.agent.version ?? ""}` : "–"),
       },
       {
         id: "last_contact",
+        csv: ["last_contact"],
         head: t("device.last_contact"),
         width: 112,
         sort: "last_contact",
@@ -73,6 +80,7 @@ function useMachineColumns(): Column<Device>[] {
       },
       {
         id: "last_inventory",
+        csv: ["last_inventory"],
         head: t("device.last_inventory"),
         width: 112,
         sort: "last_inventory",
@@ -80,6 +88,7 @@ function useMachineColumns(): Column<Device>[] {
       },
       {
         id: "first_seen",
+        csv: ["first_seen"],
         head: t("device.first_seen"),
         width: 120,
         sort: "first_seen",
@@ -89,6 +98,7 @@ function useMachineColumns(): Column<Device>[] {
       text("cpu", t("device.cpu"), 230, undefined, true),
       {
         id: "memory_mb",
+        csv: ["memory_mb"],
         head: t("device.memory"),
         width: 90,
         right: true,
@@ -97,13 +107,22 @@ function useMachineColumns(): Column<Device>[] {
       },
       {
         id: "software_count",
+        csv: ["software_count"],
         head: t("device.programs"),
         width: 100,
         right: true,
         extra: true,
         cell: (d) => number(d.software_count, i18n.language),
       },
-      { id: "findings", head: t("device.findings"), width: 90, right: true, extra: true, cell: (d) => number(d.findings, i18n.language) },
+      {
+        id: "findings",
+        csv: ["findings"],
+        head: t("device.findings"),
+        width: 90,
+        right: true,
+        extra: true,
+        cell: (d) => number(d.findings, i18n.language),
+      },
     ];
   }, [t, i18n.language]);
 }
@@ -158,10 +177,10 @@ export function Machines() {
         facts={
           list.query.isError ? null : count === null ? t("common.loading") : t(filtered ? "machines.match" : "machines.count", { count })
         }
-        actions={<Actions filter={filter} count={count} />}
+        actions={<Actions filter={filter} sort={search.sort} columns={columns} count={count} />}
       />
       <FilterBar search={search} change={change}>
-        <ColumnPicker columns={all} shown={shown} onChange={choose} />
+        <ColumnMenu columns={all} shown={shown} onChange={choose} />
       </FilterBar>
       <DataTable
         label={t("nav.machines")}
@@ -215,7 +234,7 @@ function FilterBar({ search, change, children }: BarProps) {
   });
   const set = (key: string) => (value: string) => change({ [key]: value || undefined });
   const words = ["tag", "manufacturer", "model", "software"] as const;
-  const rare = (["name", "serial", "uuid", "ip", "mac"] as const).filter((key) => search[key]);
+  const rare = (["name", "serial", "uuid", "ip", "mac", "software_from", "software_below"] as const).filter((key) => search[key]);
   const query = asked || !!search.query;
   return (
     <search className="filters" aria-label={t("filter.bar")}>
@@ -258,16 +277,12 @@ function FilterBar({ search, change, children }: BarProps) {
   );
 }
 
-function Actions({ filter, count }: { filter: Search; count: number | null }) {
+type ActionsProps = { filter: Search; sort: string | undefined; columns: Column<Device>[]; count: number | null };
+
+function Actions({ filter, sort, columns, count }: ActionsProps) {
   const { t } = useTranslation();
   const may = useMay("operator");
   const [asking, setAsking] = useState(false);
-  const [done, setDone] = useState<number | null>(null);
-  const save = async () => {
-    setDone(0);
-    await exportMachines(filter, t, setDone);
-    setDone(null);
-  };
   return (
     <>
       {may && (
@@ -275,18 +290,7 @@ function Actions({ filter, count }: { filter: Search; count: number | null }) {
           {count === null ? t("inventory.now") : t("inventory.now_count", { count })}
         </Button>
       )}
-      <Menu position="bottom-end">
-        <Menu.Target>
-          <ActionIcon variant="default" size={30} aria-label={t("common.more")} loading={done !== null}>
-            <IconDots size={16} aria-hidden />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item leftSection={<IconDownload size={15} aria-hidden />} disabled={!count} onClick={save}>
-            {t("machines.csv", { count: count ?? 0 })}
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+      <ExportCsv resource="/devices" params={{ ...filter, sort }} columns={csvColumns(columns, ["id"])} count={count} />
       {asking && count !== null && <InventoryNow target={{ filter, count }} onClose={() => setAsking(false)} />}
     </>
   );

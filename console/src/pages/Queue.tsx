@@ -13,10 +13,11 @@ import type { Search } from "../lib/search";
 import { OPEN } from "../lib/states";
 import { AssignmentDrawer } from "../parts/AssignmentDrawer";
 import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
+import { ColumnMenu } from "../parts/ColumnMenu";
 import { Confirm } from "../parts/Confirm";
 import { DataTable } from "../parts/DataTable";
 import { Empty, shout, tell } from "../parts/Feedback";
-import { ChoiceFilter, ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
+import { ChoiceFilter, TextFilter, WordFilter } from "../parts/Filters";
 import { PageHead } from "../parts/PageHead";
 import { State } from "../parts/State";
 
@@ -64,7 +65,7 @@ export function Queue() {
         {search.run && <WordFilter label={t("run.run")} value={search.run} onChange={(run) => change({ run })} />}
         {search.device && <WordFilter label={t("assignment.machine")} value={search.device} onChange={(device) => change({ device })} />}
         <span style={{ marginLeft: "auto" }}>
-          <ColumnPicker columns={all} shown={shown} onChange={choose} />
+          <ColumnMenu columns={all} shown={shown} onChange={choose} />
         </span>
       </search>
       <DataTable

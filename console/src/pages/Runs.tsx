@@ -6,9 +6,10 @@ import type { RunSummary } from "../api/types";
 import { word } from "../i18n/say";
 import { number } from "../lib/format";
 import { useAddress, useColumns } from "../lib/listview";
+import { ColumnMenu } from "../parts/ColumnMenu";
 import { type Column, DataTable } from "../parts/DataTable";
 import { Empty } from "../parts/Feedback";
-import { ChoiceFilter, ColumnPicker } from "../parts/Filters";
+import { ChoiceFilter } from "../parts/Filters";
 import { PageHead } from "../parts/PageHead";
 import { RunProgress, RunState } from "../parts/State";
 import { Time, Took } from "../parts/Time";
@@ -81,7 +82,7 @@ export function Runs() {
           />
         )}
         <span style={{ marginLeft: "auto" }}>
-          <ColumnPicker columns={all} shown={shown} onChange={choose} />
+          <ColumnMenu columns={all} shown={shown} onChange={choose} />
         </span>
       </search>
       <DataTable

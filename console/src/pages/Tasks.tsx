@@ -8,9 +8,10 @@ import { useList, useMay } from "../api/queries";
 import type { Targets, Task } from "../api/types";
 import { number } from "../lib/format";
 import { useAddress, useColumns } from "../lib/listview";
+import { ColumnMenu } from "../parts/ColumnMenu";
 import { type Column, DataTable } from "../parts/DataTable";
 import { Empty } from "../parts/Feedback";
-import { ColumnPicker, TextFilter, WordFilter } from "../parts/Filters";
+import { TextFilter, WordFilter } from "../parts/Filters";
 import { PageHead } from "../parts/PageHead";
 import { RunProgress, RunState } from "../parts/State";
 import { Time } from "../parts/Time";
@@ -88,7 +89,7 @@ export function Tasks() {
         <TextFilter label={t("task.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
         <WordFilter label={t("task.label")} value={search.label} onChange={(label) => change({ label })} />
         <span style={{ marginLeft: "auto" }}>
-          <ColumnPicker columns={all} shown={shown} onChange={choose} />
+          <ColumnMenu columns={all} shown={shown} onChange={choose} />
         </span>
       </search>
       <DataTable

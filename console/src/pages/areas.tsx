@@ -1,12 +1,22 @@
 // The tabs of the two areas that have several pages.
 import { useTranslation } from "react-i18next";
-import { useMay } from "../api/queries";
+import { useMay, useOpenDuplicates } from "../api/queries";
+import { number } from "../lib/format";
 import { Tabs } from "../parts/Tabs";
 
-export function FleetTabs({ now }: { now: "agents" | "join" }) {
-  const { t } = useTranslation();
+export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "duplicates" | "join" }) {
+  const { t, i18n } = useTranslation();
+  const open = useOpenDuplicates().data;
   const tabs = [
     { name: "agents", label: t("nav.agents"), to: "/fleet" },
+    { name: "changes", label: t("nav.changes"), to: "/fleet/changes" },
+    { name: "software", label: t("nav.software"), to: "/fleet/software" },
+    {
+      name: "duplicates",
+      label: t("nav.duplicates"),
+      to: "/fleet/duplicates",
+      count: open ? number(open, i18n.language) : undefined,
+    },
     { name: "join", label: t("nav.join"), to: "/fleet/join" },
   ];
   return <Tabs label={t("nav.fleet")} now={now} tabs={tabs} />;

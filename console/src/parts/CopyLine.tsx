@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 const SHOWN_MS = 2000;
 
 /** The clipboard needs a secure page; over plain HTTP a selection and the old command do. */
-async function copy(text: string): Promise<void> {
+export async function copy(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
   field.value = text;

@@ -16,13 +16,17 @@ export type Column<R> = {
   id: string;
   head: string;
   cell: (row: R) => ReactNode;
-  /** Pixels; the first column takes what is left. */
+  /** Pixels, or the least of them for the column that takes what is left. */
   width: number;
   right?: boolean;
   /** The server's name for ordering by this column. */
   sort?: string;
+  /** Takes what is left, instead of the first column. */
+  grow?: boolean;
   /** Not shown until chosen. */
   extra?: boolean;
+  /** What the API's CSV calls what stands here. */
+  csv?: readonly string[];
 };
 
 export type Ticks = { ids: Set<string>; toggle: (id: string) => void; label: (name: string) => string };
@@ -40,6 +44,10 @@ type Props<R> = {
   ticks?: Ticks;
   rowName?: (row: R) => string;
   height?: string;
+  /** The row that the keyboard went to. */
+  onWalk?: (row: R) => void;
+  /** A row that stands out: the one whose details are shown beside. */
+  chosen?: string;
 };
 
 const ROW = 36;
@@ -108,7 +116,7 @@ export function DataTable<R>(props: Props<R>) {
             {isFetchingNextPage && <SkeletonRows span={span} count={2} />}
           </tbody>
         </table>
-        {!query.isLoading && items.length === 0 && empty}
+        {!query.isLoading && !query.hasNextPage && items.length === 0 && empty}
       </section>
       <Foot list={list} />
     </div>
@@ -118,20 +126,24 @@ export function DataTable<R>(props: Props<R>) {
 /** The row that the keyboard is on; moving puts the focus on the row's link, so that Enter opens it. */
 function useActive<R>(props: Props<R>, scrollTo: (index: number) => void, box: React.RefObject<HTMLDivElement | null>): number {
   const { t } = useTranslation();
-  const [active, setActive] = useState(-1);
-  const count = props.list.items.length;
+  const [walked, setWalked] = useState(-1);
+  const { items } = props.list;
+  const active = props.chosen === undefined ? walked : items.findIndex((row) => props.rowKey(row) === props.chosen);
+  const count = items.length;
   const move = (by: number) => {
     const next = Math.min(count - 1, Math.max(0, active + by));
     if (count === 0) return;
-    setActive(next);
+    setWalked(next);
     scrollTo(next);
+    const row = items[next];
+    if (row !== undefined) props.onWalk?.(row);
     requestAnimationFrame(() => {
       const row = box.current?.querySelector(`tr[data-index="${next}"]`);
       row?.querySelector<HTMLElement>("a, button")?.focus({ preventScroll: true });
     });
   };
   const tick = () => {
-    const row = props.list.items[active];
+    const row = items[active];
     if (row !== undefined) props.ticks?.toggle(props.rowKey(row));
   };
   useKeys([
@@ -155,12 +167,16 @@ function Head<R>(props: Props<R> & { isNarrow: boolean }) {
     );
   }
   const now = parseSort(sort);
+  const growing = Math.max(
+    0,
+    columns.findIndex((c) => c.grow),
+  );
   return (
     <>
       <colgroup>
         {ticks && <col style={{ width: 36 }} />}
         {columns.map((c, i) => (
-          <col key={c.id} style={{ width: i === 0 ? undefined : c.width }} />
+          <col key={c.id} style={{ width: i === growing ? undefined : c.width }} />
         ))}
       </colgroup>
       <thead>

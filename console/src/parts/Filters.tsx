@@ -1,6 +1,6 @@
 // The bar above a list: text, chips with the values of a filter, and what clears them. All of it is the address.
-import { ActionIcon, Button, Checkbox, Popover, TextInput, Tooltip } from "@mantine/core";
-import { IconColumns3, IconPlus, IconSearch, IconX } from "@tabler/icons-react";
+import { ActionIcon, Button, Checkbox, Popover, TextInput } from "@mantine/core";
+import { IconPlus, IconSearch, IconX } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useKeys } from "../lib/keys";
@@ -77,7 +77,7 @@ type ChipProps = {
   children: (close: () => void) => ReactNode;
 };
 
-function Chip({ label, value, shown, onClear, children }: ChipProps) {
+export function Chip({ label, value, shown, onClear, children }: ChipProps) {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   return (
@@ -116,7 +116,7 @@ export function ChoiceFilter({ label, value, options, onChange, one }: ChoicePro
   return (
     <Chip label={label} value={value} shown={shown.join(", ") || chosen.join(", ")} onClear={() => onChange("")}>
       {(close) => (
-        <div className="stack" style={{ gap: 8 }}>
+        <div className="stack choices">
           {options.map((o) => (
             <Checkbox
               key={o.value}
@@ -157,30 +157,5 @@ export function WordFilter({ label, value, onChange }: WordProps) {
         </form>
       )}
     </Chip>
-  );
-}
-
-type PickerProps = { columns: { id: string; head: string }[]; shown: string[]; onChange: (ids: string[]) => void };
-
-export function ColumnPicker({ columns, shown, onChange }: PickerProps) {
-  const { t } = useTranslation();
-  const flip = (id: string) => onChange(columns.map((c) => c.id).filter((c) => (c === id ? !shown.includes(c) : shown.includes(c))));
-  return (
-    <Popover position="bottom-end" trapFocus returnFocus>
-      <Popover.Target>
-        <Tooltip label={t("list.columns")}>
-          <ActionIcon variant="default" size={30} aria-label={t("list.columns")}>
-            <IconColumns3 size={15} aria-hidden />
-          </ActionIcon>
-        </Tooltip>
-      </Popover.Target>
-      <Popover.Dropdown aria-label={t("list.columns")}>
-        <div className="stack" style={{ gap: 8 }}>
-          {columns.map((c, i) => (
-            <Checkbox key={c.id} checked={shown.includes(c.id)} disabled={i === 0} label={c.head} onChange={() => flip(c.id)} />
-          ))}
-        </div>
-      </Popover.Dropdown>
-    </Popover>
   );
 }
