@@ -5,6 +5,7 @@ use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
 use muster_core::fleet::{Agent, Protocol, next_contact_hours, next_contact_in};
 use muster_core::ids::AgentId;
+use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
 use muster_core::time::Timestamp;
 use muster_store::{Heard, Rx, Tx};
@@ -44,6 +45,8 @@ pub struct Look {
     pub settings: Settings,
     /// Whether anything may wait for it.
     pub may_have_work: bool,
+    /// The load of the doors, by which contacts are spread.
+    pub load: f64,
 }
 
 /// The protocols under which a legacy DEVICEID may be known: FusionInventory and GLPI agents keep theirs when one replaces the other.
@@ -72,7 +75,7 @@ pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
         Some(agent) => !rx.open_of(agent.device, 1)?.is_empty(),
         None => false,
     };
-    Ok(Look { agent, settings, may_have_work })
+    Ok(Look { agent, settings, may_have_work, load: cx.load })
 }
 
 fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
@@ -80,9 +83,10 @@ fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
         || u128::from_le_bytes(blake3::hash(hello_id.as_bytes()).as_bytes()[..16].try_into().expect("a hash has sixteen bytes")),
         |a| a.id.0.as_u128(),
     );
+    let is_due = look.agent.as_ref().is_none_or(|a| a.is_inventory_due(look.settings.inventory_every.0, now));
     Greeting {
-        send_inventory: look.agent.as_ref().is_none_or(|a| a.is_inventory_due(look.settings.inventory_every.0, now)),
-        next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, 1.0, now),
+        send_inventory: is_due && !puts_off_routine(look.load),
+        next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, look.load, now),
         known: look.agent.as_ref().map(|a| a.id),
         claimed: Vec::new(),
     }
@@ -140,21 +144,20 @@ pub fn own(rx: &mut Rx, id: AgentId) -> Result<Agent, Error> {
 }
 
 /// Answers a contact of our own agent for which nothing can wait.
-pub fn own_idle(rx: &mut Rx, id: AgentId) -> Result<Option<Tidings>, Error> {
-    let now = rx.now();
+pub fn own_idle(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<Option<Tidings>, Error> {
     let agent = own(rx, id)?;
     if !rx.open_of(agent.device, 1)?.is_empty() {
         return Ok(None);
     }
     let settings = org_settings(rx, agent.org)?;
-    Ok(Some(tidings(&agent, &settings, Vec::new(), now)))
+    Ok(Some(tidings(cx, &agent, &settings, Vec::new())))
 }
 
-fn tidings(agent: &Agent, settings: &Settings, claimed: Vec<Claimed>, now: Timestamp) -> Tidings {
+fn tidings(cx: &Cx, agent: &Agent, settings: &Settings, claimed: Vec<Claimed>) -> Tidings {
     Tidings {
         claimed,
-        contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, 1.0, now),
-        inventory_due: agent.is_inventory_due(settings.inventory_every.0, now),
+        contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, cx.load, cx.now),
+        inventory_due: agent.is_inventory_due(settings.inventory_every.0, cx.now) && !puts_off_routine(cx.load),
     }
 }
 
@@ -164,7 +167,7 @@ pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: u
     let settings = org_settings(tx, agent.org)?;
     let actions: Vec<&str> = modules.iter().map(String::as_str).collect();
     let claimed = work::claim(tx, cx, &agent, &settings, &actions, max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX))?;
-    Ok(tidings(&agent, &settings, claimed, cx.now))
+    Ok(tidings(cx, &agent, &settings, claimed))
 }
 
 /// Takes the reports of our own agent.

@@ -6,10 +6,12 @@
 
 #![allow(clippy::result_large_err, reason = "closures answer with the error of the engine")]
 
+mod admission;
 mod bodies;
 mod doors;
 mod gateway;
 mod legacy;
+mod noted;
 mod own;
 mod turns;
 

@@ -7,22 +7,28 @@ mod inventory;
 mod reply;
 mod speaker;
 
-use crate::bodies::{Refusal, read};
+use crate::admission::{Origin, Share};
+use crate::bodies::{Raw, Refusal, read};
 use crate::gateway::{Gateway, address};
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use axum::response::Response;
 use muster_core::fleet::Protocol;
+use muster_core::load::Class;
+use muster_engine::findings::Sender;
 use muster_engine::intake::{Prepared, prepare};
-use muster_engine::{Error, contact};
+use muster_engine::{Error, Reason, contact};
 use muster_wire::body::{Coding, Decoded};
 use muster_wire::glpi;
 use muster_wire::legacy::{ParseError, Query, Request, answer as words, parse_request};
 use reply::{Form, Reply};
 use speaker::Speaker;
 use std::net::IpAddr;
-use tokio::sync::OwnedSemaphorePermit;
+
+/// A message of at most this size is taken for a contact until it is read, bytes: a PROLOG has some hundred.
+const CONTACT_BYTES: usize = 2 << 10;
 
 /// What a body turned out to be.
 enum Document {
@@ -60,28 +66,37 @@ fn read_document(decoded: Decoded, speaker: &Speaker) -> Document {
 
 /// Answers a message.
 pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr>, body: Body) -> Response {
-    let options = &gateway.inner.options;
     let speaker = Speaker::of(parts, peer);
-    let reply = match read(&parts.headers, body, options.body_bytes_max, options.body_time).await {
+    let told = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let class = if told.is_some_and(|n| n <= CONTACT_BYTES) { Class::Contact } else { Class::Inventory };
+    let reply = match read(gateway, &parts.headers, body, Origin::new(class, peer)).await {
         Ok(raw) => take(gateway, &speaker, &raw).await,
         Err(refusal) => refused(&speaker, &refusal),
     };
     reply.into_response(gateway)
 }
 
-async fn take(gateway: &Gateway, speaker: &Speaker, raw: &Bytes) -> Reply {
+async fn take(gateway: &Gateway, speaker: &Speaker, raw: &Raw) -> Reply {
     let known = speaker.clone();
     let unpacked = gateway.inner.unpacking.unpack(raw, move |decoded| read_document(decoded, &known)).await;
     // The share of memory is held until the answer is made.
-    let (document, _share): (Document, OwnedSemaphorePermit) = match unpacked {
+    let (document, mut share): (Document, Share) = match unpacked {
         Ok(found) => found,
         Err(refusal) => return refused(speaker, &refusal),
     };
     match document {
+        Document::Message(message) if message.request.query == Query::Inventory && !share.lower_to(Class::Inventory) => {
+            gateway.inner.engine.doors().refused(Class::Inventory, Reason::Busy);
+            Reply::later(speaker.form(), &Refusal::Busy.to_string())
+        }
         Document::Message(message) => dispatch(gateway, speaker, *message).await,
         // The agent forgets what it told as soon as it sees 200 (`docs/protocols/ocs.md`, "Answers"): it shall tell it again.
         Document::Cut(message) if speaker.protocol(&message.request) == Protocol::Ocs => {
-            Reply::refuse(Form::Ocs, StatusCode::INTERNAL_SERVER_ERROR, "the compressed stream ends before its end")
+            let text = "the compressed stream ends before its end; send the inventory again";
+            if let Some(id) = message.request.device_id {
+                gateway.note_refused_here(Sender::Foreign(Protocol::Ocs, id), text).await;
+            }
+            Reply::refuse(Form::Ocs, StatusCode::INTERNAL_SERVER_ERROR, text)
         }
         Document::Cut(message) => dispatch(gateway, speaker, *message).await,
         Document::Json => {
