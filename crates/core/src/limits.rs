@@ -5,7 +5,7 @@ pub const BODY_BYTES_MAX: usize = 16 << 20;
 /// A body after inflating, bytes: the most that can be configured.
 pub const INFLATED_BYTES_MAX: usize = 64 << 20;
 /// A body after inflating, bytes, unless configured otherwise. The largest real inventories have a few megabytes.
-pub const INFLATED_BYTES_DEFAULT: usize = 16 << 20;
+pub const INFLATED_BYTES_DEFAULT: usize = 8 << 20;
 /// How many times larger than it came a body may get, once it is larger than [`RATIO_FROM_BYTES`]. Inventories: 7 to 13
 /// (`docs/protocols/ocs.md`, "Bodies"); a bomb of zlib: 1,030.
 pub const INFLATED_RATIO_MAX: usize = 200;
@@ -13,12 +13,16 @@ pub const INFLATED_RATIO_MAX: usize = 200;
 pub const RATIO_FROM_BYTES: usize = 1 << 20;
 /// What all documents that are being worked on may take at once, bytes.
 pub const INFLATED_IN_FLIGHT_BYTES_MAX: usize = 96 << 20;
-/// What a document is reckoned to take, in times of its own size: itself, its rows, their canonical form, what is stored.
-pub const DOCUMENT_COST: usize = 4;
-/// What each tag or value of a document is reckoned to take besides its text, bytes.
-pub const ELEMENT_COST_BYTES: usize = 128;
+/// What a document is reckoned to take, in times of its own size: itself, its rows, their canonical form, what is compared and
+/// stored, each in a copy of its own. Measured on documents of few large fields.
+pub const DOCUMENT_COST: usize = 8;
+/// What each tag of a document in XML or value of one in JSON is reckoned to take besides its text, bytes.
+pub const ELEMENT_COST_BYTES: usize = 256;
+/// What each element with others in it is reckoned to take besides, bytes: a row is a tree of its own wherever it is held.
+/// Measured on documents of many small rows.
+pub const ROW_COST_BYTES: usize = 2 << 10;
 /// A document that is reckoned to take more is a large one, see `load::Class::Bulk`, bytes.
-pub const BULK_FROM_BYTES: usize = 4 << 20;
+pub const BULK_FROM_BYTES: usize = 12 << 20;
 /// What bodies that are on their way, or wait to be read, may hold at once beyond [`BODY_FREE_BYTES`] each, bytes.
 pub const RECEIVING_BYTES_MAX: usize = 24 << 20;
 /// What each body may hold without a share of that, bytes: almost every message fits.

@@ -29,14 +29,8 @@ struct Inner {
 impl Engine {
     /// An engine on an open store.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let inner = Inner {
-            store,
-            clock,
-            random,
-            presence: Mutex::new(BTreeMap::new()),
-            inventories: AtomicU64::new(0),
-            doors: Doors::default(),
-        };
+        let inner =
+            Inner { store, clock, random, presence: Mutex::new(BTreeMap::new()), inventories: AtomicU64::new(0), doors: Doors::default() };
         Self { inner: Arc::new(inner) }
     }
 

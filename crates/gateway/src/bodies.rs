@@ -10,11 +10,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
 use muster_core::limits::{
     BODY_FREE_BYTES, BODY_GRACE_SECONDS, BULK_FROM_BYTES, DOCUMENT_COST, ELEMENT_COST_BYTES, INFLATED_RATIO_MAX, RECEIVING_BYTES_MAX,
+    ROW_COST_BYTES,
 };
 use muster_core::load::Class;
 use muster_engine::{Engine, Reason};
 use muster_wire::body::{BodyError, Decoded, decode_body, unpacked_size};
-use muster_wire::bounds::{OutOfBounds, elements};
+use muster_wire::bounds::{OutOfBounds, Shape, shape};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,6 +29,8 @@ const COST_MIN: usize = 64 << 10;
 const RATIO_EXPECTED: usize = 16;
 /// Reading larger documents leaves the threads that serve connections, bytes; unpacking is four times as quick.
 const BLOCKING_FROM: usize = 256 << 10;
+/// From here on a body whose length was told is given all of it at once, bytes.
+const WHOLE_FROM: usize = 2 << 20;
 /// A refused body is read on for this long, so that its sender hears the answer instead of a broken connection.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
@@ -58,11 +61,11 @@ pub(crate) enum Refusal {
     #[error("{0}")]
     Shape(#[from] OutOfBounds),
     /// Reading it would take more memory than all documents together may have.
-    #[error("the document has {bytes} bytes and {elements} elements, which is more than is read at once; send less")]
+    #[error("the document has {bytes} bytes and {elements} tags or values, which takes more memory than there is for all documents")]
     TooCostly {
         /// Its size.
         bytes: usize,
-        /// Its elements.
+        /// Its tags or values.
         elements: usize,
     },
     /// Reading it failed by our own fault.
@@ -198,7 +201,9 @@ async fn receive(options: &Options, body: &mut Body, told: Option<usize>, mut he
             return Err(Refusal::TooLarge(max));
         }
         if needed > bytes.capacity() {
-            let room = needed.max(2 * bytes.capacity()).min(told.unwrap_or(max).max(needed));
+            // A large body is given all it was said to need once a part of it is there: growing in steps leaves holes.
+            let step = if bytes.capacity() >= WHOLE_FROM { usize::MAX } else { 2 * bytes.capacity() };
+            let room = needed.max(step.min(told.unwrap_or(2 * needed).min(max)));
             let charged = room.saturating_sub(BODY_FREE_BYTES).saturating_sub(held.bytes);
             if charged > 0 && !held.more(charged) {
                 return Err(Refusal::Busy);
@@ -237,26 +242,27 @@ impl Unpacking {
 
     /// Unpacks a body and does `work` on it. The share is held until the caller drops it, which is when the document is done with.
     /// A refusal is counted.
-    pub(crate) async fn unpack<T, F>(&self, raw: &Raw, work: F) -> Result<(T, Share), Refusal>
+    pub(crate) async fn unpack<T, F>(&self, raw: Raw, work: F) -> Result<(T, Share), Refusal>
     where
         T: Send + 'static,
         F: FnOnce(Decoded) -> T + Send + 'static,
     {
+        let class = raw.origin.class;
         let done = match self.document(raw).await {
             Ok((decoded, mut share)) => aside(decoded.bytes.len(), move || work(decoded)).await.map(|value| {
-                // The document itself is gone, its rows and their canonical form are left.
-                share.resize((share.bytes() / 2).max(COST_MIN));
+                // The document itself is gone; its rows and their canonical form wait for the writer, which works on one at a time.
+                share.resize((share.bytes / 2).max(COST_MIN));
                 (value, share)
             }),
             Err(refusal) => Err(refusal),
         };
-        done.inspect_err(|refusal| self.engine.doors().refused(raw.origin.class, refusal.reason()))
+        done.inspect_err(|refusal| self.engine.doors().refused(class, refusal.reason()))
     }
 
     /// The document in a body, with a share of its cost.
-    async fn document(&self, raw: &Raw) -> Result<(Decoded, Share), Refusal> {
+    async fn document(&self, raw: Raw) -> Result<(Decoded, Share), Refusal> {
         let expected = raw.bytes.len().saturating_mul(RATIO_EXPECTED).max(BLOCKING_FROM / 16).min(self.each_max);
-        let (mut limit, mut cost) = (expected, self.cost(expected, 0));
+        let (mut limit, mut cost) = (expected, self.cost(expected, Shape::default()));
         let mut known = false;
         loop {
             let mut share = self.enter(raw.origin, cost).await?;
@@ -266,7 +272,7 @@ impl Unpacking {
                 Err(BodyError::TooLarge { .. }) if limit < self.each_max && !known => {
                     let (bytes, each_max) = (raw.bytes.clone(), self.each_max);
                     limit = aside(each_max, move || unpacked_size(&bytes, each_max, INFLATED_RATIO_MAX)).await??;
-                    (cost, known) = (self.cost(limit, 0), true);
+                    (cost, known) = (self.cost(limit, Shape::default()), true);
                     if share.resize(cost) {
                         let bytes = raw.bytes.clone();
                         aside(limit / 4, move || decode_body(&bytes, limit)).await??
@@ -276,10 +282,10 @@ impl Unpacking {
                 }
                 decoded => decoded?,
             };
-            let count = elements(&decoded.bytes)?;
-            let (size, whole) = (decoded.bytes.len(), self.cost(decoded.bytes.len(), count));
+            let shape = shape(&decoded.bytes)?;
+            let (size, whole) = (decoded.bytes.len(), self.cost(decoded.bytes.len(), shape));
             if whole > self.admission.bytes_max() {
-                return Err(Refusal::TooCostly { bytes: size, elements: count });
+                return Err(Refusal::TooCostly { bytes: size, elements: shape.parts });
             }
             if share.resize(whole.min(self.most())) {
                 return Ok((decoded, share));
@@ -290,8 +296,9 @@ impl Unpacking {
     }
 
     /// What a document is reckoned to take, bytes.
-    fn cost(&self, bytes: usize, elements: usize) -> usize {
-        (bytes.saturating_mul(DOCUMENT_COST).saturating_add(elements * ELEMENT_COST_BYTES)).max(COST_MIN)
+    fn cost(&self, bytes: usize, shape: Shape) -> usize {
+        let parts = shape.parts * ELEMENT_COST_BYTES + shape.rows * ROW_COST_BYTES;
+        bytes.saturating_mul(DOCUMENT_COST).saturating_add(parts).max(COST_MIN)
     }
 
     async fn enter(&self, origin: Origin, cost: usize) -> Result<Share, Refusal> {

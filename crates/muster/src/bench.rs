@@ -1,5 +1,6 @@
 //! `muster bench`: load generators for the figures in docs/benchmarks.md. Figures are printed, never judged.
 
+use crate::storm::{Storm, storm};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use muster_wire::body::{Coding, decode_body, encode_body};
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant};
 pub enum Bench {
     /// Inventories per second: first, the same again, one program changed; beside the floor of reading them
     Intake(Intake),
+    /// A fleet that comes back at once after an outage: who is served when, who is sent away, the server's peak of memory; fails when
+    /// one is not served
+    Storm(Storm),
 }
 
 /// How inventories are sent.
@@ -38,6 +42,7 @@ pub struct Intake {
 pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Intake(args) => intake(args).await,
+        Bench::Storm(args) => storm(args).await,
     }
 }
 
@@ -63,14 +68,14 @@ fn body(machine: usize, programs: usize, changed: bool) -> Vec<u8> {
 }
 
 /// A server process of its own, so that its processor time and memory can be told from the generator's.
-struct Peer {
-    child: Child,
-    url: String,
+pub(crate) struct Peer {
+    pub(crate) child: Child,
+    pub(crate) url: String,
     data: tempfile::TempDir,
 }
 
 impl Peer {
-    fn start(database: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) fn start(database: Option<&str>) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["server", "--listen", "127.0.0.1:0", "--log", "error", "--data"]).arg(data.path());
@@ -84,7 +89,7 @@ impl Peer {
         Ok(Self { child, url, data })
     }
 
-    fn token(&self, database: Option<&str>) -> anyhow::Result<String> {
+    pub(crate) fn token(&self, database: Option<&str>) -> anyhow::Result<String> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["admin", "token", "create", "--name", "bench", "--role", "admin"]);
         match database {

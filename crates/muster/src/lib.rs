@@ -16,6 +16,7 @@ mod open;
 mod quickstart;
 
 mod server;
+mod storm;
 mod tls;
 mod wake;
 

@@ -67,7 +67,13 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let (end_workers, workers_end) = watch::channel(false);
         let driver = Driver::new(engine.clone(), org, Outside::new(WAKE_TIMEOUT).context("no HTTP client for wake-ups")?);
-        let around = Surroundings { limits: config.doors.clone(), server_key, tls: certificates.is_some(), beat: driver.beat(), stop: stopping.clone() };
+        let around = Surroundings {
+            limits: config.doors.clone(),
+            server_key,
+            tls: certificates.is_some(),
+            beat: driver.beat(),
+            stop: stopping.clone(),
+        };
         let doors = wiring::doors(&engine, around);
         let mut authority = None;
         let certificates = certificates.map(|ready| {

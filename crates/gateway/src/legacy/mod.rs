@@ -70,13 +70,13 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
     let told = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     let class = if told.is_some_and(|n| n <= CONTACT_BYTES) { Class::Contact } else { Class::Inventory };
     let reply = match read(gateway, &parts.headers, body, Origin::new(class, peer)).await {
-        Ok(raw) => take(gateway, &speaker, &raw).await,
+        Ok(raw) => take(gateway, &speaker, raw).await,
         Err(refusal) => refused(&speaker, &refusal),
     };
     reply.into_response(gateway)
 }
 
-async fn take(gateway: &Gateway, speaker: &Speaker, raw: &Raw) -> Reply {
+async fn take(gateway: &Gateway, speaker: &Speaker, raw: Raw) -> Reply {
     let known = speaker.clone();
     let unpacked = gateway.inner.unpacking.unpack(raw, move |decoded| read_document(decoded, &known)).await;
     // The share of memory is held until the answer is made.

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 const TEXT_MAX: usize = 255;
 
 /// The answer, and the nonce to sign it for when one was told.
-pub(super) async fn answer(gateway: &Gateway, peer: Option<IpAddr>, body: &Raw) -> (Option<Nonce>, Said) {
+pub(super) async fn answer(gateway: &Gateway, peer: Option<IpAddr>, body: Raw) -> (Option<Nonce>, Said) {
     let now = gateway.inner.engine.now().millis();
     if gateway.inner.failures.too_many(peer, now) {
         let text = "too many attempts to join failed from this address; try again in a minute";

@@ -10,7 +10,7 @@ mod inventory;
 
 pub(crate) use guard::{Failures, Nonces};
 
-use crate::admission::Origin;
+use crate::admission::{Origin, Share};
 use crate::bodies::{Raw, Refusal, read};
 use crate::gateway::{Gateway, response, with_retry_after};
 use axum::body::Body;
@@ -22,6 +22,7 @@ use muster_core::load::Class;
 use muster_core::tasks::Outcome;
 use muster_engine::findings::Sender;
 use muster_engine::{Error, Kind, contact as engine_contact, work};
+use muster_wire::body::Decoded;
 use muster_wire::native::{
     ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer, ReportRequest,
     ReportResult, ReportState, RequestAuth, public_key_text, sign_answer,
@@ -29,6 +30,7 @@ use muster_wire::native::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 /// Reports in one call.
 const REPORTS_MAX: usize = 256;
@@ -115,14 +117,19 @@ struct Call<'a> {
     gateway: &'a Gateway,
     agent: Agent,
     peer: Option<IpAddr>,
-    body: Raw,
+    body: Mutex<Option<Raw>>,
 }
 
 impl Call<'_> {
+    /// The body, which may be packed, with `work` done on it. Once: a body is let go as soon as it is unpacked.
+    async fn unpack<T: Send + 'static>(&self, work: impl FnOnce(Decoded) -> T + Send + 'static) -> Result<(T, Share), Refused> {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(Refusal::Fault)?;
+        Ok(self.gateway.inner.unpacking.unpack(body, work).await?)
+    }
+
     /// The body, which may be packed, as a value.
     async fn read<T: DeserializeOwned + Send + 'static>(&self) -> Result<T, Refused> {
-        let unpacked = self.gateway.inner.unpacking.unpack(&self.body, |decoded| serde_json::from_slice::<T>(&decoded.bytes)).await;
-        unpacked?.0.map_err(malformed)
+        self.unpack(|decoded| serde_json::from_slice::<T>(&decoded.bytes)).await?.0.map_err(malformed)
     }
 }
 
@@ -151,7 +158,7 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         Err(refusal) => return dress(gateway, None, Refused::from(refusal).into()),
     };
     if path == ENROL_PATH {
-        let (nonce, said) = enrol::answer(gateway, peer, &body).await;
+        let (nonce, said) = enrol::answer(gateway, peer, body).await;
         return dress(gateway, nonce, said);
     }
     let auth = match signature(parts) {
@@ -200,13 +207,7 @@ fn signature(parts: &Parts) -> Result<RequestAuth, Refused> {
 }
 
 /// Who calls: the agent's key signed this request, lately, and it has not come before.
-async fn verify<'a>(
-    gateway: &'a Gateway,
-    parts: &Parts,
-    peer: Option<IpAddr>,
-    auth: &RequestAuth,
-    body: Raw,
-) -> Result<Call<'a>, Refused> {
+async fn verify<'a>(gateway: &'a Gateway, parts: &Parts, peer: Option<IpAddr>, auth: &RequestAuth, body: Raw) -> Result<Call<'a>, Refused> {
     let engine = &gateway.inner.engine;
     let bad = |key: &str, why: &str| Refused::new(StatusCode::UNAUTHORIZED, key, why);
     let cx = gateway.cx().await?;
@@ -225,7 +226,7 @@ async fn verify<'a>(
         return Err(refused);
     }
     gateway.inner.nonces.first_time(auth, now)?;
-    Ok(Call { gateway, agent, peer, body })
+    Ok(Call { gateway, agent, peer, body: Mutex::new(Some(body)) })
 }
 
 #[tracing::instrument(name = "gateway.own.report", level = "debug", skip_all, fields(agent = %call.agent.id))]

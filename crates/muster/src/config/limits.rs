@@ -58,9 +58,7 @@ impl DoorLimits {
             body_rate: said.number("min_body_rate", or.body_rate),
             queue_time: said.duration("queue_timeout", or.queue_time.as_secs()),
         };
-        for (key, held, most) in
-            [("max_body", limits.body, RECEIVING_BYTES_MAX), ("max_inflated", limits.inflated, INFLATED_BYTES_MAX)]
-        {
+        for (key, held, most) in [("max_body", limits.body, RECEIVING_BYTES_MAX), ("max_inflated", limits.inflated, INFLATED_BYTES_MAX)] {
             if held > most {
                 said.problem(key, &format!("{} is more than {}, the most there is", size(held), size(most)));
             }
