@@ -59,26 +59,33 @@ fn bodies() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>)> {
     const FUSION: &str = "FusionInventory-Agent_v2.6-3";
     const OCS: &str = "OCS-NG_unified_unix_agent_v2.10.0";
     let software: String = (0..60_000).map(|i| format!("<SOFTWARES><NAME>p{i}</NAME><VERSION>1</VERSION></SOFTWARES>")).collect();
-    let fields: String = (0..12).map(|i| format!("<SOFTWARES><NAME>{i}{}</NAME></SOFTWARES>", noise(1 << 20))).collect();
+    let fields: String = (0..7).map(|i| format!("<SOFTWARES><NAME>{i}{}</NAME></SOFTWARES>", noise(1 << 20))).collect();
     let many = inventory("many", &software);
+    let fits = inventory("fits", &software[..software.len() / 4]);
     let huge = inventory("huge", &fields);
     let latin: Vec<u8> =
         huge.iter().enumerate().map(|(i, b)| if i > 200 && i % 7 == 0 && b.is_ascii_digit() { 0xe9 } else { *b }).collect();
     let mut bomb = b"<?xml version=\"1.0\"?><REQUEST>".to_vec();
     bomb.resize(60 << 20, b' ');
-    let deep = [b"<REQUEST>".to_vec(), b"<a>".repeat(3 << 20)].concat();
+    let deep = [b"<REQUEST>".to_vec(), b"<a>".repeat(1 << 20)].concat();
     let doctype = "<!DOCTYPE l [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]><REQUEST>&b;</REQUEST>";
     vec![
         ("zlib bomb", "/", FUSION, zlib(&bomb)),
         ("gzip bomb", "/", FUSION, gzip(&bomb)),
         ("OCS bomb", "/ocsinventory", OCS, zlib(&bomb)),
-        ("deep XML", "/", FUSION, zlib(&deep)),
-        ("deep JSON", "/", "GLPI-Agent_v1.12-dev", zlib(&b"[".repeat(8 << 20))),
-        ("many JSON values", "/", "GLPI-Agent_v1.12-dev", zlib(&[b"[0".to_vec(), b",0".repeat(7 << 20)].concat())),
+        ("deep XML", "/", FUSION, deep),
+        ("deep JSON", "/", "GLPI-Agent_v1.12-dev", b"[".repeat(1 << 20)),
+        ("many JSON values", "/", "GLPI-Agent_v1.12-dev", [b"[0".to_vec(), b",0".repeat(3 << 20)].concat()),
         ("many elements", "/", FUSION, zlib(&many)),
+        ("as many as fit", "/", FUSION, zlib(&fits)),
         ("huge fields", "/", FUSION, huge),
         ("wrong encoding", "/", FUSION, latin),
-        ("control characters", "/", FUSION, zlib(&inventory("control", &"\0\u{1}\u{2}<A>x\u{3}</A>".repeat(100_000)))),
+        (
+            "control characters",
+            "/",
+            FUSION,
+            zlib(&inventory("control", &(0..15_000).map(|i| format!("\0\u{1}<A>{i}\u{3}</A>")).collect::<String>())),
+        ),
         ("entity bomb", "/", FUSION, zlib(doctype.as_bytes())),
         ("garbage", "/", FUSION, b"garbage".repeat(100_000)),
         ("cut", "/", FUSION, zlib(&many)[..300_000.min(zlib(&many).len() / 2)].to_vec()),

@@ -250,8 +250,11 @@ impl Unpacking {
         let class = raw.origin.class;
         let done = match self.document(raw).await {
             Ok((decoded, mut share)) => aside(decoded.bytes.len(), move || work(decoded)).await.map(|value| {
-                // The document itself is gone; its rows and their canonical form wait for the writer, which works on one at a time.
-                share.resize((share.bytes / 2).max(COST_MIN));
+                // The document itself is gone; its rows wait for the writer. That works on one at a time, so a small one may need
+                // again what it gives back here; a large one keeps it.
+                if share.bytes <= BULK_FROM_BYTES {
+                    share.resize((share.bytes / 2).max(COST_MIN));
+                }
                 (value, share)
             }),
             Err(refusal) => Err(refusal),

@@ -22,7 +22,7 @@ use muster_engine::intake::{Prepared, prepare};
 use muster_engine::{Error, Reason, contact};
 use muster_wire::body::{Coding, Decoded};
 use muster_wire::glpi;
-use muster_wire::legacy::{ParseError, Query, Request, answer as words, parse_request};
+use muster_wire::legacy::{ParseError, ParseErrorKind, Query, Request, answer as words, parse_request};
 use reply::{Form, Reply};
 use speaker::Speaker;
 use std::net::IpAddr;
@@ -78,6 +78,7 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
 
 async fn take(gateway: &Gateway, speaker: &Speaker, raw: Raw) -> Reply {
     let known = speaker.clone();
+    let class = raw.origin.class;
     let unpacked = gateway.inner.unpacking.unpack(raw, move |decoded| read_document(decoded, &known)).await;
     // The share of memory is held until the answer is made.
     let (document, mut share): (Document, Share) = match unpacked {
@@ -106,6 +107,9 @@ async fn take(gateway: &Gateway, speaker: &Speaker, raw: Raw) -> Reply {
         }
         Document::Bad(error) => {
             let form = speaker.form();
+            let shape = matches!(error.kind, ParseErrorKind::TooDeep | ParseErrorKind::TooMany);
+            let reason = if shape { Reason::Shape } else { Reason::Unreadable };
+            gateway.inner.engine.doors().refused(class, reason);
             tracing::info!(peer = ?speaker.peer, agent = ?speaker.agent, %error, "a message was not understood");
             Reply::refuse(form, reply::parse_status(form, error.kind), &error.to_string())
         }
@@ -118,7 +122,7 @@ fn refused(speaker: &Speaker, refusal: &Refusal) -> Reply {
     match refusal {
         Refusal::Busy => Reply::later(form, &refusal.to_string()),
         // The reference server's word for what cannot be unpacked.
-        Refusal::Body(_) if form == Form::Ocs && refusal.status() == StatusCode::BAD_REQUEST => {
+        Refusal::Body(_) | Refusal::Shape(_) if form == Form::Ocs && refusal.status() == StatusCode::BAD_REQUEST => {
             Reply::refuse(form, StatusCode::INTERNAL_SERVER_ERROR, &refusal.to_string())
         }
         _ => Reply::refuse(form, refusal.status(), &refusal.to_string()),
