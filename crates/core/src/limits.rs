@@ -18,13 +18,13 @@ pub const INFLATED_IN_FLIGHT_BYTES_MAX: usize = 96 << 20;
 pub const DOCUMENT_COST: usize = 8;
 /// What each tag of a document in XML or value of one in JSON is reckoned to take besides its text, bytes.
 pub const ELEMENT_COST_BYTES: usize = 256;
-/// What each element with others in it is reckoned to take besides, bytes: a row is a tree of its own wherever it is held.
+/// What each row, and each element with others in it, is reckoned to take besides, bytes: a row is a tree of its own wherever it is held.
 /// Measured on documents of many small rows.
 pub const ROW_COST_BYTES: usize = 2 << 10;
 /// A document that is reckoned to take more is a large one, see `load::Class::Bulk`, bytes.
 pub const BULK_FROM_BYTES: usize = 12 << 20;
 /// What bodies that are on their way, or wait to be read, may hold at once beyond [`BODY_FREE_BYTES`] each, bytes.
-pub const RECEIVING_BYTES_MAX: usize = 24 << 20;
+pub const RECEIVING_BYTES_MAX: usize = 20 << 20;
 /// What each body may hold without a share of that, bytes: almost every message fits.
 pub const BODY_FREE_BYTES: usize = 16 << 10;
 /// A sender has this long, and for each [`BODY_BYTES_PER_SECOND_MIN`] a second more, seconds.

@@ -14,13 +14,14 @@ use muster_core::limits::{
 };
 use muster_core::load::Class;
 use muster_engine::{Engine, Reason};
-use muster_wire::body::{BodyError, Decoded, decode_body, unpacked_size};
+use muster_wire::body::{BodyError, Coding, Decoded, decode_body, sniff, unpacked_size};
 use muster_wire::bounds::{OutOfBounds, Shape, shape};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// The least a document is reckoned to take, bytes.
@@ -29,8 +30,10 @@ const COST_MIN: usize = 64 << 10;
 const RATIO_EXPECTED: usize = 16;
 /// Reading larger documents leaves the threads that serve connections, bytes; unpacking is four times as quick.
 const BLOCKING_FROM: usize = 256 << 10;
-/// From here on a body whose length was told is given all of it at once, bytes.
-const WHOLE_FROM: usize = 2 << 20;
+/// A body on its way is held in pieces of this size, bytes.
+const PIECE: usize = 64 << 10;
+/// Large documents that are unpacked or read at once: each thread that does it keeps memory of its own.
+const ASIDE_MAX: usize = 4;
 /// A refused body is read on for this long, so that its sender hears the answer instead of a broken connection.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
@@ -120,11 +123,11 @@ impl Receiving {
 }
 
 impl Held {
-    /// Takes more, unless it is too much for its class, or more than three quarters of all for its source.
+    /// Takes more, unless it is too much for its class, or more than five sixths of all for its source.
     fn more(&mut self, bytes: usize) -> bool {
         let mut held = self.receiving.held();
         let (all, source) = (held.0 + bytes, held.1.get(&self.origin.source).copied().unwrap_or_default() + bytes);
-        if all > self.origin.class.bytes_of(RECEIVING_BYTES_MAX) || source > RECEIVING_BYTES_MAX / 4 * 3 {
+        if all > self.origin.class.bytes_of(RECEIVING_BYTES_MAX) || source > RECEIVING_BYTES_MAX / 6 * 5 {
             return false;
         }
         held.0 = all;
@@ -187,31 +190,40 @@ fn time_for(bytes: usize, options: &Options) -> Duration {
 }
 
 async fn receive(options: &Options, body: &mut Body, told: Option<usize>, mut held: Held) -> Result<(Bytes, Held), Refusal> {
-    let max = options.body_bytes_max;
-    let began = Instant::now();
-    let mut bytes: Vec<u8> = Vec::with_capacity(told.unwrap_or(1 << 10).min(BODY_FREE_BYTES));
+    let (max, began) = (options.body_bytes_max, Instant::now());
+    let mut first: Vec<u8> = Vec::with_capacity(told.unwrap_or(1 << 10).min(BODY_FREE_BYTES));
+    // Pieces of one size: what a body lets go fits the next one.
+    let (mut more, mut size): (Vec<Vec<u8>>, usize) = (Vec::new(), 0);
     loop {
-        let time = time_for(bytes.len(), options);
+        let time = time_for(size, options);
         let frame = tokio::time::timeout_at(began + time, body.frame()).await;
-        let slow = |_| Refusal::TooSlow { bytes: bytes.len(), seconds: time.as_secs() };
-        let Some(frame) = frame.map_err(slow)? else { return Ok((bytes.into(), held)) };
+        let Some(frame) = frame.map_err(|_| Refusal::TooSlow { bytes: size, seconds: time.as_secs() })? else { break };
         let Ok(data) = frame.map_err(|_| Refusal::Broken)?.into_data() else { continue };
-        let needed = bytes.len() + data.len();
-        if needed > max {
+        size += data.len();
+        if size > max {
             return Err(Refusal::TooLarge(max));
         }
-        if needed > bytes.capacity() {
-            // A large body is given all it was said to need once a part of it is there: growing in steps leaves holes.
-            let step = if bytes.capacity() >= WHOLE_FROM { usize::MAX } else { 2 * bytes.capacity() };
-            let room = needed.max(step.min(told.unwrap_or(2 * needed).min(max)));
-            let charged = room.saturating_sub(BODY_FREE_BYTES).saturating_sub(held.bytes);
-            if charged > 0 && !held.more(charged) {
-                return Err(Refusal::Busy);
+        let (head, mut rest) = data.split_at(data.len().min(BODY_FREE_BYTES - first.len()));
+        first.extend_from_slice(head);
+        while !rest.is_empty() {
+            if more.last().is_none_or(|piece| piece.len() == PIECE) {
+                if !held.more(PIECE) {
+                    return Err(Refusal::Busy);
+                }
+                more.push(Vec::with_capacity(PIECE));
             }
-            bytes.reserve_exact(room - bytes.len());
+            let Some(piece) = more.last_mut() else { break };
+            let (now, later) = rest.split_at(rest.len().min(PIECE - piece.len()));
+            piece.extend_from_slice(now);
+            rest = later;
         }
-        bytes.extend_from_slice(&data);
     }
+    if more.is_empty() {
+        return Ok((first.into(), held));
+    }
+    first.reserve_exact(size - first.len());
+    more.into_iter().for_each(|piece| first.extend_from_slice(&piece));
+    Ok((first.into(), held))
 }
 
 async fn discard(body: &mut Body, most: usize) {
@@ -264,9 +276,15 @@ impl Unpacking {
 
     /// The document in a body, with a share of its cost.
     async fn document(&self, raw: Raw) -> Result<(Decoded, Share), Refusal> {
-        let expected = raw.bytes.len().saturating_mul(RATIO_EXPECTED).max(BLOCKING_FROM / 16).min(self.each_max);
-        let (mut limit, mut cost) = (expected, self.cost(expected, Shape::default()));
-        let mut known = false;
+        let (mut limit, mut cost, mut known) = match sniff(&raw.bytes)? {
+            // Nothing is unpacked: what it costs is known before it costs anything.
+            Coding::Plain if raw.bytes.len() > self.each_max => return Err(BodyError::TooLarge { limit: self.each_max }.into()),
+            Coding::Plain => (raw.bytes.len(), self.whole_cost(&raw.bytes)?, true),
+            Coding::Zlib | Coding::Gzip => {
+                let expected = raw.bytes.len().saturating_mul(RATIO_EXPECTED).max(COST_MIN / DOCUMENT_COST).min(self.each_max);
+                (expected, self.cost(expected, Shape::default()), false)
+            }
+        };
         loop {
             let mut share = self.enter(raw.origin, cost).await?;
             let bytes = raw.bytes.clone();
@@ -285,11 +303,7 @@ impl Unpacking {
                 }
                 decoded => decoded?,
             };
-            let shape = shape(&decoded.bytes)?;
-            let (size, whole) = (decoded.bytes.len(), self.cost(decoded.bytes.len(), shape));
-            if whole > self.admission.bytes_max() {
-                return Err(Refusal::TooCostly { bytes: size, elements: shape.parts });
-            }
+            let (size, whole) = (decoded.bytes.len(), self.whole_cost(&decoded.bytes)?);
             if share.resize(whole.min(self.most())) {
                 return Ok((decoded, share));
             }
@@ -302,6 +316,17 @@ impl Unpacking {
     fn cost(&self, bytes: usize, shape: Shape) -> usize {
         let parts = shape.parts * ELEMENT_COST_BYTES + shape.rows * ROW_COST_BYTES;
         bytes.saturating_mul(DOCUMENT_COST).saturating_add(parts).max(COST_MIN)
+    }
+
+    /// What a document is reckoned to take, bytes, unless that is more than there is for all.
+    fn whole_cost(&self, document: &[u8]) -> Result<usize, Refusal> {
+        let shape = shape(document)?;
+        let whole = self.cost(document.len(), shape);
+        // With nothing at all to give, nobody's document is at fault.
+        match whole > self.admission.bytes_max().max(COST_MIN) {
+            true => Err(Refusal::TooCostly { bytes: document.len(), elements: shape.parts }),
+            false => Ok(whole),
+        }
     }
 
     async fn enter(&self, origin: Origin, cost: usize) -> Result<Share, Refusal> {
@@ -326,7 +351,11 @@ where
     if size <= BLOCKING_FROM {
         return Ok(work());
     }
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
+    static PLACES: Semaphore = Semaphore::const_new(ASIDE_MAX);
+    let place = PLACES.acquire().await.map_err(|_| Refusal::Fault)?;
+    let done = tokio::task::spawn_blocking(work).await;
+    drop(place);
+    done.map_err(|error| {
         tracing::error!(%error, "reading a document panicked");
         Refusal::Fault
     })

@@ -117,7 +117,7 @@ pub fn encode_body(bytes: &[u8], coding: Coding) -> Vec<u8> {
 }
 
 /// What a body is packed in, told by its first bytes.
-fn sniff(raw: &[u8]) -> Result<Coding, BodyError> {
+pub fn sniff(raw: &[u8]) -> Result<Coding, BodyError> {
     match raw {
         [] => return Err(BodyError::Empty),
         [0x1f, 0x8b, ..] => return Ok(Coding::Gzip),

@@ -4,6 +4,9 @@
 
 use muster_core::limits::{DOCUMENT_ELEMENTS_MAX, JSON_DEPTH_MAX};
 
+/// Elements below so many others are rows.
+const ROW_DEPTH: usize = 2;
+
 /// Why a document is not read at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfBounds {
@@ -33,18 +36,73 @@ pub fn shape(bytes: &[u8]) -> Result<Shape, OutOfBounds> {
     }
 }
 
-/// A tag that opens right after one that opens is inside of it; one that closes right after one that closes is outside. Whichever
-/// there are more of counts: who hides the one cannot hide the other. Beyond what is read nothing is counted.
+/// Elements that hold others, and those that are rows by their place (below `<REQUEST><CONTENT>`), told as the readers see
+/// them: an end tag closes what is open within its element too, one that fits none closes nothing.
 fn xml(bytes: &[u8]) -> Shape {
-    let (mut parts, mut opened, mut closed, mut before) = (0, 0, 0, None);
-    for at in memchr::memchr_iter(b'<', bytes) {
-        let closes = bytes.get(at + 1) == Some(&b'/');
-        parts += 1;
-        opened += usize::from(!closes && before == Some(false));
-        closed += usize::from(closes && before == Some(true));
-        before = Some(closes);
+    let (mut shape, mut open, mut at) = (Shape::default(), Vec::<(&[u8], bool)>::new(), 0);
+    while let Some(found) = memchr::memchr(b'<', &bytes[at..]) {
+        let start = at + found;
+        let rest = &bytes[start + 1..];
+        if let Some(length) = aside(rest) {
+            at = start + 1 + length;
+            continue;
+        }
+        shape.parts += 1;
+        let closes = rest.first() == Some(&b'/');
+        let name = &rest[usize::from(closes)..];
+        let name = &name[..name.iter().take(64).position(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'<')).unwrap_or(0)];
+        let (length, is_empty) = tag(rest);
+        at = start + 1 + length;
+        if closes {
+            if let Some(depth) = open.iter().rposition(|(n, _)| n.eq_ignore_ascii_case(name)) {
+                open.truncate(depth);
+            }
+            continue;
+        }
+        if open.len() <= ROW_DEPTH {
+            shape.rows += 1;
+        } else if let Some((_, holds)) = open.last_mut().filter(|(_, holds)| !holds) {
+            *holds = true;
+            shape.rows += usize::from(open.len() > ROW_DEPTH + 1);
+        }
+        // Deeper than any reader goes nothing is told apart any more.
+        if !is_empty && open.len() < 64 {
+            open.push((name, false));
+        }
+        if shape.parts >= 2 * DOCUMENT_ELEMENTS_MAX {
+            break;
+        }
     }
-    Shape { parts: parts.min(2 * DOCUMENT_ELEMENTS_MAX), rows: opened.max(closed).min(DOCUMENT_ELEMENTS_MAX) }
+    shape
+}
+
+/// How long what is no tag is: a comment, CDATA, an instruction, a declaration.
+fn aside(rest: &[u8]) -> Option<usize> {
+    let end = match rest {
+        [b'!', b'-', b'-', ..] => b"-->".as_slice(),
+        [b'!', b'[', b'C', ..] => b"]]>",
+        [b'?', ..] => b"?>",
+        [b'!', ..] => b">",
+        _ => return None,
+    };
+    Some(memchr::memmem::find(rest, end).map_or(rest.len(), |at| at + end.len()))
+}
+
+/// How long a tag is, and whether it is an empty element. A `>` within an attribute's value ends none.
+fn tag(rest: &[u8]) -> (usize, bool) {
+    let (mut quote, mut before) = (None, 0);
+    for (at, byte) in rest.iter().enumerate() {
+        match (quote, *byte) {
+            (Some(open), b) if open == b => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') if before == b'=' => quote = Some(*byte),
+            (None, b'>') => return (at + 1, before == b'/'),
+            (None, b'<') => return (at, false),
+            _ => {}
+        }
+        before = *byte;
+    }
+    (rest.len(), false)
 }
 
 fn json(bytes: &[u8]) -> Result<Shape, OutOfBounds> {
@@ -111,9 +169,13 @@ mod tests {
     #[test]
     fn tags_and_rows_of_xml_are_estimated_and_never_refused() {
         let of = |text: &str| shape(text.as_bytes()).map(|s| (s.parts, s.rows));
-        assert_eq!(of(" <r><a><b>1</b><c>2</c></a><a><b>1</b></a></r>"), Ok((12, 3)));
-        assert_eq!(of("<r><a b='1'/><a b='1'/></r>"), Ok((4, 2)));
-        assert_eq!(of(&"<a/>".repeat(3 * DOCUMENT_ELEMENTS_MAX)), Ok((2 * DOCUMENT_ELEMENTS_MAX, DOCUMENT_ELEMENTS_MAX)));
+        let rows = |content: &str| shape(format!("<REQUEST><CONTENT>{content}</CONTENT></REQUEST>").as_bytes()).map(|s| s.rows - 2);
         assert_eq!(of(""), Ok((0, 0)));
+        assert_eq!(of("<r><c><a><b>1</b><d/></a></c></r>"), Ok((9, 3)));
+        assert_eq!(rows("<A>1</A><A b='>'/><A b=\"1\"/><!-- <A> <A> --><A><B><D>1</D></B><B>2</B></A>"), Ok(5));
+        // Crossed and missing end tags do not hide rows.
+        assert_eq!(rows("<A><b></A><A><b></x></A><A>1</A><![CDATA[<x><x><x>]]><A>2</A>"), Ok(4));
+        assert_eq!(of(&"<a/>".repeat(3 * DOCUMENT_ELEMENTS_MAX)), Ok((2 * DOCUMENT_ELEMENTS_MAX, 2 * DOCUMENT_ELEMENTS_MAX)));
+        assert!(of(&"<a>".repeat(1 << 20)).is_ok() && of(&"<a '".repeat(1 << 20)).is_ok() && of(&"<!--".repeat(1 << 18)).is_ok());
     }
 }

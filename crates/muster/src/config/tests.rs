@@ -88,7 +88,7 @@ fn sizes_are_read_with_their_unit_and_limits_that_cannot_hold_together_are_probl
     for (file, part) in [
         ("max_body = \"17MB\"", "such as 64KiB"),
         ("max_body = 5", "in quotes"),
-        ("max_body = \"25MiB\"", "muster.toml, key 'max_body': 25MiB is more than 24MiB"),
+        ("max_body = \"25MiB\"", "muster.toml, key 'max_body': 25MiB is more than 20MiB"),
         ("max_inflated = \"65MiB\"\nmax_in_flight = \"1GiB\"", "more than 64MiB"),
         ("max_inflated = \"32MiB\"", "may take 256MiB"),
         ("max_in_flight = \"63MiB\"", "may take 64MiB"),
