@@ -89,6 +89,11 @@ impl Server {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().collect()
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.data.join("server.log")).unwrap_or_default()

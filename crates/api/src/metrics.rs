@@ -5,7 +5,8 @@ use crate::state::App;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use muster_engine::access;
+use muster_core::load::Class;
+use muster_engine::{Doors, Reason, access};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -64,12 +65,42 @@ fn unready(why: &str) -> Problem {
 struct Text(String);
 
 impl Text {
+    fn labelled(&mut self, name: &str, help: &str, values: &[(String, u64)]) {
+        let values: Vec<(&str, u64)> = values.iter().map(|(label, value)| (label.as_str(), *value)).collect();
+        self.family(name, "counter", help, &values);
+    }
+
     fn family(&mut self, name: &str, kind: &str, help: &str, values: &[(&str, u64)]) {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, value) in values {
             let _ = writeln!(self.0, "{name}{labels} {value}");
         }
     }
+}
+
+/// The agents' doors: who was served, who was not and why, and what is under way.
+fn doors(text: &mut Text, doors: &Doors) {
+    let served: Vec<_> = Class::ALL.iter().map(|c| (format!("{{class=\"{}\"}}", c.as_str()), doors.served_count(*c))).collect();
+    text.labelled("muster_agent_messages_total", "Agents' messages whose turn came, by class.", &served);
+    let pairs = Class::ALL.iter().flat_map(|c| Reason::ALL.iter().map(move |r| (*c, *r)));
+    let label = |c: Class, r: Reason| format!("{{class=\"{}\",reason=\"{}\"}}", c.as_str(), r.as_str());
+    let refused: Vec<_> = pairs.map(|(c, r)| (label(c, r), doors.refusals(c, r))).collect();
+    text.labelled("muster_agent_refusals_total", "Agents' messages that were not taken, by class and reason.", &refused);
+    let away = doors.sent_away_count();
+    text.family("muster_agents_sent_away_total", "counter", "Agents told to come again later.", &[("", away)]);
+    for (name, help, value) in [
+        ("muster_document_bytes", "Memory reckoned for documents that are being read.", &doors.bytes_in_flight),
+        ("muster_receiving_bytes", "Bytes held of bodies on their way, beyond what each may have.", &doors.bytes_receiving),
+        ("muster_agent_requests_running", "Agents' requests that are being worked on.", &doors.running),
+        ("muster_agent_requests_waiting", "Agents' requests that wait for their turn.", &doors.waiting),
+        ("muster_connections", "Open connections.", &doors.connections),
+    ] {
+        text.family(name, "gauge", help, &[("", value.load(Relaxed))]);
+    }
+    let refused = doors.connections_refused.load(Relaxed);
+    text.family("muster_connections_refused_total", "counter", "Connections refused: too many of their source.", &[("", refused)]);
+    let _ = writeln!(text.0, "# HELP muster_load Load of the agents' doors, 1 to 16; 1 is none.\n# TYPE muster_load gauge");
+    let _ = writeln!(text.0, "muster_load {:.2}", doors.load());
 }
 
 /// Numbers for Prometheus, text format 0.0.4.
@@ -102,5 +133,6 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     }
     text.family("muster_store_longest_command_milliseconds", "gauge", "The longest command since the start.", &[("", stats.longest_ms)]);
     text.family("muster_store_wal_pages", "gauge", "Pages in the write-ahead log at the last checkpoint.", &[("", stats.wal_pages)]);
+    doors(&mut text, app.engine().doors());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0)
 }

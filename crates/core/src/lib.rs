@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod ids;
 pub mod inventory;
 pub mod limits;
+pub mod load;
 pub mod nearest;
 pub mod page;
 pub mod query;

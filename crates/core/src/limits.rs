@@ -2,10 +2,45 @@
 
 /// A request body of an agent, as it comes over the wire, bytes.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
-/// A body after inflating, bytes.
+/// A body after inflating, bytes: the most that can be configured.
 pub const INFLATED_BYTES_MAX: usize = 64 << 20;
-/// All inflated bodies that are being worked on at once, bytes.
+/// A body after inflating, bytes, unless configured otherwise. The largest real inventories have a few megabytes.
+pub const INFLATED_BYTES_DEFAULT: usize = 8 << 20;
+/// How many times larger than it came a body may get, once it is larger than [`RATIO_FROM_BYTES`]. Inventories: 7 to 13
+/// (`docs/protocols/ocs.md`, "Bodies"); a bomb of zlib: 1,030.
+pub const INFLATED_RATIO_MAX: usize = 200;
+/// Below this size the ratio does not matter, bytes.
+pub const RATIO_FROM_BYTES: usize = 1 << 20;
+/// What all documents that are being worked on may take at once, bytes.
 pub const INFLATED_IN_FLIGHT_BYTES_MAX: usize = 96 << 20;
+/// What a document is reckoned to take, in times of its own size: itself, its rows, their canonical form, what is compared and
+/// stored, each in a copy of its own. Measured on documents of few large fields.
+pub const DOCUMENT_COST: usize = 8;
+/// What each tag of a document in XML or value of one in JSON is reckoned to take besides its text, bytes.
+pub const ELEMENT_COST_BYTES: usize = 256;
+/// What each row, and each element with others in it, is reckoned to take besides, bytes: a row is a tree of its own wherever it is held.
+/// Measured on documents of many small rows.
+pub const ROW_COST_BYTES: usize = 2 << 10;
+/// A document that is reckoned to take more is a large one, see `load::Class::Bulk`, bytes.
+pub const BULK_FROM_BYTES: usize = 12 << 20;
+/// What bodies that are on their way, or wait to be read, may hold at once beyond [`BODY_FREE_BYTES`] each, bytes.
+pub const RECEIVING_BYTES_MAX: usize = 20 << 20;
+/// What each body may hold without a share of that, bytes: almost every message fits.
+pub const BODY_FREE_BYTES: usize = 16 << 10;
+/// A sender has this long, and for each [`BODY_BYTES_PER_SECOND_MIN`] a second more, seconds.
+pub const BODY_GRACE_SECONDS: u64 = 10;
+/// The slowest line that is waited for, bytes a second.
+pub const BODY_BYTES_PER_SECOND_MIN: usize = 1 << 10;
+/// Agents' requests that are being worked on at once.
+pub const REQUESTS_AT_ONCE_MAX: usize = 1_024;
+/// Of one source.
+pub const REQUESTS_PER_SOURCE_MAX: usize = 256;
+/// Agents' requests that wait for their turn.
+pub const REQUESTS_WAITING_MAX: usize = 2_048;
+/// Depth of a foreign JSON document.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Members of a gzip body.
+pub const GZIP_MEMBERS_MAX: usize = 1_000;
 /// A request body of a person or script, bytes.
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;
 /// Depth of nested elements in a foreign document.
@@ -80,3 +115,8 @@ pub const PENDING_REQUESTS_MAX: usize = 1_024;
 const _: () = assert!(BODY_BYTES_MAX <= INFLATED_BYTES_MAX);
 const _: () = assert!(INFLATED_BYTES_MAX <= INFLATED_IN_FLIGHT_BYTES_MAX);
 const _: () = assert!(PAGE_ROWS_DEFAULT <= PAGE_ROWS_MAX);
+const _: () = assert!(INFLATED_BYTES_DEFAULT <= INFLATED_BYTES_MAX);
+const _: () = assert!(BODY_BYTES_MAX <= RECEIVING_BYTES_MAX);
+// An ordinary document of the largest size must be able to get its share beside smaller ones.
+const _: () = assert!(INFLATED_BYTES_DEFAULT * DOCUMENT_COST <= crate::load::Class::Bulk.bytes_of(INFLATED_IN_FLIGHT_BYTES_MAX));
+const _: () = assert!(REQUESTS_AT_ONCE_MAX <= WRITER_QUEUE_MAX);

@@ -5,6 +5,7 @@ use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
 use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours, next_contact_in, speaker};
 use muster_core::ids::{AgentId, OrgId};
+use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
 use muster_core::time::Timestamp;
 use muster_store::{Heard, Rx, Tx};
@@ -48,6 +49,8 @@ pub struct Look {
     pub settings: Settings,
     /// Whether anything may wait for it.
     pub may_have_work: bool,
+    /// The load of the doors, by which contacts are spread.
+    pub load: f64,
 }
 
 /// The known agent of a DEVICEID that speaks from an address. Several may send the same id (docs/adr/0009).
@@ -73,7 +76,7 @@ pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
         Some(agent) => !rx.open_of(agent.device, 1)?.is_empty(),
         None => false,
     };
-    Ok(Look { agent, settings, may_have_work })
+    Ok(Look { agent, settings, may_have_work, load: cx.load })
 }
 
 /// Whether the routine inventory is due of an agent that may be asked for it.
@@ -87,9 +90,9 @@ fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
         |a| a.id.0.as_u128(),
     );
     Greeting {
-        send_inventory: look.agent.as_ref().is_none_or(|a| inventory_due(a, &look.settings, now)),
-        next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, 1.0, now),
-        next_contact_in: next_contact_in(spread, look.settings.contact_every.0, 1.0, now),
+        send_inventory: look.agent.as_ref().is_none_or(|a| inventory_due(a, &look.settings, now)) && !puts_off_routine(look.load),
+        next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, look.load, now),
+        next_contact_in: next_contact_in(spread, look.settings.contact_every.0, look.load, now),
         known: look.agent.as_ref().map(|a| a.id),
         claimed: Vec::new(),
     }
@@ -148,21 +151,20 @@ pub fn own(rx: &mut Rx, id: AgentId) -> Result<Agent, Error> {
 }
 
 /// Answers a contact of our own agent for which nothing can wait.
-pub fn own_idle(rx: &mut Rx, id: AgentId) -> Result<Option<Tidings>, Error> {
-    let now = rx.now();
+pub fn own_idle(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<Option<Tidings>, Error> {
     let agent = own(rx, id)?;
     if !rx.open_of(agent.device, 1)?.is_empty() {
         return Ok(None);
     }
     let settings = org_settings(rx, agent.org)?;
-    Ok(Some(tidings(&agent, &settings, Vec::new(), now)))
+    Ok(Some(tidings(cx, &agent, &settings, Vec::new())))
 }
 
-fn tidings(agent: &Agent, settings: &Settings, claimed: Vec<Claimed>, now: Timestamp) -> Tidings {
+fn tidings(cx: &Cx, agent: &Agent, settings: &Settings, claimed: Vec<Claimed>) -> Tidings {
     Tidings {
         claimed,
-        contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, 1.0, now),
-        inventory_due: inventory_due(agent, settings, now),
+        contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, cx.load, cx.now),
+        inventory_due: inventory_due(agent, settings, cx.now) && !puts_off_routine(cx.load),
     }
 }
 
@@ -172,7 +174,7 @@ pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: u
     let settings = org_settings(tx, agent.org)?;
     let actions: Vec<&str> = modules.iter().map(String::as_str).collect();
     let claimed = work::claim(tx, cx, &agent, &settings, &actions, max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX))?;
-    Ok(tidings(&agent, &settings, claimed, cx.now))
+    Ok(tidings(cx, &agent, &settings, claimed))
 }
 
 /// Takes the reports of our own agent.

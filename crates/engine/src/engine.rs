@@ -1,6 +1,7 @@
 //! The engine's handle: the store, presence kept in memory, and the three ways in: write, read, wait.
 
 use crate::cx::{Cx, Random};
+use crate::doors::Doors;
 use crate::error::Error;
 use crate::intake::Patience;
 use muster_core::access::Caller;
@@ -24,13 +25,15 @@ struct Inner {
     presence: Mutex<BTreeMap<AgentId, Heard>>,
     inventories: AtomicU64,
     touches: Gather<Touch>,
+    doors: Doors,
 }
 
 impl Engine {
     /// An engine on an open store.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let touches = Gather::new(&store, "intake.touch");
-        let inner = Inner { store, clock, random, presence: Mutex::new(BTreeMap::new()), inventories: AtomicU64::new(0), touches };
+        let presence = Mutex::new(BTreeMap::new());
+        let inner = Inner { store, clock, random, presence, inventories: AtomicU64::new(0), touches, doors: Doors::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -49,9 +52,16 @@ impl Engine {
         self.inner.random.as_ref()
     }
 
+    /// What the agents' doors count and measure.
+    pub fn doors(&self) -> &Doors {
+        &self.inner.doors
+    }
+
     /// A context of Muster itself in an organization.
     pub fn system(&self, org: OrgId, request: &str) -> Cx {
-        Cx::new(Caller::SYSTEM, "muster", org, request)
+        let mut cx = Cx::new(Caller::SYSTEM, "muster", org, request);
+        cx.load = self.inner.doors.load();
+        cx
     }
 
     /// A context of a caller.

@@ -7,9 +7,11 @@ pub mod access;
 pub mod audit;
 pub mod contact;
 mod cx;
+mod doors;
 mod engine;
 pub mod enrol;
 mod error;
+pub mod findings;
 pub mod fleet;
 pub mod glpi;
 pub mod history;
@@ -25,6 +27,7 @@ pub mod work;
 pub mod workers;
 
 pub use cx::{Cx, Random, SeededRandom, SystemRandom};
+pub use doors::{Doors, Reason};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{

@@ -1,9 +1,11 @@
 //! The gateway's handle and its one way in.
 
+use crate::admission::{Admission, Room};
 use crate::auth::{Gate, Pass};
 use crate::bodies::Unpacking;
 use crate::callers::Callers;
 use crate::doors::{Door, door};
+use crate::noted::Noted;
 use crate::own::{Failures, Nonces};
 use crate::pending::Pending;
 use crate::turns::Turns;
@@ -15,7 +17,11 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use ed25519_dalek::SigningKey;
 use muster_core::ids::OrgId;
-use muster_core::limits::{BODY_BYTES_MAX, INFLATED_BYTES_MAX, INFLATED_IN_FLIGHT_BYTES_MAX};
+use muster_core::limits::{
+    BODY_BYTES_MAX, BODY_BYTES_PER_SECOND_MIN, INFLATED_BYTES_DEFAULT, INFLATED_IN_FLIGHT_BYTES_MAX, REQUESTS_AT_ONCE_MAX,
+    REQUESTS_PER_SOURCE_MAX, REQUESTS_WAITING_MAX,
+};
+use muster_core::load;
 use muster_engine::{Cx, Engine, Error, access};
 use muster_wire::glpi as words;
 use std::net::{IpAddr, SocketAddr};
@@ -34,14 +40,22 @@ pub struct Options {
     pub ocs_inventory_on_startup: bool,
     /// A body as it comes, bytes. Default [`BODY_BYTES_MAX`].
     pub body_bytes_max: usize,
-    /// A body unpacked, bytes. Default [`INFLATED_BYTES_MAX`].
+    /// A body unpacked, bytes. Default [`INFLATED_BYTES_DEFAULT`].
     pub inflated_bytes_max: usize,
-    /// All unpacked bodies at once, bytes. Default [`INFLATED_IN_FLIGHT_BYTES_MAX`].
+    /// What all documents at once may take, bytes. Default [`INFLATED_IN_FLIGHT_BYTES_MAX`].
     pub inflated_in_flight_bytes_max: usize,
     /// How long a whole body may take. Default 60 s.
     pub body_time: Duration,
-    /// How long a body waits for its share of memory, and a second inventory of a device for its turn. Default 1 s.
+    /// The slowest sender that is waited for, bytes a second. Default [`BODY_BYTES_PER_SECOND_MIN`].
+    pub body_bytes_per_second_min: usize,
+    /// Requests that are worked on at once. Default [`REQUESTS_AT_ONCE_MAX`].
+    pub requests_max: usize,
+    /// Of one source. Default [`REQUESTS_PER_SOURCE_MAX`].
+    pub requests_per_source_max: usize,
+    /// How long a second inventory of a device waits for its turn. Default 1 s.
     pub wait_time: Duration,
+    /// How long a message waits for its share of memory and its place. Default 10 s: many agents send an inventory once only.
+    pub queue_time: Duration,
 }
 
 impl Options {
@@ -52,10 +66,14 @@ impl Options {
             shutdown,
             ocs_inventory_on_startup: true,
             body_bytes_max: BODY_BYTES_MAX,
-            inflated_bytes_max: INFLATED_BYTES_MAX,
+            inflated_bytes_max: INFLATED_BYTES_DEFAULT,
             inflated_in_flight_bytes_max: INFLATED_IN_FLIGHT_BYTES_MAX,
             body_time: Duration::from_secs(60),
+            body_bytes_per_second_min: BODY_BYTES_PER_SECOND_MIN,
+            requests_max: REQUESTS_AT_ONCE_MAX,
+            requests_per_source_max: REQUESTS_PER_SOURCE_MAX,
             wait_time: Duration::from_secs(1),
+            queue_time: Duration::from_secs(10),
         }
     }
 }
@@ -76,13 +94,21 @@ pub(crate) struct Inner {
     pub gate: Gate,
     pub pending: Pending,
     pub callers: Callers,
+    pub noted: Noted,
     org: OnceCell<OrgId>,
 }
 
 impl Gateway {
     /// The doors of an engine.
     pub fn new(engine: Engine, options: Options) -> Self {
-        let unpacking = Unpacking::new(options.inflated_in_flight_bytes_max, options.inflated_bytes_max, options.wait_time);
+        let room = Room {
+            bytes: options.inflated_in_flight_bytes_max,
+            requests: options.requests_max,
+            per_source: options.requests_per_source_max,
+            waiting: REQUESTS_WAITING_MAX,
+        };
+        let admission = Admission::new(room, engine.clone());
+        let unpacking = Unpacking::new(admission, engine.clone(), options.inflated_bytes_max, options.queue_time);
         let gate = Gate::new(engine.random());
         let inner = Inner {
             engine,
@@ -94,6 +120,7 @@ impl Gateway {
             gate,
             pending: Pending::default(),
             callers: Callers::default(),
+            noted: Noted::default(),
             org: OnceCell::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -149,11 +176,12 @@ impl Gateway {
         format!("{:016x}", u64::from_be_bytes(bytes))
     }
 
-    /// When to try again, seconds: spread, so that a crowd that was sent away does not come back as one.
+    /// When an agent that is sent away shall try again, seconds: spread by the load, so that a crowd does not come back as one.
     pub(crate) fn retry_after(&self) -> u64 {
-        let mut byte = [0; 2];
-        self.inner.engine.random().fill(&mut byte);
-        30 + u64::from(u16::from_be_bytes(byte)) % 61
+        let mut chance = [0; 2];
+        let engine = &self.inner.engine;
+        engine.random().fill(&mut chance);
+        load::retry_after(engine.doors().sent_away(engine.now()), u16::from_be_bytes(chance))
     }
 }
 

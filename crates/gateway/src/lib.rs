@@ -6,6 +6,7 @@
 
 #![allow(clippy::result_large_err, reason = "closures answer with the error of the engine")]
 
+mod admission;
 mod auth;
 mod bodies;
 mod callers;
@@ -13,6 +14,7 @@ mod doors;
 mod gateway;
 mod glpi;
 mod legacy;
+mod noted;
 mod own;
 mod pending;
 mod store;

@@ -6,7 +6,9 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use muster_engine::Engine;
 use rustls::ServerConfig;
+use sources::{Counted, Sources};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,20 +20,27 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 /// Bounds of the accept loop.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Limits {
     /// Connections at once; more wait in the system's queue.
     pub connections: usize,
+    /// Connections of one source; more are told to come later, and ended.
+    pub per_source: usize,
     /// Until a request's header is complete; also how long a kept connection may rest.
     pub header: Duration,
     /// Until a TLS handshake is complete.
     pub handshake: Duration,
     /// How long requests under way may take once the loop is to stop.
     pub drain: Duration,
+    /// Where connections are counted.
+    pub counted_in: Option<Engine>,
 }
 
 /// Rest after the system refused a connection, for instance for want of open files.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// The answer to a connection too many; whoever it is, it is HTTP.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 60\r\nconnection: close\r\ncontent-type: text/plain\r\n\
+    content-length: 59\r\n\r\nthis address has too many connections; try again in a while";
 /// Bytes of a request's header at most.
 const HEADER_BYTES: usize = 64 << 10;
 
@@ -45,6 +54,7 @@ pub async fn serve(
 ) -> usize {
     let all = limits.connections.min(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(all));
+    let sources = Sources::new(limits.per_source, limits.counted_in.clone());
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -57,6 +67,14 @@ pub async fn serve(
         let Ok(place) = place else { break };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(counted) = sources.count(peer.ip()) else {
+                    if tls.is_none() {
+                        // Who does not read it learns the same from the end of the connection.
+                        let _ = stream.try_write(TOO_MANY);
+                    }
+                    continue;
+                };
+                let place = (place, counted);
                 let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
                 drop(tokio::spawn(connection(stream, peer, acceptor, doors.clone(), limits.clone(), stop.clone(), place)));
             }
@@ -86,7 +104,7 @@ async fn connection(
     doors: Doors,
     limits: Limits,
     stop: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, Counted),
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");
@@ -129,5 +147,6 @@ where
     }
 }
 
+mod sources;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod machine;
 mod peer;
 mod report;
 mod sample;
+mod storm;
 mod stored;
 
 use clap::Subcommand;
@@ -19,6 +20,9 @@ pub enum Bench {
     /// Starts a server of its own, sends to it, and counts afterwards that everything it has answered 200 is stored. What the
     /// columns mean is in docs/benchmarks.md.
     Intake(intake::Plan),
+    /// A fleet that comes back at once after an outage: who is served when, who is sent away, the server's peak of memory; fails when
+    /// one is not served
+    Storm(storm::Storm),
     /// The bare HTTP server that the floor is measured with
     #[command(hide = true)]
     BareHttp(floor::BareHttp),
@@ -28,6 +32,7 @@ pub enum Bench {
 pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Intake(plan) => intake::run(plan).await,
+        Bench::Storm(args) => storm::storm(args).await,
         Bench::BareHttp(args) => floor::bare(args).await,
     }
 }

@@ -184,7 +184,13 @@ pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
 
 /// The runtime of the server.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("muster").build().context("no threads for the server")
+    // Each thread keeps memory of its own; large documents, passwords and files are what these are for.
+    tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(16)
+        .enable_all()
+        .thread_name("muster")
+        .build()
+        .context("no threads for the server")
 }
 
 /// Prints to standard output; that the reader has left is no failure.

@@ -67,7 +67,13 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let (end_workers, workers_end) = watch::channel(false);
         let driver = Driver::new(engine.clone(), org, Outside::new(WAKE_TIMEOUT).context("no HTTP client for wake-ups")?);
-        let around = Surroundings { server_key, tls: certificates.is_some(), beat: driver.beat(), stop: stopping.clone() };
+        let around = Surroundings {
+            limits: config.doors.clone(),
+            server_key,
+            tls: certificates.is_some(),
+            beat: driver.beat(),
+            stop: stopping.clone(),
+        };
         let doors = wiring::doors(&engine, around);
         let mut authority = None;
         let certificates = certificates.map(|ready| {
@@ -75,7 +81,14 @@ impl Server {
             authority = ready.authority;
             watch::channel(ready.config).0
         });
-        let limits = Limits { connections, header: config.header_timeout, handshake: HANDSHAKE, drain: config.shutdown_timeout };
+        let limits = Limits {
+            connections,
+            per_source: config.doors.connections_per_source,
+            header: config.header_timeout,
+            handshake: HANDSHAKE,
+            drain: config.shutdown_timeout,
+            counted_in: Some(engine.clone()),
+        };
         let tls = certificates.as_ref().map(watch::Sender::subscribe);
         let accepting = tokio::spawn(accept::serve(listener, tls, doors, limits, stopping));
         let driving = tokio::spawn(driver.clone().run(workers_end));

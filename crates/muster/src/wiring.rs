@@ -1,5 +1,6 @@
 //! Where the parts meet: engine and doors, their options.
 
+use crate::config::DoorLimits;
 use crate::doors::Doors;
 use ed25519_dalek::SigningKey;
 use muster_api::Api;
@@ -14,6 +15,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the doors need to know of the program.
 pub struct Surroundings {
+    /// What agents may cost.
+    pub limits: DoorLimits,
     /// Signs answers to Muster's own agents.
     pub server_key: SigningKey,
     /// Whether the doors speak TLS.
@@ -26,7 +29,18 @@ pub struct Surroundings {
 
 /// The doors of an engine.
 pub fn doors(engine: &Engine, around: Surroundings) -> Doors {
-    let gateway = Gateway::new(engine.clone(), muster_gateway::Options::new(around.server_key, around.stop.clone()));
+    let limits = around.limits;
+    let gateway = muster_gateway::Options {
+        body_bytes_max: limits.body,
+        inflated_bytes_max: limits.inflated,
+        inflated_in_flight_bytes_max: limits.in_flight,
+        body_time: limits.body_time,
+        body_bytes_per_second_min: limits.body_rate,
+        requests_per_source_max: limits.requests_per_source,
+        queue_time: limits.queue_time,
+        ..muster_gateway::Options::new(around.server_key, around.stop.clone())
+    };
+    let gateway = Gateway::new(engine.clone(), gateway);
     let options = muster_api::Options { secure_cookies: around.tls, version: VERSION, shutdown: around.stop, scheduler_beat: around.beat };
     let people = muster_api::router(Api { engine: engine.clone(), options });
     Doors::new(muster_gateway::wants, muster_gateway::router(gateway), people)

@@ -273,7 +273,7 @@ impl World {
     fn own_contact(&mut self, i: usize, id: AgentId) {
         let door = self.door(self.tenants[self.agents[i].tenant].id);
         let Ok(agent) = self.engine.read_now(&door, move |rx, _| contact::own(rx, id)) else { return self.barred(i) };
-        let idle = self.engine.read_now(&door, move |rx, _| contact::own_idle(rx, id));
+        let idle = self.engine.read_now(&door, move |rx, cx| contact::own_idle(rx, cx, id));
         self.engine.heard(contact::presence(&agent, self.now(), 1, None, None));
         if !matches!(idle, Ok(None)) {
             return self.note(format_args!("agent {i} contact: idle"));

@@ -12,6 +12,7 @@ mod assignments;
 mod batch;
 mod checkpoint;
 mod fault;
+mod findings;
 mod fleet;
 mod gather;
 mod history;

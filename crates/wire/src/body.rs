@@ -5,7 +5,13 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::{CompressionLvl, Compressor, DecompressionError, Decompressor};
+use muster_core::limits::{GZIP_MEMBERS_MAX, RATIO_FROM_BYTES};
 use std::io::Read as _;
+
+/// What is unpacked at a time where only the size is wanted, bytes.
+const PIECE: usize = 32 << 10;
+/// A document is tried at this size first, in times of what came.
+const RATIO_LIKELY: usize = 8;
 
 /// What a body was, or shall be, packed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,15 @@ pub enum BodyError {
         /// The limit, bytes.
         limit: usize,
     },
+    /// More comes out for each byte than of any document.
+    #[error("the body gets more than {ratio} times larger when unpacked, which no document does")]
+    Ratio {
+        /// The limit.
+        ratio: usize,
+    },
+    /// A gzip body in too many pieces.
+    #[error("the gzip body has more than {GZIP_MEMBERS_MAX} members; write it as one")]
+    Members,
     /// The stream contradicts itself, or its checksum does.
     #[error("the {0} stream is damaged: its content does not agree with itself or its checksum")]
     Corrupt(&'static str),
@@ -62,6 +77,23 @@ pub fn decode_body(raw: &[u8], limit: usize) -> Result<Decoded, BodyError> {
         Coding::Plain => (raw.to_vec(), false),
     };
     Ok(Decoded { bytes, coding, truncated })
+}
+
+/// How many bytes a body has when unpacked: at most `limit`, and at most `ratio` times what came once it is larger than
+/// [`RATIO_FROM_BYTES`]. Takes 32 KiB of memory, whatever comes out.
+pub fn unpacked_size(raw: &[u8], limit: usize, ratio: usize) -> Result<usize, BodyError> {
+    let by_ratio = raw.len().saturating_mul(ratio).max(RATIO_FROM_BYTES);
+    let most = limit.min(by_ratio);
+    let counted = match sniff(raw)? {
+        Coding::Plain if raw.len() > limit => Err(BodyError::TooLarge { limit }),
+        Coding::Plain => return Ok(raw.len()),
+        Coding::Zlib => inflate_damaged(raw, most, &mut |_| ()),
+        Coding::Gzip => gunzip(raw, most, &mut |_| ()),
+    };
+    match counted {
+        Err(BodyError::TooLarge { .. }) if by_ratio < limit => Err(BodyError::Ratio { ratio }),
+        counted => counted.map(|(size, _)| size),
+    }
 }
 
 /// Packs an answer. Zlib streams begin with `78 9C`: FusionInventory agents look for exactly that.
@@ -85,7 +117,7 @@ pub fn encode_body(bytes: &[u8], coding: Coding) -> Vec<u8> {
 }
 
 /// What a body is packed in, told by its first bytes.
-fn sniff(raw: &[u8]) -> Result<Coding, BodyError> {
+pub fn sniff(raw: &[u8]) -> Result<Coding, BodyError> {
     match raw {
         [] => return Err(BodyError::Empty),
         [0x1f, 0x8b, ..] => return Ok(Coding::Gzip),
@@ -105,8 +137,9 @@ fn sniff(raw: &[u8]) -> Result<Coding, BodyError> {
 }
 
 fn inflate_zlib(raw: &[u8], limit: usize) -> Result<(Vec<u8>, bool), BodyError> {
-    let mut size = raw.len().saturating_mul(8).clamp(1024, limit.max(1024)).min(limit);
     let mut unpacker = Decompressor::new();
+    let likely = raw.len().saturating_mul(RATIO_LIKELY).clamp(1024, limit.max(1024)).min(limit);
+    let mut size = likely;
     loop {
         let mut out = vec![0; size];
         match unpacker.zlib_decompress(raw, &mut out) {
@@ -118,62 +151,120 @@ fn inflate_zlib(raw: &[u8], limit: usize) -> Result<(Vec<u8>, bool), BodyError> 
                 return Ok((out, false));
             }
             Err(DecompressionError::InsufficientSpace) if size >= limit => return Err(BodyError::TooLarge { limit }),
-            Err(DecompressionError::InsufficientSpace) => size = size.saturating_mul(2).min(limit),
-            Err(DecompressionError::BadData) => return inflate_what_is_there(raw, limit),
+            // Counting first costs time once and never more memory than the document has.
+            Err(DecompressionError::InsufficientSpace) => {
+                drop(out);
+                size = inflate_damaged(raw, limit, &mut |_| ())?.0;
+            }
+            Err(DecompressionError::BadData) => {
+                drop(out);
+                let mut out = Vec::with_capacity(inflate_damaged(raw, limit, &mut |_| ())?.0);
+                let (_, truncated) = inflate_damaged(raw, limit, &mut |piece| out.extend_from_slice(piece))?;
+                return Ok((out, truncated));
+            }
         }
     }
 }
 
-/// Unpacks a zlib stream that is cut, or lacks its checksum.
-fn inflate_what_is_there(raw: &[u8], limit: usize) -> Result<(Vec<u8>, bool), BodyError> {
+/// Unpacks a zlib stream piece by piece, also one that is cut, or lacks its checksum. Gives how many bytes it has and whether it
+/// is cut.
+fn inflate_damaged(raw: &[u8], limit: usize, take: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), BodyError> {
     let stream = raw.get(2..).unwrap_or_default();
     let mut inflate = Decompress::new(false);
-    let mut out = Vec::with_capacity(raw.len().saturating_mul(8).clamp(1024, limit.max(1024)));
+    let mut piece = vec![0; PIECE];
+    let (mut size, mut sum) = (0, Adler::default());
     loop {
-        let (read, written) = (consumed(&inflate), out.len());
-        let state = inflate.decompress_vec(stream.get(read..).unwrap_or_default(), &mut out, FlushDecompress::None);
-        if out.len() > limit {
+        let (read, before) = (index(inflate.total_in()), index(inflate.total_out()));
+        let state = inflate.decompress(stream.get(read..).unwrap_or_default(), &mut piece, FlushDecompress::None);
+        let new = &piece[..index(inflate.total_out()) - before];
+        size += new.len();
+        if size > limit {
             return Err(BodyError::TooLarge { limit });
         }
+        sum.add(new);
+        take(new);
         match state {
             Ok(Status::StreamEnd) => {
-                let trailer = stream.get(consumed(&inflate)..).unwrap_or_default();
+                let trailer = stream.get(index(inflate.total_in())..).unwrap_or_default();
                 return match trailer.first_chunk::<4>() {
-                    Some(sum) if u32::from_be_bytes(*sum) != libdeflater::adler32(&out) => Err(BodyError::Corrupt("zlib")),
-                    _ => Ok((out, false)),
+                    Some(told) if u32::from_be_bytes(*told) != sum.value() => Err(BodyError::Corrupt("zlib")),
+                    _ => Ok((size, false)),
                 };
             }
-            Err(_) if out.is_empty() => return Err(BodyError::Corrupt("zlib")),
-            Err(_) => return Ok((out, true)),
-            Ok(_) if out.len() == out.capacity() => out.reserve(out.len().max(1024)),
-            Ok(_) if consumed(&inflate) == read && out.len() == written => return Ok((out, true)),
+            Err(_) if size == 0 => return Err(BodyError::Corrupt("zlib")),
+            Err(_) => return Ok((size, true)),
+            Ok(_) if index(inflate.total_in()) == read && new.is_empty() => return Ok((size, true)),
             Ok(_) => {}
         }
     }
 }
 
-fn consumed(inflate: &Decompress) -> usize {
-    usize::try_from(inflate.total_in()).unwrap_or(usize::MAX)
+/// The checksum of zlib (RFC 1950), piece by piece.
+struct Adler {
+    a: u32,
+    b: u32,
+}
+
+impl Default for Adler {
+    fn default() -> Self {
+        Self { a: 1, b: 0 }
+    }
+}
+
+impl Adler {
+    fn add(&mut self, bytes: &[u8]) {
+        // As many as fit before the sums overflow.
+        for piece in bytes.chunks(5_552) {
+            for byte in piece {
+                self.a += u32::from(*byte);
+                self.b += self.a;
+            }
+            (self.a, self.b) = (self.a % 65_521, self.b % 65_521);
+        }
+    }
+
+    fn value(&self) -> u32 {
+        self.b << 16 | self.a
+    }
+}
+
+fn index(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn inflate_gzip(raw: &[u8], limit: usize) -> Result<(Vec<u8>, bool), BodyError> {
-    let mut out = Vec::new();
-    let mut rest = raw;
-    // What follows the last member and is none itself is ignored.
+    let mut out = Vec::with_capacity(gunzip(raw, limit, &mut |_| ())?.0);
+    let (_, truncated) = gunzip(raw, limit, &mut |piece| out.extend_from_slice(piece))?;
+    Ok((out, truncated))
+}
+
+/// Unpacks gzip members piece by piece. What follows the last member and is none itself is ignored.
+fn gunzip(raw: &[u8], limit: usize, take: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), BodyError> {
+    let (mut rest, mut size, mut members) = (raw, 0, 0);
+    let mut piece = vec![0; PIECE];
     while rest.starts_with(&[0x1f, 0x8b]) {
-        let room = u64::try_from(limit - out.len()).unwrap_or(u64::MAX);
+        members += 1;
+        if members > GZIP_MEMBERS_MAX {
+            return Err(BodyError::Members);
+        }
         let mut member = flate2::bufread::GzDecoder::new(rest);
-        let ended = member.by_ref().take(room.saturating_add(1)).read_to_end(&mut out);
-        if out.len() > limit {
-            return Err(BodyError::TooLarge { limit });
+        loop {
+            match member.read(&mut piece) {
+                Ok(0) => break,
+                Ok(n) => {
+                    size += n;
+                    if size > limit {
+                        return Err(BodyError::TooLarge { limit });
+                    }
+                    take(&piece[..n]);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok((size, true)),
+                Err(_) => return Err(BodyError::Corrupt("gzip")),
+            }
         }
-        match ended {
-            Ok(_) => rest = member.into_inner(),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok((out, true)),
-            Err(_) => return Err(BodyError::Corrupt("gzip")),
-        }
+        rest = member.into_inner();
     }
-    Ok((out, false))
+    Ok((size, false))
 }
 
 #[cfg(test)]
@@ -294,6 +385,27 @@ mod tests {
         assert_eq!(decode_body(&bomb, 1 << 20), Err(BodyError::TooLarge { limit: 1 << 20 }));
         assert_eq!(decode_body(&bomb[..bomb.len() - 4], 1 << 20), Err(BodyError::TooLarge { limit: 1 << 20 }));
         assert_eq!(decode_body(&bomb, 8 << 20).map(|d| d.bytes.len()), Ok(8 << 20));
+    }
+
+    #[test]
+    fn the_size_is_told_without_unpacking_and_a_bomb_by_its_ratio() {
+        for coding in [Coding::Zlib, Coding::Gzip, Coding::Plain] {
+            let text = noise(3 << 20);
+            let packed = encode_body(&text, coding);
+            assert_eq!(unpacked_size(&packed, 4 << 20, 100), Ok(text.len()), "{coding:?}");
+            assert_eq!(unpacked_size(&packed, 3 << 20, 100), Err(BodyError::TooLarge { limit: 3 << 20 }), "{coding:?}");
+        }
+        let blanks = |n: usize| encode_body(&[b"<".to_vec(), vec![b' '; n]].concat(), Coding::Zlib);
+        assert_eq!(unpacked_size(&blanks(RATIO_FROM_BYTES - 1), 64 << 20, 200), Ok(RATIO_FROM_BYTES));
+        assert_eq!(unpacked_size(&blanks(32 << 20), 64 << 20, 200), Err(BodyError::Ratio { ratio: 200 }));
+        assert_eq!(unpacked_size(&blanks(32 << 20), 64 << 20, 2_000), Ok((32 << 20) + 1));
+    }
+
+    #[test]
+    fn a_gzip_body_of_a_thousand_members_is_read_and_one_more_is_refused() {
+        let of = |n: usize| encode_body(b"<", Coding::Gzip).repeat(n);
+        assert_eq!(decode(&of(GZIP_MEMBERS_MAX)).map(|d| d.bytes.len()), Ok(GZIP_MEMBERS_MAX));
+        assert_eq!(decode(&of(GZIP_MEMBERS_MAX + 1)), Err(BodyError::Members));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! files, clocks, and the rules about what to answer.
 
 pub mod body;
+pub mod bounds;
 pub mod glpi;
 pub mod glpi_content;
 pub mod glpi_message;

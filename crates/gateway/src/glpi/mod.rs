@@ -17,16 +17,18 @@ pub(crate) use unasked::{DISCOVERY, NETINVENTORY, keep};
 
 use crate::gateway::{Gateway, json_answer, with_retry_after};
 use crate::legacy::Speaker;
+use crate::admission::Share;
+use crate::bodies::Refusal;
 use crate::pending::Became;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use muster_core::fleet::Protocol;
-use muster_engine::{Error, Kind};
+use muster_core::load::Class;
+use muster_engine::{Error, Kind, Reason};
 use muster_wire::body::Decoded;
 use muster_wire::glpi as words;
 use muster_wire::glpi_message::{Message, NetworkKind, parse_message};
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// When an agent asks for the first time what became of its request.
 const FIRST_POLL: Duration = Duration::from_secs(2);
@@ -112,11 +114,12 @@ impl From<Error> for Said {
 }
 
 /// Answers a message. `share` is the document's share of memory and is held until it is done with.
-pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Document, share: OwnedSemaphorePermit) -> Response {
+pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Document, mut share: Share) -> Response {
     let id = speaker.request_id.as_deref();
     let message = match document.message {
         Ok(message) => message,
         Err(error) => {
+            gateway.inner.engine.doors().refused(Class::Inventory, Reason::Unreadable);
             tracing::info!(peer = ?speaker.peer, agent = ?speaker.agent, error, "a message was not understood");
             return Said::refused(StatusCode::BAD_REQUEST, &error).into_response(gateway, id);
         }
@@ -125,6 +128,10 @@ pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Docum
         Message::Contact(told) => {
             let work = contact::answer(gateway.clone(), speaker.clone(), told);
             finish(gateway, speaker, share, work).await
+        }
+        Message::Inventory(_) if !share.lower_to(Class::Inventory) => {
+            gateway.inner.engine.doors().refused(Class::Inventory, Reason::Busy);
+            Said::later(&Refusal::Busy.to_string()).into_response(gateway, id)
         }
         Message::Inventory(told) => {
             let work = inventory::answer(gateway.clone(), speaker.clone(), *told);
@@ -147,7 +154,7 @@ pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Docum
 async fn finish(
     gateway: &Gateway,
     speaker: &Speaker,
-    share: OwnedSemaphorePermit,
+    share: Share,
     work: impl Future<Output = Said> + Send + 'static,
 ) -> Response {
     let mut task = tokio::spawn(async move {

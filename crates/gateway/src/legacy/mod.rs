@@ -9,22 +9,28 @@ mod speaker;
 
 pub(crate) use speaker::Speaker;
 
+use crate::admission::{Origin, Share};
 use crate::auth::{self, NoPass};
-use crate::bodies::{Refusal, read};
+use crate::bodies::{Raw, Refusal, read};
 use crate::gateway::Gateway;
 use crate::glpi as native;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use axum::response::Response;
 use muster_core::fleet::Protocol;
-use muster_engine::{Error, contact};
+use muster_core::load::Class;
+use muster_engine::findings::Sender;
+use muster_engine::{Error, Reason, contact};
 use muster_wire::body::{Coding, Decoded};
 use muster_wire::glpi;
-use muster_wire::legacy::{Message as Request, ParseError, Query, answer as words, read_message};
+use muster_wire::legacy::{Message as Request, ParseError, ParseErrorKind, Query, answer as words, read_message};
 use reply::{Form, Reply};
 use std::net::IpAddr;
-use tokio::sync::OwnedSemaphorePermit;
+
+/// A message of at most this size is taken for a contact until it is read, bytes: a PROLOG has some hundred.
+const CONTACT_BYTES: usize = 2 << 10;
 
 /// What a body turned out to be.
 enum Document {
@@ -64,10 +70,11 @@ fn read_document(decoded: Decoded, speaker: &Speaker) -> Document {
 
 /// Answers a message.
 pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr>, body: Body) -> Response {
-    let options = &gateway.inner.options;
     let mut speaker = Speaker::of(parts, peer);
+    let told = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let class = if told.is_some_and(|n| n <= CONTACT_BYTES) { Class::Contact } else { Class::Inventory };
     // Read before anything is refused: agents send the whole body before they look at an answer.
-    let raw = match read(&parts.headers, body, options.body_bytes_max, options.body_time).await {
+    let raw = match read(gateway, &parts.headers, body, Origin::new(class, peer)).await {
         Ok(raw) => raw,
         Err(refusal) => return refused(&speaker, &refusal).into_response(gateway),
     };
@@ -75,7 +82,7 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         Ok(pass) => speaker.pass = pass,
         Err(no_pass) => return not_let_in(gateway, &speaker, &no_pass),
     }
-    take(gateway, &speaker, &raw).await
+    take(gateway, &speaker, raw).await
 }
 
 /// A refusal of who shows nothing that counts, in the caller's form and with what would count.
@@ -94,24 +101,36 @@ pub(crate) fn not_let_in(gateway: &Gateway, speaker: &Speaker, no_pass: &NoPass)
     auth::with_challenge(response, no_pass)
 }
 
-async fn take(gateway: &Gateway, speaker: &Speaker, raw: &Bytes) -> Response {
+async fn take(gateway: &Gateway, speaker: &Speaker, raw: Raw) -> Response {
     let known = speaker.clone();
+    let class = raw.origin.class;
     let unpacked = gateway.inner.unpacking.unpack(raw, move |decoded| read_document(decoded, &known)).await;
     // The share of memory is held until the answer is made.
-    let (document, share): (Document, OwnedSemaphorePermit) = match unpacked {
+    let (document, mut share): (Document, Share) = match unpacked {
         Ok(found) => found,
         Err(refusal) => return refused(speaker, &refusal).into_response(gateway),
     };
     let reply = match document {
         Document::Native(document) => return native::answer(gateway, speaker, *document, share).await,
+        Document::Message(message) if message.request.query == Query::Inventory && !share.lower_to(Class::Inventory) => {
+            gateway.inner.engine.doors().refused(Class::Inventory, Reason::Busy);
+            Reply::later(speaker.form(), &Refusal::Busy.to_string())
+        }
         Document::Message(message) => dispatch(gateway, speaker, *message).await,
         // The agent forgets what it told as soon as it sees 200 (`docs/protocols/ocs.md`, "Answers"): it shall tell it again.
         Document::Cut(message) if speaker.protocol(&message.request) == Protocol::Ocs => {
-            Reply::refuse(Form::Ocs, StatusCode::INTERNAL_SERVER_ERROR, "the compressed stream ends before its end")
+            let text = "the compressed stream ends before its end; send the inventory again";
+            if let Some(id) = message.request.device_id {
+                gateway.note_refused_here(Sender::Foreign(Protocol::Ocs, id), text).await;
+            }
+            Reply::refuse(Form::Ocs, StatusCode::INTERNAL_SERVER_ERROR, text)
         }
         Document::Cut(message) => dispatch(gateway, speaker, *message).await,
         Document::Bad(error) => {
             let form = speaker.form();
+            let shape = matches!(error.kind, ParseErrorKind::TooDeep | ParseErrorKind::TooMany);
+            let reason = if shape { Reason::Shape } else { Reason::Unreadable };
+            gateway.inner.engine.doors().refused(class, reason);
             tracing::info!(peer = ?speaker.peer, agent = ?speaker.agent, %error, "a message was not understood");
             Reply::refuse(form, reply::parse_status(form, error.kind), &error.to_string())
         }
@@ -138,7 +157,7 @@ fn refused(speaker: &Speaker, refusal: &Refusal) -> Reply {
     match refusal {
         Refusal::Busy => Reply::later(form, &refusal.to_string()),
         // The reference server's word for what cannot be unpacked.
-        Refusal::Body(_) if form == Form::Ocs && refusal.status() == StatusCode::BAD_REQUEST => {
+        Refusal::Body(_) | Refusal::Shape(_) if form == Form::Ocs && refusal.status() == StatusCode::BAD_REQUEST => {
             Reply::refuse(form, StatusCode::INTERNAL_SERVER_ERROR, &refusal.to_string())
         }
         _ => Reply::refuse(form, refusal.status(), &refusal.to_string()),

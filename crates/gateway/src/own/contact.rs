@@ -1,13 +1,15 @@
 //! A contact: the agent asks for work, and may wait on the line until there is some.
 
 use super::{Call, Refused, Said};
+use crate::bodies::Refusal;
 use crate::gateway::address;
 use muster_core::ids::OrgId;
-use muster_core::limits::LONG_POLL_SECONDS_MAX;
+use muster_core::limits::{LONG_POLL_SECONDS_MAX, WRITER_QUEUE_MAX};
+use muster_core::load::Class;
 use muster_core::time::Timestamp;
 use muster_engine::contact::{Tidings, own_contact, own_idle, own_presence};
 use muster_engine::work::Claimed;
-use muster_engine::{Hint, Topic};
+use muster_engine::{Hint, Reason, Topic};
 use muster_wire::native::{Action, ContactAnswer, ContactRequest, Order};
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
@@ -111,10 +113,15 @@ struct Seen {
 async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
     let engine = &call.gateway.inner.engine;
     let (cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
-    if let Some(tidings) = engine.read(&cx, move |rx, _| own_idle(rx, id)).await? {
+    if let Some(tidings) = engine.read(&cx, move |rx, cx| own_idle(rx, cx, id)).await? {
         return Ok(Seen { tidings, something_waits: false });
     }
     let (modules, max) = (told.modules.clone(), told.max_orders);
+    // What is left of the writer's queue is for those who report.
+    if engine.store().stats().queued >= Class::Contact.requests_of(WRITER_QUEUE_MAX) as u64 {
+        engine.doors().refused(Class::Contact, Reason::Busy);
+        return Err(Refusal::Busy.into());
+    }
     let tidings = engine.try_write("contact.own", &cx, move |tx, cx| own_contact(tx, cx, id, &modules, max)).await?;
     Ok(Seen { tidings, something_waits: true })
 }

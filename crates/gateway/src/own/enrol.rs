@@ -1,8 +1,8 @@
 //! An agent joins. Nobody has signed this: the token decides, and who guesses is slowed down by address.
 
 use super::{Refused, Said, malformed, server_key};
+use crate::bodies::Raw;
 use crate::gateway::{Gateway, address};
-use axum::body::Bytes;
 use axum::http::StatusCode;
 use muster_engine::Kind;
 use muster_engine::enrol::{Enrol, enrol};
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 const TEXT_MAX: usize = 255;
 
 /// The answer, and the nonce to sign it for when one was told.
-pub(super) async fn answer(gateway: &Gateway, peer: Option<IpAddr>, body: &Bytes) -> (Option<Nonce>, Said) {
+pub(super) async fn answer(gateway: &Gateway, peer: Option<IpAddr>, body: Raw) -> (Option<Nonce>, Said) {
     let now = gateway.inner.engine.now().millis();
     if gateway.inner.failures.too_many(peer, now) {
         let text = "too many attempts to join failed from this address; try again in a minute";

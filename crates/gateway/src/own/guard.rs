@@ -1,11 +1,12 @@
 //! What is remembered against misuse: nonces that were seen, and failed attempts to join. In memory: a restart forgets them.
 
 use super::Refused;
+use crate::admission::source;
 use axum::http::StatusCode;
 use muster_core::ids::AgentId;
 use muster_wire::native::{CLOCK_OFF_MS_MAX, Nonce, RequestAuth};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 /// Requests of one agent within the window; an honest one makes a few a minute.
@@ -58,18 +59,6 @@ impl Nonces {
 #[derive(Default)]
 pub(crate) struct Failures {
     sources: Mutex<BTreeMap<IpAddr, (i64, u32)>>,
-}
-
-/// A network of IPv6 is one source: whoever has it has all of its addresses.
-fn source(peer: Option<IpAddr>) -> IpAddr {
-    match peer {
-        Some(IpAddr::V6(ip)) => {
-            let s = ip.segments();
-            IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
-        }
-        Some(ip) => ip,
-        None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    }
 }
 
 impl Failures {

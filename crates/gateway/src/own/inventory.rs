@@ -64,7 +64,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
     let inner = &call.gateway.inner;
     // The share of memory is held until the answer is made.
-    let (told, _share) = inner.unpacking.unpack(&call.body, |decoded| read(&decoded)).await?;
+    let (told, _share) = call.unpack(|decoded| read(&decoded)).await?;
     let told = told?;
     let Some(_turn) = inner.turns.within(&format!("own {}", call.agent.id), inner.options.wait_time).await else {
         let text = "another inventory of this agent is being stored";

@@ -10,15 +10,19 @@ mod inventory;
 
 pub(crate) use guard::{Failures, Nonces};
 
-use crate::bodies::{Refusal, read};
+use crate::admission::{Origin, Share};
+use crate::bodies::{Raw, Refusal, read};
 use crate::gateway::{Gateway, response, with_retry_after};
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use muster_core::fleet::Agent;
+use muster_core::load::Class;
 use muster_core::tasks::Outcome;
+use muster_engine::findings::Sender;
 use muster_engine::{Error, Kind, contact as engine_contact, work};
+use muster_wire::body::Decoded;
 use muster_wire::native::{
     ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer, ReportRequest,
     ReportResult, ReportState, RequestAuth, public_key_text, sign_answer,
@@ -26,6 +30,7 @@ use muster_wire::native::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 /// Reports in one call.
 const REPORTS_MAX: usize = 256;
@@ -41,6 +46,13 @@ struct Refused {
 impl Refused {
     fn new(status: StatusCode, error: &str, message: impl Into<String>) -> Self {
         Self { status, body: ErrorBody { error: error.to_owned(), message: message.into(), server_time_ms: None }, later: false }
+    }
+}
+
+impl Refused {
+    /// Whether the same body would be refused again.
+    fn is_for_the_body(&self) -> bool {
+        [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE].contains(&self.status)
     }
 }
 
@@ -105,14 +117,19 @@ struct Call<'a> {
     gateway: &'a Gateway,
     agent: Agent,
     peer: Option<IpAddr>,
-    body: Bytes,
+    body: Mutex<Option<Raw>>,
 }
 
 impl Call<'_> {
+    /// The body, which may be packed, with `work` done on it. Once: a body is let go as soon as it is unpacked.
+    async fn unpack<T: Send + 'static>(&self, work: impl FnOnce(Decoded) -> T + Send + 'static) -> Result<(T, Share), Refused> {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(Refusal::Fault)?;
+        Ok(self.gateway.inner.unpacking.unpack(body, work).await?)
+    }
+
     /// The body, which may be packed, as a value.
     async fn read<T: DeserializeOwned + Send + 'static>(&self) -> Result<T, Refused> {
-        let unpacked = self.gateway.inner.unpacking.unpack(&self.body, |decoded| serde_json::from_slice::<T>(&decoded.bytes)).await;
-        unpacked?.0.map_err(malformed)
+        self.unpack(|decoded| serde_json::from_slice::<T>(&decoded.bytes)).await?.0.map_err(malformed)
     }
 }
 
@@ -131,13 +148,17 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         };
         return dress(gateway, None, Refused::new(status, "unknown-call", text).into());
     }
-    let options = &gateway.inner.options;
-    let body = match read(&parts.headers, body, options.body_bytes_max, options.body_time).await {
+    let class = match path {
+        REPORT_PATH => Class::Verdict,
+        INVENTORY_PATH => Class::Inventory,
+        _ => Class::Contact,
+    };
+    let body = match read(gateway, &parts.headers, body, Origin::new(class, peer)).await {
         Ok(body) => body,
         Err(refusal) => return dress(gateway, None, Refused::from(refusal).into()),
     };
     if path == ENROL_PATH {
-        let (nonce, said) = enrol::answer(gateway, peer, &body).await;
+        let (nonce, said) = enrol::answer(gateway, peer, body).await;
         return dress(gateway, nonce, said);
     }
     let auth = match signature(parts) {
@@ -145,7 +166,16 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         Err(refused) => return dress(gateway, None, refused.into()),
     };
     let said = match verify(gateway, parts, peer, &auth, body).await {
-        Ok(call) => dispatch(path, &call).await.unwrap_or_else(Said::from),
+        Ok(call) => match dispatch(path, &call).await {
+            Ok(said) => said,
+            Err(refused) => {
+                let lost = path == INVENTORY_PATH && refused.is_for_the_body();
+                if lost {
+                    gateway.note_refused(Sender::Own(call.agent.id), call.agent.org, &refused.body.message);
+                }
+                refused.into()
+            }
+        },
         Err(refused) => refused.into(),
     };
     dress(gateway, Some(auth.nonce), said)
@@ -177,13 +207,7 @@ fn signature(parts: &Parts) -> Result<RequestAuth, Refused> {
 }
 
 /// Who calls: the agent's key signed this request, lately, and it has not come before.
-async fn verify<'a>(
-    gateway: &'a Gateway,
-    parts: &Parts,
-    peer: Option<IpAddr>,
-    auth: &RequestAuth,
-    body: Bytes,
-) -> Result<Call<'a>, Refused> {
+async fn verify<'a>(gateway: &'a Gateway, parts: &Parts, peer: Option<IpAddr>, auth: &RequestAuth, body: Raw) -> Result<Call<'a>, Refused> {
     let engine = &gateway.inner.engine;
     let bad = |key: &str, why: &str| Refused::new(StatusCode::UNAUTHORIZED, key, why);
     let cx = gateway.cx().await?;
@@ -194,7 +218,7 @@ async fn verify<'a>(
         .and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(&k).ok())
         .ok_or_else(|| bad("signature", "the agent's key is not usable"))?;
     let path = parts.uri.path_and_query().map_or(parts.uri.path(), |p| p.as_str());
-    auth.verify(&key, parts.method.as_str(), path, &body).map_err(|error| bad("signature", &error.to_string()))?;
+    auth.verify(&key, parts.method.as_str(), path, &body.bytes).map_err(|error| bad("signature", &error.to_string()))?;
     let now = engine.now().millis();
     if auth.clock_is_off(now) {
         let mut refused = bad("clock", "the agent's clock is more than 15 minutes off; it is corrected by server_time_ms");
@@ -202,7 +226,7 @@ async fn verify<'a>(
         return Err(refused);
     }
     gateway.inner.nonces.first_time(auth, now)?;
-    Ok(Call { gateway, agent, peer, body })
+    Ok(Call { gateway, agent, peer, body: Mutex::new(Some(body)) })
 }
 
 #[tracing::instrument(name = "gateway.own.report", level = "debug", skip_all, fields(agent = %call.agent.id))]
@@ -233,7 +257,8 @@ async fn report(call: &Call<'_>) -> Result<Said, Refused> {
         .collect();
     let (gateway, id) = (call.gateway, call.agent.id);
     let cx = gateway.cx_in(call.agent.org);
-    let taken = gateway.inner.engine.try_write("work.report", &cx, move |tx, cx| engine_contact::own_report(tx, cx, id, &reports)).await?;
+    // Waits for room in the queue, where others are sent away: what became of work is told once and waited for.
+    let taken = gateway.inner.engine.write("work.report", &cx, move |tx, cx| engine_contact::own_report(tx, cx, id, &reports)).await?;
     let results = refs.into_iter().zip(taken).map(|((assignment, attempt), outcome)| ReportResult {
         assignment,
         attempt,

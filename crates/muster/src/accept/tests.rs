@@ -20,7 +20,7 @@ struct Running {
 
 fn limits() -> Limits {
     let long = Duration::from_secs(20);
-    Limits { connections: 8, header: long, handshake: long, drain: long }
+    Limits { connections: 8, per_source: 8, header: long, handshake: long, drain: long, counted_in: None }
 }
 
 async fn run(people: Router, tls: Option<Arc<ServerConfig>>, limits: Limits) -> Running {
@@ -85,6 +85,21 @@ async fn a_place_is_free_again_when_its_connection_ends() {
     second.write_all(ASK).await.expect("sent");
     drop(first);
     assert!(read_until(&mut second, "127.0.0.1").await.contains("hello"));
+}
+
+#[tokio::test]
+async fn a_connection_too_many_of_one_source_is_told_to_come_later() {
+    let server = run(people(), None, Limits { per_source: 1, ..limits() }).await;
+    let mut first = TcpStream::connect(server.address).await.expect("connected");
+    first.write_all(ASK).await.expect("sent");
+    assert!(read_until(&mut first, "127.0.0.1").await.contains("hello"));
+    let mut second = TcpStream::connect(server.address).await.expect("connected");
+    let answer = read_until(&mut second, "never").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 60"), "{answer}");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.ends_with(&format!("content-length: {}", body.len())), "{answer}");
+    first.write_all(ASK).await.expect("sent");
+    assert!(read_until(&mut first, "127.0.0.1").await.contains("hello"), "who was first goes on");
 }
 
 #[tokio::test]

@@ -43,6 +43,19 @@ pub(crate) const KEYS: &[Key] = &[
         "30s",
         "longest time until a request's header is complete, and longest rest of a kept connection",
     ),
+    key(
+        "max_connections_per_source",
+        Kind::Count,
+        "half of max_connections",
+        "connections of one address (IPv6: one /64) at once; raise it behind a proxy or one large NAT",
+    ),
+    key("max_requests_per_source", Kind::Count, "256", "agents' requests of one address that are worked on at once; more wait in turn"),
+    key("max_body", Kind::Size, "16MiB", "largest body of an agent as it comes"),
+    key("max_inflated", Kind::Size, "8MiB", "largest body of an agent when unpacked"),
+    key("max_in_flight", Kind::Size, "96MiB", "memory for all documents that are being read; each takes eight times its size and more"),
+    key("body_timeout", Kind::Duration, "60s", "longest time for the body of an agent's request"),
+    key("min_body_rate", Kind::Size, "1KiB", "slowest sender that is waited for, in a second, after the first ten"),
+    key("queue_timeout", Kind::Duration, "10s", "longest wait of an agent's request for its turn before it is sent away"),
     key("shutdown_timeout", Kind::Duration, "20s", "longest wait for requests under way when the server stops"),
 ];
 

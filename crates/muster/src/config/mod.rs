@@ -1,6 +1,7 @@
 //! The configuration: flags beat the environment beats the file. An unknown key is an error; all problems are told at once.
 
 mod keys;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -12,6 +13,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use limits::DoorLimits;
 pub(crate) use value::without_password;
 use value::{Value, from_text, from_toml, shown};
 
@@ -72,6 +75,8 @@ pub struct Config {
     pub log_json: Option<bool>,
     /// Connections at once.
     pub max_connections: usize,
+    /// What agents and strangers may cost.
+    pub doors: DoorLimits,
     /// Until a request's header must be complete.
     pub header_timeout: Duration,
     /// How long a stop waits for requests under way.
@@ -139,7 +144,7 @@ impl Config {
                 "max_connections" => Some(Value::Count(self.max_connections)),
                 "header_timeout" => Some(Value::Duration(self.header_timeout)),
                 "shutdown_timeout" => Some(Value::Duration(self.shutdown_timeout)),
-                _ => None,
+                name => self.doors.shown(name),
             };
             lines.push(format!("# {}", key_of.help));
             lines.push(match held {
@@ -235,6 +240,19 @@ impl Said {
         matches!(self.values.get(key), Some((Value::Switch(true), _)))
     }
 
+    fn number(&self, key: &str, otherwise: usize) -> usize {
+        match self.values.get(key) {
+            Some((Value::Count(n) | Value::Size(n), _)) => *n,
+            _ => otherwise,
+        }
+    }
+
+    /// Notes what is wrong with a key, at the place where it was said, if it was.
+    fn problem(&mut self, key: &str, what: &str) {
+        let place = self.values.get(key).map_or_else(|| key.to_owned(), |(_, place)| place.clone());
+        self.problems.push(format!("{place}: {what}"));
+    }
+
     fn duration(&self, key: &str, otherwise: u64) -> Duration {
         match self.values.get(key) {
             Some((Value::Duration(duration), _)) => *duration,
@@ -277,10 +295,8 @@ impl Said {
         };
         let data = self.path("data").unwrap_or_else(default_data);
         let protection = self.protection(listen);
-        let max_connections = match self.values.get("max_connections") {
-            Some((Value::Count(n), _)) => *n,
-            _ => CONNECTIONS,
-        };
+        let max_connections = self.number("max_connections", CONNECTIONS);
+        let doors = DoorLimits::of(&mut self, max_connections);
         let config = Config {
             listen,
             keys: self.path("keys").unwrap_or_else(|| data.join("keys")),
@@ -290,6 +306,7 @@ impl Said {
             log: self.text("log").unwrap_or_else(|| "info".to_owned()),
             log_json: self.text("log_format").map(|f| f == "json"),
             max_connections,
+            doors,
             header_timeout: self.duration("header_timeout", 30),
             shutdown_timeout: self.duration("shutdown_timeout", 20),
         };

@@ -82,6 +82,38 @@ fn loopback_is_plain_and_the_rest_is_encrypted_unless_asked_otherwise() {
 }
 
 #[test]
+fn sizes_are_read_with_their_unit_and_limits_that_cannot_hold_together_are_problems() {
+    let doors = resolve("max_body = \"2MiB\"\nmax_connections = 10", &[("MUSTER_MIN_BODY_RATE", "512B")], &[]).expect("valid").doors;
+    assert_eq!((doors.body, doors.body_rate, doors.connections_per_source), (2 << 20, 512, 5));
+    for (file, part) in [
+        ("max_body = \"17MB\"", "such as 64KiB"),
+        ("max_body = 5", "in quotes"),
+        ("max_body = \"25MiB\"", "muster.toml, key 'max_body': 25MiB is more than 20MiB"),
+        ("max_inflated = \"65MiB\"\nmax_in_flight = \"1GiB\"", "more than 64MiB"),
+        ("max_inflated = \"32MiB\"", "may take 256MiB"),
+        ("max_in_flight = \"63MiB\"", "may take 64MiB"),
+    ] {
+        let found = problems(file, &[], &[]);
+        assert!(found.len() == 1 && found[0].contains(part), "{file}: {found:?}");
+    }
+}
+
+#[test]
+fn every_key_is_in_the_manual_with_its_default() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    for key in KEYS {
+        let row = manual.lines().find(|line| line.starts_with(&format!("| `{}` | `{}`", key.name, variable(key.name))));
+        assert!(row.is_some(), "docs/configuration.md has no row for '{}'", key.name);
+        let is_plain = matches!(key.kind, value::Kind::Size | value::Kind::Duration);
+        assert!(
+            !is_plain || row.is_some_and(|r| r.contains(&format!("`{}`", key.default))),
+            "{}: the manual tells another default",
+            key.name
+        );
+    }
+}
+
+#[test]
 fn the_shown_configuration_hides_passwords_and_reads_back_as_itself() {
     let file =
         "database = \"postgres://muster:secret@db/muster?sslmode=disable&password=secret\"\ndata = \"/tmp/d\"\nheader_timeout = \"5s\"";

@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     Log,
     LogFormat,
     Count,
+    Size,
     Duration,
 }
 
@@ -28,6 +29,7 @@ pub(crate) enum Value {
     Switch(bool),
     Words(Vec<String>),
     Count(usize),
+    Size(usize),
     Duration(Duration),
 }
 
@@ -58,6 +60,11 @@ pub(crate) fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
             Ok(n) if (1..=1_000_000).contains(&n) => Ok(Value::Count(n)),
             _ => Err(wrong("a whole number from 1 to 1000000")),
         },
+        Kind::Size => match bytes(text) {
+            Some(n) if (1..=16 << 30).contains(&n) => Ok(Value::Size(n)),
+            Some(_) => Err(format!("{text} is not between 1B and 16GiB")),
+            None => Err(wrong("a size such as 64KiB, 16MiB or 1GiB")),
+        },
         Kind::Duration => match Span::parse(text) {
             Some(span) if span.0 >= Duration::from_millis(100) && span.0 <= Duration::from_secs(3_600) => Ok(Value::Duration(span.0)),
             Some(_) => Err(format!("{text} is not between 100ms and 1h")),
@@ -84,6 +91,22 @@ pub(crate) fn from_toml(kind: Kind, value: &toml::Value) -> Result<Value, String
     }
 }
 
+const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// A size in bytes: a whole number and a unit.
+fn bytes(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit.trim())?;
+    number.parse::<usize>().ok()?.checked_mul(factor)
+}
+
+/// A size with the largest unit that gives a whole number.
+pub(super) fn size(bytes: usize) -> String {
+    let (name, factor) = UNITS.into_iter().find(|(_, factor)| bytes.is_multiple_of(*factor)).unwrap_or(("B", 1));
+    format!("{}{name}", bytes / factor)
+}
+
 fn address(text: &str) -> Option<SocketAddr> {
     if let Some(port) = text.strip_prefix("localhost:") {
         return port.parse().ok().map(|p| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), p));
@@ -101,6 +124,7 @@ pub(crate) fn shown(kind: Kind, value: &Value) -> toml::Value {
         Value::Switch(on) => (*on).into(),
         Value::Words(w) => w.clone().into(),
         Value::Count(n) => i64::try_from(*n).unwrap_or(i64::MAX).into(),
+        Value::Size(n) => size(*n).into(),
         Value::Duration(d) => Span(*d).to_string().into(),
     }
 }

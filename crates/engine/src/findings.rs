@@ -1,0 +1,30 @@
+//! What is noted on a device though no inventory of it was stored.
+
+use crate::contact::known;
+use crate::cx::Cx;
+use crate::error::Error;
+use muster_core::fleet::Protocol;
+use muster_core::ids::AgentId;
+use muster_core::inventory::Finding;
+use muster_store::Tx;
+
+/// Whose body was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// Our own agent; its signature was right.
+    Own(AgentId),
+    /// A foreign agent by its DEVICEID, which is as good a word as its inventories'.
+    Foreign(Protocol, String),
+}
+
+/// Notes that an inventory of a known agent was refused: the finding `refused`, until an inventory is stored. Of unknown agents
+/// nothing is noted.
+pub fn body_refused(tx: &mut Tx, cx: &Cx, sender: &Sender, why: &str) -> Result<(), Error> {
+    let agent = match sender {
+        Sender::Own(id) => tx.agent(*id)?,
+        Sender::Foreign(protocol, id) => known(tx, cx.org, *protocol, id, None)?,
+    };
+    let Some(agent) = agent else { return Ok(()) };
+    let finding = Finding::new("refused", format!("an inventory was refused at {}: {why}", cx.now));
+    Ok(tx.device_finding(agent.device, agent.id, &finding)?)
+}
