@@ -7,8 +7,8 @@ mod machine;
 mod peer;
 mod report;
 mod sample;
-mod storm;
 mod stored;
+mod storm;
 
 use clap::Subcommand;
 

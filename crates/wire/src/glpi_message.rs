@@ -215,7 +215,7 @@ fn names(message: &Map<String, Value>, name: &str, pointer: &'static str) -> Res
     }
 }
 
-fn content<'a>(message: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
+fn content(message: &Map<String, Value>) -> Option<&Map<String, Value>> {
     message.get("content")?.as_object()
 }
 

@@ -15,10 +15,10 @@ pub(crate) use rest::answer as bodiless;
 pub(crate) use token::answer as token;
 pub(crate) use unasked::{DISCOVERY, NETINVENTORY, keep};
 
-use crate::gateway::{Gateway, json_answer, with_retry_after};
-use crate::legacy::Speaker;
 use crate::admission::Share;
 use crate::bodies::Refusal;
+use crate::gateway::{Gateway, json_answer, with_retry_after};
+use crate::legacy::Speaker;
 use crate::pending::Became;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -151,12 +151,7 @@ pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Docum
 
 /// Does the work of a message and answers it; what takes longer than a moment is answered `pending` and goes on by itself, so
 /// that nothing is lost while the server is busy: an agent never sends an inventory twice.
-async fn finish(
-    gateway: &Gateway,
-    speaker: &Speaker,
-    share: Share,
-    work: impl Future<Output = Said> + Send + 'static,
-) -> Response {
+async fn finish(gateway: &Gateway, speaker: &Speaker, share: Share, work: impl Future<Output = Said> + Send + 'static) -> Response {
     let mut task = tokio::spawn(async move {
         let said = work.await;
         drop(share);

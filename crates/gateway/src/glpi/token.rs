@@ -1,11 +1,13 @@
 //! Tokens for GLPI agents with a client id and secret (`docs/protocols/glpi-native.md`, "Authentication"; RFC 6749, 4.4).
 
+use crate::admission::Origin;
 use crate::auth::{self, NoPass, TOKEN_TIME};
 use crate::bodies::read;
 use crate::gateway::{Gateway, json_answer, with_retry_after};
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use muster_core::load::Class;
 use muster_wire::glpi as words;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -30,11 +32,15 @@ fn refused(status: StatusCode, key: &str, text: &str) -> Response {
 
 /// Gives a token for a client id and secret.
 pub(crate) async fn answer(gateway: &Gateway, headers: &HeaderMap, peer: Option<IpAddr>, body: Body) -> Response {
-    let raw: Bytes = match read(headers, body, BODY_BYTES_MAX, gateway.inner.options.body_time).await {
+    let raw = match read(gateway, headers, body, Origin::new(Class::Contact, peer)).await {
+        Ok(raw) if raw.bytes.len() > BODY_BYTES_MAX => {
+            let text = format!("the body is larger than {BODY_BYTES_MAX} bytes");
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", &text);
+        }
         Ok(raw) => raw,
         Err(refusal) => return refused(refusal.status(), "invalid_request", &refusal.to_string()),
     };
-    let Ok(wanted) = serde_json::from_slice::<Wanted>(&raw) else {
+    let Ok(wanted) = serde_json::from_slice::<Wanted>(&raw.bytes) else {
         return refused(
             StatusCode::BAD_REQUEST,
             "invalid_request",

@@ -2,7 +2,7 @@
 //! to, and comes again when it is sent away; at the end each of them must have been served.
 
 use super::peer::Peer;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use muster_wire::body::{Coding, encode_body};
 use std::collections::BinaryHeap;

@@ -260,7 +260,7 @@ fn what_an_agent_tells_of_itself_is_noted(w: &World) {
     write(w, move |tx| tx.agent_told(AgentId(id(1010)), &first));
     let after = agent(w);
     assert_eq!((AgentTold::of(&after), after.address, after.version_no), (expected, before.address, before.version_no));
-    assert_eq!(read(w, |rx| rx.agents_glpi("g")).len(), 1);
+    assert_eq!(read(w, |rx| rx.agents_glpi(HERE, "g")).len(), 1);
     // What is not told anew stays; behind a proxy there is no address.
     let later = AgentTold { glpi_id: None, port: None, proxies: vec!["p".to_owned()], ..told };
     write(w, move |tx| tx.agent_told(AgentId(id(1010)), &later));
