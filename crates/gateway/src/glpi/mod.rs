@@ -87,12 +87,16 @@ impl Said {
 
     fn into_response(self, gateway: &Gateway, request_id: Option<&str>) -> Response {
         let after = self.later.then(|| gateway.retry_after());
-        let mut response = with_retry_after(json_answer(self.status, self.text), after);
-        if let Some(id) = request_id.and_then(|id| HeaderValue::from_str(id).ok()) {
-            response.headers_mut().insert(words::REQUEST_ID_HEADER, id);
-        }
-        response
+        with_request_id(with_retry_after(json_answer(self.status, self.text), after), request_id)
     }
+}
+
+/// Names the request that is answered, unless the answer names one: agents find what was said of it by that.
+pub(crate) fn with_request_id(mut response: Response, id: Option<&str>) -> Response {
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        response.headers_mut().entry(words::REQUEST_ID_HEADER).or_insert(id);
+    }
+    response
 }
 
 impl From<Error> for Said {

@@ -27,7 +27,7 @@ pub(super) async fn answer(gateway: &Gateway, speaker: &Speaker, protocol: Proto
         let text = "another inventory of this device is being stored";
         return match form {
             Form::Ocs => Reply::refuse(form, StatusCode::FORBIDDEN, text),
-            Form::Xml => Reply::later(form, text),
+            Form::Xml | Form::Json => Reply::later(form, text),
         };
     };
     let account = if form == Form::Ocs { message.request.inventory.as_deref().map(account).unwrap_or_default() } else { Vec::new() };
@@ -44,7 +44,7 @@ async fn turn(gateway: &Gateway, form: Form, device_id: &str) -> Option<Turn> {
     let turns = &gateway.inner.turns;
     match form {
         Form::Ocs => turns.now(&format!("ocs {device_id}")),
-        Form::Xml => turns.within(&format!("xml {device_id}"), gateway.inner.options.wait_time).await,
+        Form::Xml | Form::Json => turns.within(&format!("xml {device_id}"), gateway.inner.options.wait_time).await,
     }
 }
 

@@ -74,30 +74,33 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
     let told = parts.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     let class = if told.is_some_and(|n| n <= CONTACT_BYTES) { Class::Contact } else { Class::Inventory };
     // Read before anything is refused: agents send the whole body before they look at an answer.
-    let raw = match read(gateway, &parts.headers, body, Origin::new(class, peer)).await {
-        Ok(raw) => raw,
-        Err(refusal) => return refused(&speaker, &refusal).into_response(gateway),
+    let response = match read(gateway, &parts.headers, body, Origin::new(class, peer)).await {
+        Ok(raw) => match auth::check(gateway, &parts.headers, peer).await {
+            Ok(pass) => {
+                speaker.pass = pass;
+                take(gateway, &speaker, raw).await
+            }
+            Err(no_pass) => not_let_in(gateway, &speaker, &no_pass),
+        },
+        Err(refusal) => refused(&speaker, &refusal).into_response(gateway),
     };
-    match auth::check(gateway, &parts.headers, peer).await {
-        Ok(pass) => speaker.pass = pass,
-        Err(no_pass) => return not_let_in(gateway, &speaker, &no_pass),
-    }
-    take(gateway, &speaker, raw).await
+    native::with_request_id(response, speaker.request_id.as_deref())
 }
 
 /// A refusal of who shows nothing that counts, in the caller's form and with what would count.
 pub(crate) fn not_let_in(gateway: &Gateway, speaker: &Speaker, no_pass: &NoPass) -> Response {
-    let form = if speaker.glpi_id.is_some() { None } else { Some(speaker.form()) };
-    let refuse = |status, text: &str| match form {
-        Some(form) => Reply::refuse(form, status, text).into_response(gateway),
-        None => Reply::json(status, glpi::status_error(text)).into_response(gateway),
+    let form = speaker.form();
+    let reply = match no_pass {
+        NoPass::Challenge(_) => {
+            Reply::refuse(form, StatusCode::UNAUTHORIZED, "this server listens to agents with a name and secret, or a token, only")
+        }
+        NoPass::TooMany => {
+            Reply::refuse(form, StatusCode::TOO_MANY_REQUESTS, "too many wrong secrets came from this address; come again later")
+        }
+        NoPass::Busy => Reply::later(form, "too many secrets are being checked; come again later"),
+        NoPass::Fault(error) => Reply::error(form, error),
     };
-    let response = match no_pass {
-        NoPass::Challenge(_) => refuse(StatusCode::UNAUTHORIZED, "this server listens to agents with a name and secret, or a token, only"),
-        NoPass::TooMany => refuse(StatusCode::TOO_MANY_REQUESTS, "too many wrong secrets came from this address; come again later"),
-        NoPass::Busy => return Reply::later(speaker.form(), "too many secrets are being checked; come again later").into_response(gateway),
-        NoPass::Fault(error) => return Reply::error(speaker.form(), error).into_response(gateway),
-    };
+    let response = reply.into_response(gateway);
     auth::with_challenge(response, no_pass)
 }
 

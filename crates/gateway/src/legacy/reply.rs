@@ -14,6 +14,8 @@ pub(super) enum Form {
     Xml,
     /// OCS agents: packed as the request was; of refusals only the status counts.
     Ocs,
+    /// GLPI agents by their header: refusals only, what is taken is answered in the form it came in.
+    Json,
 }
 
 /// An answer before it is dressed as HTTP.
@@ -42,6 +44,7 @@ impl Reply {
     /// A refusal.
     pub(super) fn refuse(form: Form, status: StatusCode, text: &str) -> Self {
         let (content_type, text) = match form {
+            Form::Json => return Self::json(status, muster_wire::glpi::status_error(text)),
             Form::Xml => (answer::CONTENT_TYPE, answer::error(text)),
             Form::Ocs => ("text/plain; charset=utf-8", format!("{text}\n")),
         };
@@ -86,7 +89,7 @@ impl Reply {
 /// The status of what could not be read (`docs/protocols/ocs.md`, "Messages").
 pub(super) fn parse_status(form: Form, kind: ParseErrorKind) -> StatusCode {
     match (form, kind) {
-        (Form::Ocs, ParseErrorKind::NoQuery | ParseErrorKind::NoDeviceId) | (Form::Xml, _) => StatusCode::BAD_REQUEST,
+        (Form::Ocs, ParseErrorKind::NoQuery | ParseErrorKind::NoDeviceId) | (Form::Xml | Form::Json, _) => StatusCode::BAD_REQUEST,
         (Form::Ocs, _) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -61,15 +61,19 @@ impl Speaker {
     /// The form of answers as long as the document is not known.
     pub(super) fn form(&self) -> Form {
         let is_ocs = self.agent.dialect.is_ocs() || (self.agent.dialect == Dialect::Unknown && self.ocs_path);
-        if is_ocs { Form::Ocs } else { Form::Xml }
+        match self.glpi_id {
+            Some(_) => Form::Json,
+            None if is_ocs => Form::Ocs,
+            None => Form::Xml,
+        }
     }
 
-    /// The protocol of a message, by the rule above.
     /// Whether it showed a credential that verifies.
     pub(crate) fn is_vouched(&self) -> bool {
         self.pass.as_ref().is_some_and(|pass| pass.verified)
     }
 
+    /// The protocol of a message, by the rule above.
     pub(super) fn protocol(&self, request: &Request) -> Protocol {
         match request.dialect {
             Dialect::FusionInventory => Protocol::Fusioninventory,
