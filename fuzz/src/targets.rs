@@ -5,10 +5,12 @@
 mod compare;
 
 use muster_core::inventory::{Completeness, split};
-use muster_core::limits::{FINDINGS_MAX, SECTIONS_MAX};
+use muster_core::limits::{CAPACITIES_MAX, DEVICEID_BYTES_MAX, FINDINGS_MAX, SECTIONS_MAX};
 use muster_core::query::Query;
 use muster_core::tasks::doc::TaskDoc;
 use muster_wire::body::{Coding, decode_body, encode_body};
+use muster_wire::bounds::shape;
+use muster_wire::glpi_message::{Message as GlpiMessage, parse_message};
 use muster_wire::legacy::{Dialect, parse_request};
 use muster_wire::{glpi_content, native, text};
 use serde_json::Value;
@@ -84,6 +86,20 @@ pub const TARGETS: &[Target] = &[
         samples: &["glpi"],
         head: &[],
         seeds: &["{\"content\":{\"bios\":{\"ssn\":\"1\"},\"softwares\":[{\"name\":\"a\"}],\"versionclient\":\"x\"}}"],
+        words: include_str!("../dictionaries/glpi"),
+        longest: 16_384,
+    },
+    Target {
+        name: "glpi_message",
+        about: "messages of GLPI agents are read within the limits or refused with what was wrong",
+        run: glpi_messages,
+        samples: &["glpi"],
+        head: &[],
+        seeds: &[
+            "{\"action\":\"contact\",\"deviceid\":\"a\",\"enabled-tasks\":[\"inventory\"],\"installed-tasks\":[\"deploy\"],\"httpd-port\":\"62354\",\"version\":\"1.12\"}",
+            "{\"action\":\"inventory\",\"deviceid\":\"a\",\"partial\":true,\"tag\":\"t\",\"content\":{\"bios\":{\"ssn\":\"1\"},\"softwares\":[{\"name\":\"a\"}]}}",
+            "{\"action\":\"netinventory\",\"deviceid\":\"a\",\"jobid\":1,\"content\":{\"network_device\":{\"name\":\"sw\"}}}",
+        ],
         words: include_str!("../dictionaries/glpi"),
         longest: 16_384,
     },
@@ -199,6 +215,26 @@ fn glpi(input: &[u8]) {
         split(name, rows);
     }
     native::section_marks(&inventory);
+}
+
+fn glpi_messages(input: &[u8]) {
+    drop(shape(input));
+    match parse_message(input) {
+        Ok(GlpiMessage::Contact(told)) => {
+            assert!(told.device_id.len() <= DEVICEID_BYTES_MAX);
+            assert!(told.enabled_tasks.len().max(told.installed_tasks.len()) <= CAPACITIES_MAX);
+        }
+        Ok(GlpiMessage::Inventory(told)) => {
+            let inventory = told.inventory;
+            // The tag of the message is a section of its own.
+            assert!(inventory.sections.len() <= SECTIONS_MAX + 1 && inventory.findings.len() <= FINDINGS_MAX);
+            for (name, rows) in &inventory.sections {
+                split(name, rows);
+            }
+        }
+        Ok(GlpiMessage::Network(_) | GlpiMessage::Other { .. }) => {}
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
 }
 
 /// Reads JSON as a message; what could be read is written and read again as the same.

@@ -15,16 +15,23 @@ pub enum Sender {
     Own(AgentId),
     /// A foreign agent by its DEVICEID, which is as good a word as its inventories'.
     Foreign(Protocol, String),
+    /// A GLPI agent by its UUID, when what it sent could not be read.
+    Glpi(String),
 }
 
-/// Notes that an inventory of a known agent was refused: the finding `refused`, until an inventory is stored. Of unknown agents
-/// nothing is noted.
+/// Notes that an inventory of a known agent, or a message that may have been one, was refused: the finding `refused`, until an
+/// inventory is stored. Of unknown agents nothing is noted.
 pub fn body_refused(tx: &mut Tx, cx: &Cx, sender: &Sender, why: &str) -> Result<(), Error> {
     let agent = match sender {
         Sender::Own(id) => tx.agent(*id)?,
         Sender::Foreign(protocol, id) => known(tx, cx.org, *protocol, id, None)?,
+        Sender::Glpi(id) => {
+            let mut found = tx.agents_glpi(cx.org, id)?;
+            if found.len() == 1 { found.pop() } else { None }
+        }
     };
     let Some(agent) = agent else { return Ok(()) };
-    let finding = Finding::new("refused", format!("an inventory was refused at {}: {why}", cx.now));
+    let what = if matches!(sender, Sender::Glpi(_)) { "a message" } else { "an inventory" };
+    let finding = Finding::new("refused", format!("{what} was refused at {}: {why}", cx.now));
     Ok(tx.device_finding(agent.device, agent.id, &finding)?)
 }

@@ -23,6 +23,7 @@ impl Noted {
         let key = match sender {
             Sender::Own(id) => id.to_string(),
             Sender::Foreign(protocol, id) => format!("{protocol} {id}"),
+            Sender::Glpi(id) => format!("glpi id {id}"),
         };
         let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
         if at.len() >= AGENTS_MAX {

@@ -16,7 +16,7 @@ use muster_wire::body::{Coding, encode_body};
 use muster_wire::native::{self, EnrolAnswer, Nonce};
 use serde_json::{Value, json};
 use std::time::Duration;
-use world::{Answer, FUSION, GLPI, OCS, World, zlib};
+use world::{Answer, FUSION, GLPI, GLPI_ID, OCS, World, zlib};
 
 const ID: &str = "pc-2026-11-21-03-09-07";
 
@@ -170,6 +170,81 @@ async fn every_hostile_body_is_refused_in_the_dialect_of_its_sender_with_what_is
         }
     }
     assert_eq!(world.devices().await.len(), 1, "only the agent that joined is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_a_uuid_or_json_is_refused_in_json() {
+    let world = World::new().await;
+    const IN_XML: [&str; 4] = ["deep XML", "entity bomb", "HTML", "no QUERY"];
+    for case in cases().into_iter().filter(|c| !IN_XML.contains(&c.name)) {
+        for header in [("GLPI-Agent-ID", GLPI_ID), ("Content-Type", "application/json")] {
+            let answer = world.post_with("/front/inventory.php", GLPI, &[header], case.body.clone()).await;
+            let kind = (answer.status.as_u16(), answer.header("content-type"));
+            assert_eq!(kind, (case.xml.0, Some("application/json")), "{}, {}: {answer:?}", case.name, header.0);
+            let told = answer.json();
+            assert!(told["status"] == "error" && told["message"].as_str().is_some_and(|m| m.contains(case.xml.1)), "{}: {told}", case.name);
+        }
+    }
+    let none = World::with(|o| o.inflated_in_flight_bytes_max = 0).await;
+    let busy = none.post_with("/", GLPI, &[("GLPI-Agent-ID", GLPI_ID)], zlib(&inventory(""))).await;
+    assert_eq!((busy.status.as_u16(), &busy.json()["status"]), (503, &json!("error")));
+    assert!(busy.header("retry-after").is_some());
+}
+
+/// An inventory as GLPI Agent writes it.
+fn json_inventory(software: &str) -> String {
+    let content = json!({"hardware": {"name": "pc"}, "softwares": [{"name": software}], "versionclient": "GLPI-Agent_v1.12"});
+    json!({"action": "inventory", "deviceid": ID, "content": content}).to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_with_odd_bytes_is_taken_and_the_device_shows_what_was_wrong() {
+    let whole = json_inventory("git");
+    let at = whole.find("git").expect("there");
+    let latin = [whole.as_bytes()[..at].to_vec(), b"caf\xe9".to_vec(), whole.as_bytes()[at..].to_vec()].concat();
+    for (name, body, kind) in [
+        ("wrong encoding", latin, "encoding"),
+        ("control characters", whole.replace("git", "g\0i\u{1}t").into_bytes(), "control_characters"),
+        ("long field", whole.replace("git", &"x".repeat(FIELD_BYTES_MAX + 1)).into_bytes(), "limit"),
+    ] {
+        let world = World::new().await;
+        let answer = world.post_with("/", GLPI, &[("GLPI-Agent-ID", GLPI_ID)], encode_body(&body, Coding::Zlib)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{name}: {answer:?}");
+        let device = world.device().await;
+        assert!(device.findings.iter().any(|f| f.kind == kind), "{name}: {:?}", device.findings);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_message_of_a_known_glpi_agent_is_noted_on_its_device_by_its_uuid() {
+    let world = World::new().await;
+    let whole = json_inventory("git");
+    let packed = zlib(&whole);
+    let send = async |id: &str, body: Vec<u8>| {
+        let status = world.post_with("/", GLPI, &[("GLPI-Agent-ID", id)], body).await.status.as_u16();
+        settled(&world).await;
+        status
+    };
+    let cut = packed[..packed.len() - 20].to_vec();
+    assert_eq!(send(GLPI_ID, cut.clone()).await, 400);
+    assert!(world.devices().await.is_empty(), "of a stranger nothing is noted");
+    assert_eq!(send(GLPI_ID, packed.clone()).await, 200);
+    const OTHER: &str = "439863b4-e55b-11f1-bbb4-29fb1a65435a";
+    for (id, body, part) in [
+        (OTHER, cut.clone(), None),
+        (GLPI_ID, cut, Some("ends before its end")),
+        (GLPI_ID, zlib(&whole[..whole.len() - 9]), Some("no whole JSON document")),
+        (GLPI_ID, b"garbage!".to_vec(), Some("neither zlib, gzip, XML nor JSON")),
+    ] {
+        world.clock.advance(Duration::from_secs(3_600));
+        assert_eq!(send(id, body).await, 400);
+        let findings = world.device().await.findings;
+        let told = findings.iter().find(|f| f.kind == "refused").map(|f| f.detail.as_str());
+        assert_eq!(told.is_some(), part.is_some(), "{findings:?}");
+        assert!(part.is_none_or(|p| told.is_some_and(|t| t.contains(p))), "{part:?}: {findings:?}");
+    }
+    assert_eq!(send(GLPI_ID, packed).await, 200);
+    assert_eq!(world.device().await.findings, [], "until an inventory is stored");
 }
 
 #[tokio::test(start_paused = true)]

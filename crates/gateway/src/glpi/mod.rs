@@ -24,6 +24,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use muster_core::fleet::Protocol;
 use muster_core::load::Class;
+use muster_engine::findings::Sender;
 use muster_engine::{Error, Kind, Reason};
 use muster_wire::body::Decoded;
 use muster_wire::glpi as words;
@@ -125,6 +126,7 @@ pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Docum
         Err(error) => {
             gateway.inner.engine.doors().refused(Class::Inventory, Reason::Unreadable);
             tracing::info!(peer = ?speaker.peer, agent = ?speaker.agent, error, "a message was not understood");
+            note_unread(gateway, speaker, &error).await;
             return Said::refused(StatusCode::BAD_REQUEST, &error).into_response(gateway, id);
         }
     };
@@ -150,6 +152,15 @@ pub(crate) async fn answer(gateway: &Gateway, speaker: &Speaker, document: Docum
             tracing::info!(peer = ?speaker.peer, device_id, action, "an action was not understood");
             Said::refused(StatusCode::BAD_REQUEST, &format!("the action '{action}' is not known here")).into_response(gateway, id)
         }
+    }
+}
+
+/// Notes on the device of a known agent that a message of it was not read, and so is lost: agents send nothing twice. The header
+/// says whose it was, the message does not.
+pub(crate) async fn note_unread(gateway: &Gateway, speaker: &Speaker, why: &str) {
+    let Some(id) = speaker.glpi_id.clone() else { return };
+    if let Ok(cx) = gateway.cx_with(speaker.pass.as_ref()).await {
+        gateway.note_refused(Sender::Glpi(id), cx.org, why);
     }
 }
 

@@ -111,7 +111,12 @@ async fn take(gateway: &Gateway, speaker: &Speaker, raw: Raw) -> Response {
     // The share of memory is held until the answer is made.
     let (document, mut share): (Document, Share) = match unpacked {
         Ok(found) => found,
-        Err(refusal) => return refused(speaker, &refusal).into_response(gateway),
+        Err(refusal) => {
+            if !matches!(refusal, Refusal::Busy | Refusal::Fault) {
+                native::note_unread(gateway, speaker, &refusal.to_string()).await;
+            }
+            return refused(speaker, &refusal).into_response(gateway);
+        }
     };
     let reply = match document {
         Document::Native(document) => return native::answer(gateway, speaker, *document, share).await,
@@ -135,6 +140,7 @@ async fn take(gateway: &Gateway, speaker: &Speaker, raw: Raw) -> Response {
             let reason = if shape { Reason::Shape } else { Reason::Unreadable };
             gateway.inner.engine.doors().refused(class, reason);
             tracing::info!(peer = ?speaker.peer, agent = ?speaker.agent, %error, "a message was not understood");
+            native::note_unread(gateway, speaker, &error.to_string()).await;
             Reply::refuse(form, reply::parse_status(form, error.kind), &error.to_string())
         }
     };

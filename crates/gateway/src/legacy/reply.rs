@@ -14,7 +14,7 @@ pub(super) enum Form {
     Xml,
     /// OCS agents: packed as the request was; of refusals only the status counts.
     Ocs,
-    /// GLPI agents by their header: refusals only, what is taken is answered in the form it came in.
+    /// GLPI agents by their headers: refusals only, what is taken is answered in the form it came in.
     Json,
 }
 

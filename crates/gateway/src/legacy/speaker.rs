@@ -34,6 +34,7 @@ pub(crate) struct Speaker {
     /// The credential it came with.
     pub pass: Option<Pass>,
     ocs_path: bool,
+    says_json: bool,
 }
 
 impl Speaker {
@@ -50,6 +51,7 @@ impl Speaker {
             proxies: proxies.split(',').filter_map(uuid).take(PROXIES_MAX).collect(),
             pass: None,
             ocs_path: is_ocs_path(parts.uri.path()),
+            says_json: told(header::CONTENT_TYPE.as_str()).is_some_and(|t| t.starts_with("application/json")),
         }
     }
 
@@ -61,10 +63,10 @@ impl Speaker {
     /// The form of answers as long as the document is not known.
     pub(super) fn form(&self) -> Form {
         let is_ocs = self.agent.dialect.is_ocs() || (self.agent.dialect == Dialect::Unknown && self.ocs_path);
-        match self.glpi_id {
-            Some(_) => Form::Json,
-            None if is_ocs => Form::Ocs,
-            None => Form::Xml,
+        match self.glpi_id.is_some() || self.says_json {
+            _ if is_ocs => Form::Ocs,
+            true => Form::Json,
+            false => Form::Xml,
         }
     }
 

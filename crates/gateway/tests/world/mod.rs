@@ -224,8 +224,10 @@ pub fn request(path: &str, agent: &str, headers: &[(&str, &str)], body: impl Int
         .header("Connection", "Keep-Alive, TE")
         .header("Pragma", "no-cache")
         .header("Host", "127.0.0.1:18080")
-        .header("User-Agent", agent)
-        .header("Content-Type", "application/x-compress-zlib");
+        .header("User-Agent", agent);
+    if !headers.iter().any(|(name, _)| *name == "Content-Type") {
+        builder = builder.header("Content-Type", "application/x-compress-zlib");
+    }
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
