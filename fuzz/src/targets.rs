@@ -218,7 +218,7 @@ fn glpi(input: &[u8]) {
 }
 
 fn glpi_messages(input: &[u8]) {
-    drop(shape(input));
+    let _ = shape(input);
     match parse_message(input) {
         Ok(GlpiMessage::Contact(told)) => {
             assert!(told.device_id.len() <= DEVICEID_BYTES_MAX);
