@@ -10,7 +10,7 @@ mod worker;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use targets::{TARGETS, Target};
 
 const HELP: &str = "muster-fuzz list
@@ -18,7 +18,7 @@ muster-fuzz run TARGET SECONDS       fuzz for a time; ends at the first finding
 muster-fuzz replay TARGET FILE       run one input
 ";
 
-/// How long one input may run before it counts as hanging.
+/// How much of a processor one input may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
@@ -84,7 +84,7 @@ fn watch(target: &Target, time: Duration) -> ExitCode {
 /// Waits for the worker; one that stays with one input too long is ended.
 #[expect(clippy::disallowed_methods, reason = "it waits for another program, and drives nothing else")]
 fn wait(mut child: Child, current: &Path) -> bool {
-    let mut seen = (None, Instant::now());
+    let mut seen = (None, Duration::ZERO);
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return status.success(),
@@ -92,15 +92,25 @@ fn wait(mut child: Child, current: &Path) -> bool {
             Err(_) => return false,
         }
         let changed = current.metadata().and_then(|m| m.modified()).ok();
+        let taken = processor_time(child.id());
         if changed != seen.0 {
-            seen = (changed, Instant::now());
-        } else if seen.1.elapsed() > HANG {
-            eprintln!("one input ran for more than {HANG:?}");
+            seen = (changed, taken);
+        } else if taken.saturating_sub(seen.1) > HANG {
+            eprintln!("one input took more than {HANG:?} of a processor");
             drop(child.kill());
             return false;
         }
         std::thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// What a program has taken of a processor (proc(5), `stat`: its 14th and 15th field, in hundredths of a second).
+fn processor_time(program: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{program}/stat")).unwrap_or_default();
+    // The name before may have spaces and brackets in it.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
+    Duration::from_millis(ticks * 10)
 }
 
 fn save(target: &Target, current: &Path) -> PathBuf {

@@ -4,6 +4,7 @@ use crate::coverage::Coverage;
 use crate::mutate::{Random, mutate};
 use crate::seeds;
 use crate::targets::Target;
+use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +12,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// An input that takes longer is a finding. Far above what any should, for machines that have other work.
+/// An input that takes more of a processor is a finding. Far above what any should. Time on the clock says nothing: the machine may
+/// have other work, or stop the program.
 const SLOW: Duration = Duration::from_secs(5);
 /// The least stack that product code may find: that of a thread of the async runtime.
 const STACK_BYTES: usize = 2 << 20;
@@ -39,6 +41,12 @@ pub fn replay(target: &'static Target, input: Vec<u8>) -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
+}
+
+/// What this thread has taken of a processor.
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
 }
 
 struct Worker {
@@ -110,9 +118,9 @@ impl Worker {
         let written = self.current.set_len(input.len() as u64).and_then(|()| self.current.write_all_at(&input, 0));
         assert!(written.is_ok(), "the input at hand cannot be written");
         self.coverage.reset();
-        let start = Instant::now();
+        let start = processor_time();
         let ended = catch_unwind(AssertUnwindSafe(|| (self.target.run)(&input)));
-        let took = start.elapsed();
+        let took = processor_time().saturating_sub(start);
         let has_news = self.coverage.has_news();
         if took > SLOW {
             eprintln!("an input took {took:?}");

@@ -9,7 +9,7 @@ mod lines;
 mod told;
 
 pub use lines::{Keyed, Lines, differ};
-pub use told::{Canonical, Print, SectionPrint, Told, row_key};
+pub use told::{Canonical, Print, SectionPrint, Told, prints_held, row_key};
 
 use serde::{Deserialize, Serialize, Serializer as _};
 use serde_json::Value;

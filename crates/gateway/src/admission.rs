@@ -4,7 +4,8 @@
 //! [`Share`] is dropped. Who finds no room waits in a line: the most urgent class first, within it each source in its turn, so
 //! that a source with a thousand requests delays another's one by one request only.
 
-use crate::bodies::Refusal;
+use crate::bodies::{COST_MIN, Refusal};
+use muster_core::limits::HELD_COST;
 use muster_core::load::{BULK_AT_ONCE_MAX, Class};
 use muster_engine::Engine;
 use std::collections::{BTreeMap, VecDeque};
@@ -123,6 +124,15 @@ impl Share {
         };
         tell(granted);
         true
+    }
+
+    /// Gives back what reading took, now that the document is read and holds so much: it waits for the writer, and the rows and
+    /// packed sections that are made of it meanwhile are a few times that. A large one keeps what it has, as few are let in.
+    pub(crate) fn read(&mut self, held: usize) {
+        let needs = (held * HELD_COST).max(COST_MIN);
+        if self.origin.class != Class::Bulk && needs < self.bytes {
+            self.resize(needs);
+        }
     }
 
     /// Goes over to a less urgent class, as its document turned out to belong to, unless there is no place for one more of it.
@@ -439,6 +449,22 @@ mod tests {
         let (mut third, none) = ask(&room, from(Class::Verdict, 2), 500);
         assert!(none.is_none() && first.resize(100));
         assert!(poll(&mut third).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_document_that_was_read_makes_room_for_others() {
+        let room = admission(22 << 20, 100, 100);
+        let (_, first) = ask(&room, from(Class::Inventory, 1), 10 << 20);
+        let mut first = first.expect("room");
+        let (mut second, none) = ask(&room, from(Class::Inventory, 2), 10 << 20);
+        assert!(none.is_none());
+        first.read(20 << 20);
+        assert_eq!(first.bytes, 10 << 20, "it never takes more by this");
+        first.read(100 << 10);
+        assert_eq!(first.bytes, (100 << 10) * HELD_COST);
+        assert!(poll(&mut second).is_some());
+        first.read(1);
+        assert_eq!(first.bytes, COST_MIN);
     }
 
     #[tokio::test]

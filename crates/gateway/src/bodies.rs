@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// The least a document is reckoned to take, bytes.
-const COST_MIN: usize = 64 << 10;
+pub(crate) const COST_MIN: usize = 64 << 10;
 /// How many times larger inventories are when unpacked: seen 7 to 13 (`docs/protocols/ocs.md`, "Bodies").
 const RATIO_EXPECTED: usize = 16;
 /// Reading larger documents leaves the threads that serve connections, bytes; unpacking is four times as quick.

@@ -16,7 +16,7 @@ const LOOKS_PER_MS: u64 = 50;
 const STATEMENTS: usize = 256;
 
 const COMMON: &str = "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF;";
-const WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=20000;";
+const WRITER: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000; PRAGMA wal_autocheckpoint=20000;";
 const READER: &str = "PRAGMA query_only=ON; PRAGMA cache_size=-4000;";
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub struct Options {
     pub queue: usize,
     /// Commands of one SQLite transaction (256).
     pub batch: usize,
-    /// How long one SQLite transaction takes new commands (5 ms).
+    /// How long one SQLite transaction takes new commands (5 ms); as long as the last commit took where that is longer, up to 25 ms.
     pub batch_time: Duration,
     /// The time limit of a command (2 s).
     pub command: Duration,
@@ -51,6 +51,9 @@ impl Default for Options {
         }
     }
 }
+
+/// The longest one SQLite transaction takes new commands where commits are slow.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(25);
 
 /// A database and the threads that work on it. Cloning is cheap; the last clone that goes away ends the threads.
 #[derive(Clone)]
@@ -359,15 +362,21 @@ impl Drop for Pump {
 
 /// The writer thread of SQLite.
 fn write_sqlite(tx: &mut Tx, shared: &Shared, options: &Options) {
+    let mut commit = Duration::ZERO;
     while let Some(first) = shared.writes.wait() {
         let (mut first, start, mut left) = (Some(first), Instant::now(), options.batch);
+        // A commit that takes long is shared by as much work: half of the time goes into commands.
+        let room = commit.clamp(options.batch_time, options.batch_time.max(BATCH_TIME_MAX));
+        let mut taken = start;
         batch(tx, &shared.out(), Strike::Pass, &mut || {
             left = left.checked_sub(1)?;
             if first.is_some() {
                 return first.take();
             }
-            if start.elapsed() > options.batch_time { None } else { shared.writes.take() }
+            taken = Instant::now();
+            if taken - start > room { None } else { shared.writes.take() }
         });
+        commit = taken.elapsed();
     }
 }
 

@@ -72,6 +72,9 @@ pub trait Told: Send + Sync {
     /// One canonical row; none when there is none.
     fn row(&self, section: &str, index: usize) -> Option<Row>;
 
+    /// What it holds in memory, bytes, roughly; rows that [`Told::rows`] makes are not in it.
+    fn held(&self) -> usize;
+
     /// A section's print.
     fn section(&self, name: &str) -> Option<&SectionPrint> {
         let all = self.sections();
@@ -190,6 +193,22 @@ impl Told for Canonical {
     fn row(&self, section: &str, index: usize) -> Option<Row> {
         self.inventory.rows(section).get(index).cloned()
     }
+
+    fn held(&self) -> usize {
+        let rows: usize = self.inventory.sections.values().flatten().map(row_held).sum();
+        rows + prints_held(&self.sections)
+    }
+}
+
+/// What prints hold in memory, bytes.
+pub fn prints_held(sections: &[SectionPrint]) -> usize {
+    sections.iter().map(|s| size_of::<SectionPrint>() + s.section.len() + size_of_val(s.keys.as_slice())).sum()
+}
+
+/// What a row holds in memory, bytes: each field is an entry of a map with its name, its place in the index and its value.
+fn row_held(row: &Row) -> usize {
+    const FIELD: usize = 128;
+    row.iter().map(|(name, value)| FIELD + name.len() + value.as_str().map_or(0, str::len)).sum::<usize>() + FIELD
 }
 
 #[cfg(test)]

@@ -124,7 +124,12 @@ async fn take(gateway: &Gateway, speaker: &Speaker, raw: Raw) -> Response {
             gateway.inner.engine.doors().refused(Class::Inventory, Reason::Busy);
             Reply::later(speaker.form(), &Refusal::Busy.to_string())
         }
-        Document::Message(message) => dispatch(gateway, speaker, *message).await,
+        Document::Message(message) => {
+            if let Some(told) = &message.request.inventory {
+                share.read(told.held());
+            }
+            dispatch(gateway, speaker, *message).await
+        }
         // The agent forgets what it told as soon as it sees 200 (`docs/protocols/ocs.md`, "Answers"): it shall tell it again.
         Document::Cut(message) if speaker.protocol(&message.request) == Protocol::Ocs => {
             let text = "the compressed stream ends before its end; send the inventory again";

@@ -13,7 +13,7 @@ use super::xml::Node;
 use super::{Dialect, Message, Query, Request, request};
 use crate::text::has_controls;
 use flat::{Element, Structure};
-use muster_core::inventory::{Canonical, Completeness, Finding, Inventory, Print, Row, SectionPrint, Told, is_single};
+use muster_core::inventory::{Canonical, Completeness, Finding, Inventory, Print, Row, SectionPrint, Told, is_single, prints_held};
 use prints::Prints;
 use std::ops::Range;
 
@@ -177,5 +177,11 @@ impl Told for Scan {
             [] => self.read.row(section, index),
             order => self.make(section, *order.get(index)?),
         }
+    }
+
+    fn held(&self) -> usize {
+        let parts = &self.parts;
+        let elements = size_of_val(parts.elements.as_slice()) + size_of_val(parts.order.as_slice());
+        self.text.capacity() + self.read.held() + elements + prints_held(&parts.sections)
     }
 }
