@@ -23,7 +23,7 @@ pub const ELEMENT_COST_BYTES: usize = 256;
 pub const ROW_COST_BYTES: usize = 2 << 10;
 /// What an inventory that was read is reckoned to take until it is stored, in times of what it holds then: itself, and for a
 /// moment rows of it, their packed form and what is written of them.
-pub const HELD_COST: usize = 3;
+pub const HELD_COST: usize = 8;
 /// A document that is reckoned to take more is a large one, see `load::Class::Bulk`, bytes.
 pub const BULK_FROM_BYTES: usize = 12 << 20;
 /// What bodies that are on their way, or wait to be read, may hold at once beyond [`BODY_FREE_BYTES`] each, bytes.
