@@ -81,6 +81,15 @@ function SettingsForm({ given }: { given: SettingsType }) {
             onChange={(e) => set({ verify_new_agents: e.currentTarget.checked })}
           />
           <Whole name="new_agents_per_source_max" now={now} set={set} />
+          <TagsInput
+            label={t("settings.verify_networks")}
+            description={t("settings.verify_networks_how")}
+            value={now.verify_networks}
+            onChange={(verify_networks) => set({ verify_networks })}
+            clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("settings.verify_networks") }) }}
+          />
+        </Group>
+        <Group title={t("nav.credentials")}>
           <Select
             label={t("settings.agent_auth")}
             description={t("settings.agent_auth_how")}
@@ -88,13 +97,6 @@ function SettingsForm({ given }: { given: SettingsType }) {
             value={now.agent_auth}
             allowDeselect={false}
             onChange={(v) => v && set({ agent_auth: v as AgentAuth })}
-          />
-          <TagsInput
-            label={t("settings.verify_networks")}
-            description={t("settings.verify_networks_how")}
-            value={now.verify_networks}
-            onChange={(verify_networks) => set({ verify_networks })}
-            clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("settings.verify_networks") }) }}
           />
         </Group>
       </fieldset>
