@@ -153,6 +153,7 @@ export function world(size) {
     { id: "k1", name: "nightly report", role: "viewer", org: "default", created: ago(3e6), last_used: ago(7200), expires: null },
     { id: "k2", name: "provisioning", role: "operator", org: null, created: ago(2e6), last_used: null, expires: ago(-9e6) },
   ];
+  const credentials = [{ id: "c1", name: "site lyon", org: "default", verified: true, created: ago(9e5) }];
   const joins = [{ id: "j1", name: "new laptops", org: "default", uses_left: 50, expires: ago(-6e5), created: ago(8e5), used: 12 }];
   const audit = Array.from({ length: 40 }, (_, n) => ({
     id: `e${n}`,
@@ -172,6 +173,7 @@ export function world(size) {
     inventory_every: "24h",
     contact_every: "1h",
     size_guard: 100,
+    agent_auth: "off",
     offline_after: "2h",
     wake_enabled: true,
     verify_new_agents: false,
@@ -353,6 +355,12 @@ export function world(size) {
         : method === "DELETE"
           ? { status: 204 }
           : { status: 201, body: { ...joins[0], token: "mjt_9Kd2sW7pQx4LmV1tBz8h" } };
+    if (kind === "agent-credentials")
+      return method === "GET"
+        ? page(credentials, params)
+        : method === "DELETE"
+          ? { status: 204 }
+          : { status: 201, body: { ...credentials[0], secret: "q7Lw2xN9cRt4KfVb8mZs1YpD" } };
     if (kind === "audit") return page(audit, params);
     return { ...gone, more };
   };

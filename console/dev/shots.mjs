@@ -81,6 +81,8 @@ const SCREENS = [
   ["duplicates-merge", "/fleet/duplicates", (page) => page.keyboard.press("m").then(() => page.waitForTimeout(700))],
   ["columns", "/machines", openMenu("Columns")],
   ["join", "/fleet/join"],
+  ["credentials", "/fleet/credentials"],
+  ["credentials-new", "/fleet/credentials", openMenu("New credential")],
   ["settings", "/settings"],
   ["users", "/settings/users"],
   ["tokens", "/settings/tokens"],

@@ -120,6 +120,11 @@ const joinTokens = createRoute({
   path: "/fleet/join",
   component: lazyRouteComponent(() => import("./pages/JoinTokens"), "JoinTokens"),
 });
+const agentCredentials = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/credentials",
+  component: lazyRouteComponent(() => import("./pages/AgentCredentials"), "AgentCredentials"),
+});
 const settings = createRoute({
   getParentRoute: () => root,
   path: "/settings",
@@ -161,6 +166,7 @@ export const router = createRouter({
     program,
     duplicates,
     joinTokens,
+    agentCredentials,
     settings,
     users,
     tokens,

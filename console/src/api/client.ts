@@ -237,6 +237,11 @@ export const joinTokens = {
   remove: (token: string) => remove(`/join-tokens/${id(token)}`),
 };
 
+export const agentCredentials = {
+  create: (credential: T.NewAgentCredential) => post<T.AgentCredential & { secret: string }>("/agent-credentials", credential),
+  remove: (credential: string) => remove(`/agent-credentials/${id(credential)}`),
+};
+
 let settingsTag: string | null = null;
 const keepTag = (tag: string | null) => {
   settingsTag = tag;

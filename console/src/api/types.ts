@@ -357,8 +357,12 @@ export type JoinToken = {
   used: number;
 };
 export type NewJoinToken = { name: string; uses?: number; expires?: string; verified?: boolean };
+export type AgentCredential = { id: string; name: string; org: string; verified: boolean; created: string };
+export type NewAgentCredential = { name: string; secret?: string; verified: boolean };
 export type WithSecret<T> = T & { token: string };
 
+/** What agents of others must show. */
+export type AgentAuth = "off" | "basic" | "oauth";
 export type Settings = {
   inventory_every: string;
   contact_every: string;
@@ -368,6 +372,7 @@ export type Settings = {
   verify_new_agents: boolean;
   verify_networks: string[];
   new_agents_per_source_max: number;
+  agent_auth: AgentAuth;
 };
 export type AuditEntry = {
   id: string;

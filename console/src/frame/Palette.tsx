@@ -32,6 +32,7 @@ function useEntries(text: string, done: () => void): { entries: Entry[]; busy: b
   const { t } = useTranslation();
   const navigate = useNavigate();
   const mayOperate = useMay("operator");
+  const mayAdmin = useMay("admin");
   const [q] = useDebouncedValue(text.trim(), 150);
   const found = useQuery({
     queryKey: ["palette", q],
@@ -46,15 +47,21 @@ function useEntries(text: string, done: () => void): { entries: Entry[]; busy: b
   };
   const arrow = <IconArrowRight size={15} aria-hidden />;
   const actions = mayOperate ? [{ name: t("task.new"), to: "/tasks/new", icon: arrow }] : [];
+  const administration = mayAdmin
+    ? [
+        { name: t("nav.credentials"), to: "/fleet/credentials", icon: arrow },
+        { name: t("nav.users"), to: "/settings/users", icon: arrow },
+        { name: t("nav.audit"), to: "/settings/audit", icon: arrow },
+      ]
+    : [];
   const screens = [
     ...SCREENS.map((s) => ({ name: t(`nav.${s.name}`), to: s.to as string, icon: <s.icon size={15} aria-hidden /> })),
     { name: t("nav.changes"), to: "/fleet/changes", icon: arrow },
     { name: t("nav.software"), to: "/fleet/software", icon: arrow },
     { name: t("nav.duplicates"), to: "/fleet/duplicates", icon: arrow },
     { name: t("nav.join"), to: "/fleet/join", icon: arrow },
-    { name: t("nav.users"), to: "/settings/users", icon: arrow },
     { name: t("nav.tokens"), to: "/settings/tokens", icon: arrow },
-    { name: t("nav.audit"), to: "/settings/audit", icon: arrow },
+    ...administration,
     ...actions,
   ];
   const wanted = text.trim().toLocaleLowerCase();

@@ -25,7 +25,15 @@ const KEYS: Record<string, string[][]> = {
   volume_groups: [["vg_uuid"], ["vg_name"]],
   physical_volumes: [["pv_uuid"], ["device"]],
 };
-const SINGLE = new Set(["hardware", "bios", "operatingsystem", "accesslog", "versionclient", "versionprovider"]);
+/** Sections that have one row: it is called as the section is. */
+export const SINGLE: ReadonlySet<string> = new Set([
+  "hardware",
+  "bios",
+  "operatingsystem",
+  "accesslog",
+  "versionclient",
+  "versionprovider",
+]);
 const GENERAL = [["id"], ["uuid"], ["serial"], ["name"], ["caption"], ["description"]];
 
 function keyOf(row: Row, fields: string[]): string | null {

@@ -169,10 +169,10 @@ export function Duplicates() {
           }
         />
         {beside && (
-          <section className="card content" aria-label={t("duplicate.side_by_side")}>
+          <div className="card content">
             {chosen && detail(chosen.id)}
             {!chosen && search.open && !list.query.isLoading && detail(search.open)}
-          </section>
+          </div>
         )}
       </div>
       {!wide && (

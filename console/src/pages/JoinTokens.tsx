@@ -1,109 +1,51 @@
 // How machines come to this server: tokens for our own agent, and the line each known agent needs.
-import { Button, NumberInput, Switch, TextInput } from "@mantine/core";
-import { IconPlus } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
+import { NumberInput, Switch, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { joinTokens } from "../api/client";
-import { useList, useMay } from "../api/queries";
-import type { JoinToken, WithSecret } from "../api/types";
+import { useMay } from "../api/queries";
+import type { JoinToken } from "../api/types";
 import { number } from "../lib/format";
-import { Confirm } from "../parts/Confirm";
 import { CopyLine } from "../parts/CopyLine";
-import { Empty } from "../parts/Feedback";
 import { ExpiryField, inDays } from "../parts/Fields";
 import { FormDialog } from "../parts/FormDialog";
-import { Once } from "../parts/Once";
-import { PageHead } from "../parts/PageHead";
-import { SimpleTable } from "../parts/SimpleTable";
+import { type MakeProps, Secrets } from "../parts/Secrets";
 import { Time } from "../parts/Time";
 import { FleetTabs } from "./areas";
 
 export function JoinTokens() {
   const { t, i18n } = useTranslation();
-  const client = useQueryClient();
   const may = useMay("admin");
-  const list = useList<JoinToken>("join-tokens", "/join-tokens", {});
-  const [adding, setAdding] = useState(false);
-  const [made, setMade] = useState<WithSecret<JoinToken> | null>(null);
-  const [gone, setGone] = useState<JoinToken | null>(null);
-  const refresh = () => client.invalidateQueries({ queryKey: ["join-tokens"] });
-  const add = may && (
-    <Button leftSection={<IconPlus size={15} aria-hidden />} onClick={() => setAdding(true)}>
-      {t("join.new")}
-    </Button>
-  );
   return (
-    <div className="page">
-      <PageHead crumbs={[{ label: t("nav.fleet"), to: "/fleet" }]} title={t("nav.join")} facts={t("join.how")} actions={add} />
-      <FleetTabs now="join" />
-      {made && (
-        <Once name={made.name} token={made.token} onClose={() => setMade(null)}>
-          <CopyLine text={ownAgent(made.token)} label="muster-agent" />
-        </Once>
-      )}
-      <SimpleTable
-        label={t("nav.join")}
-        list={list}
-        rowKey={(x) => x.id}
-        empty={<Empty title={t("join.none")} why={t("join.none_why")} />}
-        columns={[
-          { head: t("user.name"), cell: (x) => <strong>{x.name}</strong> },
-          { head: t("frame.organization"), cell: (x) => x.org },
-          {
-            head: t("join.uses_left"),
-            right: true,
-            cell: (x) => (x.uses_left === null ? t("common.unlimited") : number(x.uses_left, i18n.language)),
-          },
-          { head: t("join.used"), right: true, cell: (x) => number(x.used, i18n.language) },
-          { head: t("user.expires"), cell: (x) => <Time at={x.expires} empty={t("common.never")} /> },
-          { head: t("user.created"), cell: (x) => <Time at={x.created} /> },
-          ...(may
-            ? [
-                {
-                  head: t("common.delete"),
-                  quiet: true,
-                  right: true,
-                  width: 110,
-                  cell: (x: JoinToken) => (
-                    <Button
-                      size="compact-xs"
-                      color="red"
-                      variant="outline"
-                      onClick={() => setGone(x)}
-                      aria-label={t("token.delete_title", { name: x.name })}
-                    >
-                      {t("common.delete")}
-                    </Button>
-                  ),
-                },
-              ]
-            : []),
-        ]}
-      />
-      <Commands token={made?.token} />
-      {adding && (
-        <NewJoinToken
-          onClose={() => setAdding(false)}
-          onMade={(token) => {
-            setMade(token);
-            setAdding(false);
-            refresh();
-          }}
-        />
-      )}
-      {gone && (
-        <Confirm
-          title={t("token.delete_title", { name: gone.name })}
-          verb={t("token.delete")}
-          danger
-          act={() => joinTokens.remove(gone.id).then(refresh)}
-          onClose={() => setGone(null)}
-        >
-          <p>{t("join.delete_what")}</p>
-        </Confirm>
-      )}
-    </div>
+    <Secrets<JoinToken>
+      resource="join-tokens"
+      title={t("nav.join")}
+      area={{ label: t("nav.fleet"), to: "/fleet" }}
+      tabs={<FleetTabs now="join" />}
+      facts={t("join.how")}
+      may={may}
+      words={{
+        add: t("join.new"),
+        none: t("join.none"),
+        none_why: t("join.none_why"),
+        remove: t("token.delete"),
+        remove_what: t("join.delete_what"),
+      }}
+      columns={[
+        { head: t("frame.organization"), cell: (x) => x.org },
+        {
+          head: t("join.uses_left"),
+          right: true,
+          cell: (x) => (x.uses_left === null ? t("common.unlimited") : number(x.uses_left, i18n.language)),
+        },
+        { head: t("join.used"), right: true, cell: (x) => number(x.used, i18n.language) },
+        { head: t("user.expires"), cell: (x) => <Time at={x.expires} empty={t("common.never")} /> },
+      ]}
+      Form={NewJoinToken}
+      remove={joinTokens.remove}
+      once={(made) => <CopyLine text={ownAgent(made.secret)} label="muster-agent" />}
+      below={(made) => <Commands token={made?.secret} />}
+    />
   );
 }
 
@@ -134,7 +76,7 @@ function Commands({ token }: { token: string | undefined }) {
   );
 }
 
-function NewJoinToken({ onClose, onMade }: { onClose: () => void; onMade: (token: WithSecret<JoinToken>) => void }) {
+function NewJoinToken({ onClose, onMade }: MakeProps<JoinToken>) {
   const { t } = useTranslation();
   const [name, setName] = useState("");
   const [uses, setUses] = useState<number | string>(50);
@@ -143,7 +85,8 @@ function NewJoinToken({ onClose, onMade }: { onClose: () => void; onMade: (token
   const act = async () => {
     const expires = inDays(days);
     const body = { name: name.trim(), verified, ...(typeof uses === "number" ? { uses } : {}), ...(expires ? { expires } : {}) };
-    onMade(await joinTokens.create(body));
+    const { token, ...row } = await joinTokens.create(body);
+    onMade({ row, secret: token });
   };
   return (
     <FormDialog title={t("join.new")} verb={t("join.create")} ready={name.trim() !== ""} act={act} onClose={onClose}>

@@ -7,10 +7,11 @@ import { useTranslation } from "react-i18next";
 import { useList } from "../api/queries";
 import type { DeviceDetail, HistoryEntry } from "../api/types";
 import { word } from "../i18n/say";
-import { type Difference, paired, titleOf } from "../lib/diff";
+import { type Difference, type Pair, paired, SINGLE, titleOf } from "../lib/diff";
 import { useAddress } from "../lib/listview";
 import { toggled, values } from "../lib/search";
 import { Empty, Fault, Lines } from "../parts/Feedback";
+import { useLabel } from "../parts/inventoryWords";
 import { protocolName } from "../parts/Machine";
 import { DiffCounts, RowDiff, SIGNS } from "../parts/RowDiff";
 import { Time } from "../parts/Time";
@@ -80,6 +81,7 @@ type EntryProps = { entry: HistoryEntry; agent: string | undefined; isOpen: bool
 function Entry({ entry, agent, isOpen, toggle }: EntryProps) {
   const { t } = useTranslation();
   const id = useId();
+  const label = useLabel();
   const diff = useMemo(() => paired(entry.section, entry.added, entry.removed), [entry]);
   const bare = entry.added.length === 0 && entry.removed.length === 0;
   const rest = entry.added_count + entry.removed_count - entry.added.length - entry.removed.length;
@@ -110,7 +112,7 @@ function Entry({ entry, agent, isOpen, toggle }: EntryProps) {
           removed={entry.removed_count - joined}
           changed={joined}
         />
-        <span className="cut soft sample">{entry.kind !== "first" && sample(entry.section, diff)}</span>
+        <span className="cut soft sample">{entry.kind !== "first" && sample(entry.section, diff, label)}</span>
       </button>
       {isOpen && !bare && (
         <div id={id} className="history-rows">
@@ -124,10 +126,11 @@ function Entry({ entry, agent, isOpen, toggle }: EntryProps) {
 
 const SAMPLED = 4;
 
-/** What changed, by name: '≠ firefox, + libnss3'. */
-function sample(section: string, diff: Difference): string {
+/** What changed, by name: '≠ firefox · + libnss3'; of a section with one row its fields. */
+function sample(section: string, diff: Difference, label: (field: string) => string): string {
+  const names = (p: Pair) => (SINGLE.has(section) ? p.fields.map(label) : [titleOf(section, p.after)]);
   const all = [
-    ...diff.changed.map((p) => `${SIGNS.changed} ${titleOf(section, p.after)}`),
+    ...diff.changed.flatMap(names).map((name) => `${SIGNS.changed} ${name}`),
     ...diff.removed.map((r) => `${SIGNS.removed} ${titleOf(section, r)}`),
     ...diff.added.map((r) => `${SIGNS.added} ${titleOf(section, r)}`),
   ];

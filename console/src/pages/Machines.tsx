@@ -49,9 +49,9 @@ function useMachineColumns(): Column<Device>[] {
           </span>
         ),
       },
-      text("os", t("device.os"), 190, "os"),
+      text("os", t("device.os"), 225, "os"),
       text("manufacturer", t("device.manufacturer"), 140, "manufacturer", true),
-      text("model", t("device.model"), 160, "model"),
+      text("model", t("device.model"), 150, "model"),
       text("serial", t("device.serial"), 130, "serial", true),
       text("uuid", t("device.uuid"), 290, undefined, true),
       {

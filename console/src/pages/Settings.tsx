@@ -1,10 +1,10 @@
-import { Button, NumberInput, Switch, TagsInput, TextInput } from "@mantine/core";
+import { Button, NumberInput, Select, Switch, TagsInput, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { settings } from "../api/client";
 import { useMay, useSettings } from "../api/queries";
-import type { Settings as SettingsType } from "../api/types";
+import type { AgentAuth, Settings as SettingsType } from "../api/types";
 import { Fault, Lines, tell } from "../parts/Feedback";
 import { PageHead } from "../parts/PageHead";
 import { SettingsTabs } from "./areas";
@@ -22,6 +22,8 @@ export function SettingsPage() {
     </div>
   );
 }
+
+const AGENT_AUTH: AgentAuth[] = ["off", "basic", "oauth"];
 
 /** What differs from what was read: only that is sent. */
 function changes(given: SettingsType, now: SettingsType): Partial<SettingsType> {
@@ -85,6 +87,16 @@ function SettingsForm({ given }: { given: SettingsType }) {
             value={now.verify_networks}
             onChange={(verify_networks) => set({ verify_networks })}
             clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("settings.verify_networks") }) }}
+          />
+        </Group>
+        <Group title={t("nav.credentials")}>
+          <Select
+            label={t("settings.agent_auth")}
+            description={t("settings.agent_auth_how")}
+            data={AGENT_AUTH.map((value) => ({ value, label: t(`settings.agent_auth_${value}`) }))}
+            value={now.agent_auth}
+            allowDeselect={false}
+            onChange={(v) => v && set({ agent_auth: v as AgentAuth })}
           />
         </Group>
       </fieldset>

@@ -56,7 +56,7 @@ function useProgramColumns(): Column<Program>[] {
         id: "name",
         csv: ["name"],
         head: t("software.program"),
-        width: 280,
+        width: 340,
         sort: "name",
         cell: (p) => <ProgramLink p={p}>{p.name}</ProgramLink>,
       },

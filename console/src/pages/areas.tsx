@@ -4,9 +4,10 @@ import { useMay, useOpenDuplicates } from "../api/queries";
 import { number } from "../lib/format";
 import { Tabs } from "../parts/Tabs";
 
-export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "duplicates" | "join" }) {
+export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "duplicates" | "join" | "credentials" }) {
   const { t, i18n } = useTranslation();
   const open = useOpenDuplicates().data;
+  const admin = useMay("admin");
   const tabs = [
     { name: "agents", label: t("nav.agents"), to: "/fleet" },
     { name: "changes", label: t("nav.changes"), to: "/fleet/changes" },
@@ -18,6 +19,7 @@ export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "d
       count: open ? number(open, i18n.language) : undefined,
     },
     { name: "join", label: t("nav.join"), to: "/fleet/join" },
+    ...(admin ? [{ name: "credentials", label: t("nav.credentials"), to: "/fleet/credentials" }] : []),
   ];
   return <Tabs label={t("nav.fleet")} now={now} tabs={tabs} />;
 }

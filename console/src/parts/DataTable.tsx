@@ -81,7 +81,7 @@ export function DataTable<R>(props: Props<R>) {
   const span = narrow ? 1 : visible.length + (props.ticks ? 1 : 0);
   const before = shown[0]?.start ?? 0;
   const after = rows.getTotalSize() - (shown.at(-1)?.end ?? 0);
-  const minWidth = visible.reduce((sum, c) => sum + c.width, props.ticks ? 40 : 0);
+  const minWidth = leastWidth(visible, props.ticks !== undefined);
   return (
     <div className="table-box" style={{ height: props.height }}>
       {query.isError && <Fault error={query.error} retry={() => query.refetch()} />}
@@ -167,16 +167,16 @@ function Head<R>(props: Props<R> & { isNarrow: boolean }) {
     );
   }
   const now = parseSort(sort);
-  const growing = Math.max(
-    0,
-    columns.findIndex((c) => c.grow),
-  );
+  // Room to spare goes to the column that wants it, else to all by their widths.
+  const growing = columns.findIndex((c) => c.grow);
+  const all = leastWidth(columns, ticks !== undefined);
+  const width = (c: Column<R>, i: number) => (growing < 0 ? `${(c.width / all) * 100}%` : i === growing ? undefined : c.width);
   return (
     <>
       <colgroup>
         {ticks && <col style={{ width: 36 }} />}
         {columns.map((c, i) => (
-          <col key={c.id} style={{ width: i === growing ? undefined : c.width }} />
+          <col key={c.id} style={{ width: width(c, i) }} />
         ))}
       </colgroup>
       <thead>
@@ -207,6 +207,9 @@ function Head<R>(props: Props<R> & { isNarrow: boolean }) {
     </>
   );
 }
+
+/** What a table needs at least, px. */
+const leastWidth = <R,>(columns: Column<R>[], hasTicks: boolean): number => columns.reduce((sum, c) => sum + c.width, hasTicks ? 40 : 0);
 
 type RowProps<R> = Props<R> & { row: R; index: number; isNarrow: boolean; active: number };
 

@@ -4,14 +4,14 @@ import { useTranslation } from "react-i18next";
 import { CopyLine } from "./CopyLine";
 
 /** A secret that is shown one time. */
-export function Once({ name, token, onClose, children }: { name: string; token: string; onClose: () => void; children?: ReactNode }) {
+export function Once({ name, secret, onClose, children }: { name: string; secret: string; onClose: () => void; children?: ReactNode }) {
   const { t } = useTranslation();
   return (
     <section className="note stack" aria-label={name}>
       <p>
         <strong>{t("token.once", { name })}</strong>
       </p>
-      <CopyLine text={token} label={name} />
+      <CopyLine text={secret} label={name} />
       {children}
       <div>
         <Button onClick={onClose}>{t("token.kept")}</Button>

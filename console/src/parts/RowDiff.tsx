@@ -3,7 +3,8 @@ import { Button } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Row } from "../api/types";
-import { besides, type Difference, markedParts, type Pair, titleOf } from "../lib/diff";
+import { word } from "../i18n/say";
+import { besides, type Difference, markedParts, type Pair, SINGLE, titleOf } from "../lib/diff";
 import { number } from "../lib/format";
 import { useLabel, useValue } from "./inventoryWords";
 
@@ -59,7 +60,8 @@ function DiffLine({ section, line }: { section: string; line: Line }) {
           {SIGNS[line.mark]}
         </span>
         <span>
-          <strong>{titleOf(section, row)}</strong> <span className="soft">{t(`diff.${line.mark}`)}</span>
+          <strong>{SINGLE.has(section) ? word(t, "section", section) : titleOf(section, row)}</strong>{" "}
+          <span className="soft">{t(`diff.${line.mark}`)}</span>
         </span>
       </span>
       <Side section={section} line={line} side="before" />

@@ -14,6 +14,9 @@ const TIMEOUT_LONG: Duration = Duration::from_secs(1_800);
 /// An answer of the API at most, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// Resources whose lists look for a text; others refuse to be asked that.
+const SEARCHED: [&str; 2] = ["devices", "tasks"];
+
 /// Which server, as whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
@@ -173,7 +176,7 @@ impl Client {
         let mut found = Vec::new();
         loop {
             let mut query = vec![("limit", "1000")];
-            if resource != "runs" {
+            if SEARCHED.contains(&resource) {
                 query.push(("q", said));
             }
             query.extend(cursor.as_deref().map(|c| ("cursor", c)));

@@ -209,6 +209,10 @@ pub const JOIN_TOKENS: List = List {
     path: "join-tokens",
     columns: &[("NAME", "/name"), ("ORG", "/org"), ("USES LEFT", "/uses_left"), ("USED", "/used"), ("EXPIRES", "/expires"), ("ID", "/id")],
 };
+pub const AGENT_CREDENTIALS: List = List {
+    path: "agent-credentials",
+    columns: &[("NAME", "/name"), ("ORG", "/org"), ("VERIFIES", "/verified"), ("CREATED", "/created"), ("ID", "/id")],
+};
 pub const AUDIT: List = List {
     path: "audit",
     columns: &[

@@ -84,18 +84,23 @@ fn complete(all: Kept) -> anyhow::Result<Access> {
     Ok(Access { server, token, org: all.org, ca: all.ca })
 }
 
+/// A line of standard input that is no business of the command line, asked for on a terminal.
+pub fn secret_line(what: &str) -> anyhow::Result<String> {
+    if stdin().is_terminal() {
+        eprint!("{what}: ");
+        std::io::stderr().flush().context("standard error")?;
+    }
+    let mut line = String::new();
+    stdin().read_line(&mut line).with_context(|| format!("'{what}' cannot be read from standard input"))?;
+    Ok(line.trim().to_owned())
+}
+
 /// Checks server and token and keeps them.
 pub async fn login(target: &Target) -> anyhow::Result<()> {
     let path = file()?;
     let mut all = said(target);
     if all.token.is_none() {
-        if stdin().is_terminal() {
-            eprint!("Token: ");
-            std::io::stderr().flush().context("standard error")?;
-        }
-        let mut line = String::new();
-        stdin().read_line(&mut line).context("the token cannot be read from standard input")?;
-        all.token = Some(line.trim().to_owned()).filter(|t| !t.is_empty());
+        all.token = Some(secret_line("Token")?).filter(|t| !t.is_empty());
     }
     all.ca = all.ca.map(std::path::absolute).transpose().context("--ca")?;
     let access = complete(all.clone())?;

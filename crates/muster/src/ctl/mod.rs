@@ -1,6 +1,7 @@
 //! `muster ctl`, also `musterctl`: the command line of a running server, over its REST API and nothing else.
 
 mod client;
+mod credentials;
 mod identity;
 mod lists;
 mod login;
@@ -99,6 +100,8 @@ enum Command {
     Tokens(ListArgs),
     /// Lists the tokens by which agents join
     JoinTokens(ListArgs),
+    /// Credentials by which foreign agents show that they belong here: list, create, delete
+    AgentCredentials(credentials::Credentials),
     /// Shows or changes the organization's settings
     #[command(subcommand)]
     Settings(SettingsCommand),
@@ -169,6 +172,7 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Users(args) => lists::list(&client, &lists::USERS, &args, form).await?,
         Command::Tokens(args) => lists::list(&client, &lists::TOKENS, &args, form).await?,
         Command::JoinTokens(args) => lists::list(&client, &lists::JOIN_TOKENS, &args, form).await?,
+        Command::AgentCredentials(it) => credentials::run(&client, it, form).await?,
         Command::Settings(command) => settings(&client, command, form).await?,
         Command::Audit(args) => lists::list(&client, &lists::AUDIT, &args, form).await?,
     }

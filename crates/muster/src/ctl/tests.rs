@@ -1,8 +1,8 @@
 use super::client::{Access, Client, encoded, refusal};
 use super::login::Kept;
-use super::{lists, output, runs, software, tasks};
-use crate::ctl::Ctl;
-use axum::extract::Query;
+use super::{credentials, lists, output, runs, software, tasks};
+use crate::ctl::{Command, Ctl};
+use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 
 /// A server of these routes.
 async fn serve(routes: Router) -> SocketAddr {
@@ -52,10 +53,21 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl changes --since 7d --section softwares --all",
         "musterctl device changes web-17 --from 2026-11-01 --to 2026-11-20",
         "musterctl device history web-17 --section softwares,drives --limit 5",
+        "musterctl agent-credentials -o yaml",
+        "musterctl agent-credentials list --sort=-created --all",
+        "musterctl agent-credentials create lyon --verified -o json",
+        "musterctl agent-credentials create lyon --secret-stdin",
+        "musterctl agent-credentials delete lyon",
     ] {
         assert!(Ctl::try_parse_from(line.split(' ')).is_ok(), "{line}");
     }
-    for line in ["musterctl devices --filter nonsense", "musterctl device merge web-17", "musterctl device split web-17"] {
+    for line in [
+        "musterctl devices --filter nonsense",
+        "musterctl device merge web-17",
+        "musterctl device split web-17",
+        "musterctl agent-credentials create",
+        "musterctl agent-credentials delete",
+    ] {
         assert!(Ctl::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
 }
@@ -180,4 +192,42 @@ async fn what_is_no_muster_and_what_is_not_there_are_told_apart() {
     let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address");
     let nobody: Result<Value, _> = client(free).get("x", &[]).await;
     assert!(nobody.expect_err("nobody").to_string().contains("cannot be reached"));
+}
+
+/// Runs what a command line says about credentials.
+async fn credentials_line(client: &Client, line: &str) -> anyhow::Result<()> {
+    match Ctl::try_parse_from(line.split(' ')).expect("a command line").command {
+        Command::AgentCredentials(it) => credentials::run(client, it, output::Form::Json).await,
+        other => panic!("{other:?} is about something else"),
+    }
+}
+
+#[tokio::test]
+async fn a_credential_is_made_as_it_was_said_and_deleted_by_its_name() {
+    let calls: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (made, gone) = (calls.clone(), calls.clone());
+    let id = "01920000-0000-7000-8000-000000000000";
+    let list = move |Query(query): Query<BTreeMap<String, String>>| async move {
+        assert!(!query.contains_key("q"), "the server looks for no text in this list: {query:?}");
+        Json(json!({"items": [{"id": id, "name": "lyon"}, {"id": "2", "name": "lyon 2"}], "next": null}))
+    };
+    let create = move |Json(body): Json<Value>| async move {
+        made.lock().expect("calls").push(body.to_string());
+        (StatusCode::CREATED, Json(json!({"id": "1", "name": "paris", "secret": "s"})))
+    };
+    let delete = move |Path(id): Path<String>| async move {
+        gone.lock().expect("calls").push(id);
+        StatusCode::NO_CONTENT
+    };
+    let routes = Router::new()
+        .route("/api/v1/agent-credentials", get(list).post(create))
+        .route("/api/v1/agent-credentials/{id}", axum::routing::delete(delete));
+    let client = client(serve(routes).await);
+    credentials_line(&client, "musterctl agent-credentials create paris --verified").await.expect("made");
+    credentials_line(&client, "musterctl agent-credentials create paris").await.expect("made");
+    credentials_line(&client, "musterctl agent-credentials delete lyon").await.expect("deleted");
+    let unknown = credentials_line(&client, "musterctl agent-credentials delete nice").await.expect_err("none");
+    assert_eq!(unknown.to_string(), "there is no credential 'nice'");
+    let expected = [r#"{"name":"paris","verified":true}"#, r#"{"name":"paris","verified":false}"#, id];
+    assert_eq!(*calls.lock().expect("calls"), expected);
 }
