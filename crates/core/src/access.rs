@@ -97,6 +97,19 @@ pub struct Org {
     pub settings_version: i64,
     /// When it was made.
     pub created: Timestamp,
+    /// Its brake, when it is on: nothing is handed out and nothing starts.
+    pub freeze: Option<Freeze>,
+}
+
+/// The brake of an organization.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Freeze {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who pulled it.
+    pub by: String,
+    /// Why, in a person's words.
+    pub note: String,
 }
 
 /// A person who signs in.

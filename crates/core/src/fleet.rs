@@ -51,6 +51,15 @@ impl Protocol {
     pub const fn has_http_wake(self) -> bool {
         matches!(self, Protocol::Glpi | Protocol::Fusioninventory)
     }
+
+    /// How long after it was handed something such an agent begins at the latest. Our own looks at its clock before it begins;
+    /// foreign ones do their tasks one after the other once they have the answer.
+    pub const fn lead(self) -> Duration {
+        match self {
+            Protocol::Muster => Duration::ZERO,
+            Protocol::Glpi | Protocol::Fusioninventory | Protocol::Ocs => Duration::from_secs(60),
+        }
+    }
 }
 
 impl fmt::Display for Protocol {
@@ -105,6 +114,8 @@ pub struct Summary {
     pub memory_mb: Option<i64>,
     /// Administrative tag that the agent carries.
     pub tag: Option<String>,
+    /// Its time zone: a name such as `Europe/Paris`, else an offset such as `+0200`.
+    pub zone: Option<String>,
     /// IP addresses, without loopback, sorted.
     pub ips: Vec<String>,
     /// MAC addresses, sorted.
@@ -127,6 +138,7 @@ pub fn summary(inventory: &Inventory) -> Summary {
         cpu: inventory.first("cpus").and_then(|r| text(r, "name").or_else(|| text(r, "type"))).map(str::to_owned),
         memory_mb: inventory.first("hardware").and_then(|r| number(r, "memory")),
         tag: tag.filter(|t| *t != "NA").map(str::to_owned),
+        zone: zone_told(inventory),
         ips: Vec::new(),
         macs: Vec::new(),
     };
@@ -140,6 +152,13 @@ pub fn summary(inventory: &Inventory) -> Summary {
         list.dedup();
     }
     summary
+}
+
+/// The time zone an agent told (`operatingsystem.timezone`): some send a zone's name, others an abbreviation, which names none.
+fn zone_told(inventory: &Inventory) -> Option<String> {
+    let told = inventory.first("operatingsystem")?.get("timezone")?;
+    let name = told.get("name").and_then(serde_json::Value::as_str).filter(|name| jiff::tz::TimeZone::get(name).is_ok());
+    name.or_else(|| told.get("offset").and_then(serde_json::Value::as_str)).map(str::to_owned)
 }
 
 fn is_loopback(address: &str) -> bool {

@@ -133,6 +133,10 @@ pub struct Settings {
     pub new_agents_per_source_max: u32,
     /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
     pub inventory_lease: Span,
+    /// Assignments one agent has under way at once at most. Default 4.
+    pub in_flight_per_agent: u32,
+    /// Assignments of the organization under way at once at most; 0 is no limit. Default 0.
+    pub in_flight: u32,
     /// What foreign agents must show. Counts in the organization of agents that name none, for they name none before. Default off.
     pub agent_auth: AgentAuth,
 }
@@ -150,6 +154,8 @@ impl Default for Settings {
             verify_networks: Vec::new(),
             new_agents_per_source_max: 1_000,
             inventory_lease: Span(Duration::from_secs(600)),
+            in_flight_per_agent: 4,
+            in_flight: 0,
             agent_auth: AgentAuth::Off,
         }
     }
@@ -201,6 +207,10 @@ impl Settings {
         between("contact_every", self.contact_every, 10, 30 * 86_400)?;
         between("offline_after", self.offline_after, 10, 366 * 86_400)?;
         between("inventory_lease", self.inventory_lease, 10, 86_400)?;
+        if !(1..=100).contains(&self.in_flight_per_agent) {
+            let what = format!("in_flight_per_agent is {}; it must be between 1 and 100", self.in_flight_per_agent);
+            return Err(BadSetting { key: "in_flight_per_agent".to_owned(), what });
+        }
         if let Some(wrong) = self.verify_networks.iter().find(|n| Network::parse(n).is_none()) {
             return Err(BadSetting {
                 key: "verify_networks".to_owned(),

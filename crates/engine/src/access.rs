@@ -144,7 +144,14 @@ pub fn default_org(tx: &mut Tx, cx: &Cx) -> Result<Org, Error> {
     if let Some(org) = tx.org_named(DEFAULT_ORG)? {
         return Ok(org);
     }
-    let org = Org { id: cx.id(), name: DEFAULT_ORG.to_owned(), settings: Settings::default(), settings_version: 1, created: cx.now };
+    let org = Org {
+        id: cx.id(),
+        name: DEFAULT_ORG.to_owned(),
+        settings: Settings::default(),
+        settings_version: 1,
+        created: cx.now,
+        freeze: None,
+    };
     tx.org_insert(&org)?;
     tx.org_named(DEFAULT_ORG)?.ok_or_else(|| Error::not_found("org/not-found", "organization", DEFAULT_ORG))
 }
@@ -159,7 +166,14 @@ pub fn org_create(tx: &mut Tx, cx: &Cx, name: &str) -> Result<Org, Error> {
     if cx.caller.scope.is_some() || cx.caller.role < Role::Admin {
         return Err(Error::denied("adding an organization needs an administrator of all organizations"));
     }
-    let org = Org { id: cx.id(), name: name_check("/name", name)?, settings: Settings::default(), settings_version: 1, created: cx.now };
+    let org = Org {
+        id: cx.id(),
+        name: name_check("/name", name)?,
+        settings: Settings::default(),
+        settings_version: 1,
+        created: cx.now,
+        freeze: None,
+    };
     if !tx.org_insert(&org)? {
         return Err(Error::new(Kind::Conflict, "org/name-taken", format!("there is an organization '{}' already", org.name)));
     }

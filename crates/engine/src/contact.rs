@@ -3,8 +3,9 @@
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
+use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours, next_contact_in, speaker};
-use muster_core::ids::{AgentId, OrgId};
+use muster_core::ids::{AgentId, DeviceId, OrgId};
 use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
 use muster_core::time::Timestamp;
@@ -45,8 +46,8 @@ pub struct Greeting {
 pub struct Look {
     /// The agent, when we know it.
     pub agent: Option<Agent>,
-    /// The settings of its organization, or of the given one.
-    pub settings: Settings,
+    /// Its organization, or the given one.
+    pub org: Org,
     /// Whether anything may wait for it.
     pub may_have_work: bool,
     /// The load of the doors, by which contacts are spread.
@@ -59,24 +60,29 @@ pub fn known(rx: &mut Rx, org: OrgId, protocol: Protocol, foreign_id: &str, addr
     Ok(speaker(&agents, address).cloned())
 }
 
-fn org_settings(rx: &mut Rx, org: OrgId) -> Result<Settings, Error> {
-    Ok(rx.org(org)?.map(|o| o.settings).unwrap_or_default())
+fn house(rx: &mut Rx, org: OrgId) -> Result<Org, Error> {
+    rx.org(org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", org))
+}
+
+/// Whether anything of a device may be handed out now, or is under way.
+fn waits(rx: &mut Rx, device: DeviceId, now: Timestamp) -> Result<bool, Error> {
+    Ok(!rx.open_of(device, now, None, 1)?.is_empty())
 }
 
 /// Looks who comes and whether anything may wait, without writing. An agent that a network vouched for counts as unverified
 /// when it comes from elsewhere.
 pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
-    let settings = org_settings(rx, cx.org)?;
+    let org = house(rx, cx.org)?;
     let mut agent = known(rx, cx.org, hello.protocol, &hello.foreign_id, hello.address.as_deref())?;
     if let Some(agent) = &mut agent {
         let source = hello.address.as_deref().and_then(|a| a.parse().ok());
-        agent.verified = is_trusted_at(agent, &settings, source, hello.vouched);
+        agent.verified = is_trusted_at(agent, &org.settings, source, hello.vouched);
     }
     let may_have_work = match &agent {
-        Some(agent) => !rx.open_of(agent.device, 1)?.is_empty(),
+        Some(agent) => org.freeze.is_none() && waits(rx, agent.device, cx.now)?,
         None => false,
     };
-    Ok(Look { agent, settings, may_have_work, load: cx.load })
+    Ok(Look { agent, org, may_have_work, load: cx.load })
 }
 
 /// Whether the routine inventory is due of an agent that may be asked for it.
@@ -90,9 +96,9 @@ fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
         |a| a.id.0.as_u128(),
     );
     Greeting {
-        send_inventory: look.agent.as_ref().is_none_or(|a| inventory_due(a, &look.settings, now)) && !puts_off_routine(look.load),
-        next_contact_hours: next_contact_hours(spread, look.settings.contact_every.0, look.load, now),
-        next_contact_in: next_contact_in(spread, look.settings.contact_every.0, look.load, now),
+        send_inventory: look.agent.as_ref().is_none_or(|a| inventory_due(a, &look.org.settings, now)) && !puts_off_routine(look.load),
+        next_contact_hours: next_contact_hours(spread, look.org.settings.contact_every.0, look.load, now),
+        next_contact_in: next_contact_in(spread, look.org.settings.contact_every.0, look.load, now),
         known: look.agent.as_ref().map(|a| a.id),
         claimed: Vec::new(),
     }
@@ -108,7 +114,7 @@ pub fn prolog(tx: &mut Tx, cx: &Cx, hello: &Hello) -> Result<Greeting, Error> {
     let look = look(tx, cx, hello)?;
     let mut answer = greeting(&look, &hello.foreign_id, cx.now);
     if let Some(agent) = &look.agent {
-        answer.claimed = work::claim(tx, cx, agent, &look.settings, &["inventory"], muster_core::limits::ORDERS_PER_CONTACT_MAX)?;
+        answer.claimed = work::claim(tx, cx, agent, &look.org, &["inventory"], muster_core::limits::ORDERS_PER_CONTACT_MAX)?;
         let held = agent.may_be_asked("inventory") && work::holds(tx, agent, "inventory")?;
         answer.send_inventory |= held || !answer.claimed.is_empty();
     }
@@ -153,11 +159,11 @@ pub fn own(rx: &mut Rx, id: AgentId) -> Result<Agent, Error> {
 /// Answers a contact of our own agent for which nothing can wait.
 pub fn own_idle(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<Option<Tidings>, Error> {
     let agent = own(rx, id)?;
-    if !rx.open_of(agent.device, 1)?.is_empty() {
+    let org = house(rx, agent.org)?;
+    if org.freeze.is_none() && waits(rx, agent.device, cx.now)? {
         return Ok(None);
     }
-    let settings = org_settings(rx, agent.org)?;
-    Ok(Some(tidings(cx, &agent, &settings, Vec::new())))
+    Ok(Some(tidings(cx, &agent, &org.settings, Vec::new())))
 }
 
 fn tidings(cx: &Cx, agent: &Agent, settings: &Settings, claimed: Vec<Claimed>) -> Tidings {
@@ -171,10 +177,10 @@ fn tidings(cx: &Cx, agent: &Agent, settings: &Settings, claimed: Vec<Claimed>) -
 /// Answers a contact of our own agent and hands out what waits, at most `max` pieces of the modules it has.
 pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: usize) -> Result<Tidings, Error> {
     let agent = own(tx, id)?;
-    let settings = org_settings(tx, agent.org)?;
+    let org = house(tx, agent.org)?;
     let actions: Vec<&str> = modules.iter().map(String::as_str).collect();
-    let claimed = work::claim(tx, cx, &agent, &settings, &actions, max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX))?;
-    Ok(tidings(cx, &agent, &settings, claimed))
+    let claimed = work::claim(tx, cx, &agent, &org, &actions, max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX))?;
+    Ok(tidings(cx, &agent, &org.settings, claimed))
 }
 
 /// Takes the reports of our own agent.
@@ -185,6 +191,6 @@ pub fn own_report(
     reports: &[work::Report],
 ) -> Result<Vec<Result<(), muster_core::tasks::Refused>>, Error> {
     let agent = own(tx, id)?;
-    let settings = org_settings(tx, agent.org)?;
-    work::report(tx, cx, &agent, &settings, reports)
+    let org = house(tx, agent.org)?;
+    work::report(tx, cx, &agent, &org.settings, reports)
 }

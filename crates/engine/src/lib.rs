@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod brake;
 pub mod contact;
 mod cx;
 mod doors;
@@ -19,6 +20,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod intake;
 pub mod overview;
+pub mod queue;
 pub mod rebuild;
 pub mod runs;
 pub mod software;

@@ -6,18 +6,20 @@ use crate::error::{Error, Kind};
 use crate::fleet::agent_online;
 use crate::tasks::{found as task_found, plan_token, resolve};
 use crate::work;
-use muster_core::access::Role;
+use muster_core::access::{Org, Role};
 use muster_core::fleet::{AGENT_HTTP_PORT, Agent};
-use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId, TaskId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
-    AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Reason, Run, RunState, RunStep, Situation, State, Task, why,
+    Around, AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Load, Reason, Run, RunState, RunStep, Scope, Situation,
+    State, Task, why,
 };
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// What a start must say when it is large.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +35,7 @@ pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunD
     let task = task_found(tx, cx, id)?;
     cx.may_here(Role::Operator, "starting tasks")?;
     let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
+    crate::brake::released(&org)?;
     let devices = resolve(tx, cx.org, &task.doc.targets)?;
     guard(&task, &devices, &org.settings, start)?;
     let run = Run {
@@ -49,6 +52,12 @@ pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunD
         targeted: i64::try_from(devices.len()).unwrap_or(i64::MAX),
         made: 0,
         cancel_requested: false,
+        paused: false,
+        nominal: None,
+        nominal_at: cx.now,
+        not_before: None,
+        not_after: None,
+        in_flight_max: None,
         created: cx.now,
         started: None,
         ended: None,
@@ -71,6 +80,9 @@ fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
         rules: task.doc.rules(step),
         open_to_strangers: step.action.is_open_to_strangers(),
         timeout: step.timeout.map(|t| t.0),
+        scope: Scope::Client,
+        stops: false,
+        longest_run: None,
     })
     .collect()
 }
@@ -167,29 +179,54 @@ pub fn assignment_list(
 ) -> Result<Page<(AssignmentRow, Option<Reason>)>, Error> {
     cx.may_here(Role::Viewer, "listing assignments")?;
     let page = rx.assignments(cx.org, filter, page)?;
-    let settings = org_settings(rx, cx.org)?;
+    let org = house(rx, cx.org)?;
     let devices: Vec<DeviceId> = page.items.iter().filter(|a| a.record.state.status.state().is_open()).map(|a| a.record.device).collect();
     let agents = rx.agents_of_all(&devices)?;
+    let loads = Loads::of(rx, &org, &devices)?;
     Ok(page.map(|row| {
         let reason = row.record.state.status.state().is_open().then(|| {
             let own: Vec<Agent> = agents.iter().filter(|a| a.device == row.record.device).cloned().collect();
-            why(&situation(&row, &own, &settings, cx.now), cx.now)
+            why(&situation(&row, &own, &org, &loads, cx.now), cx.now)
         });
         (row, reason)
     }))
 }
 
-fn org_settings(rx: &mut Rx, org: OrgId) -> Result<Settings, Error> {
-    Ok(rx.org(org)?.map(|o| o.settings).unwrap_or_default())
+pub(crate) fn house(rx: &mut Rx, org: OrgId) -> Result<Org, Error> {
+    rx.org(org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", org))
+}
+
+/// The organization acted in, with its brake.
+pub fn house_view(rx: &mut Rx, cx: &Cx) -> Result<Org, Error> {
+    cx.may_here(Role::Viewer, "looking at the brake")?;
+    house(rx, cx.org)
+}
+
+/// What is under way where it is limited.
+#[derive(Default)]
+pub(crate) struct Loads {
+    org: Load,
+    agents: BTreeMap<AgentId, i64>,
+}
+
+impl Loads {
+    /// Of an organization and the agents of some devices.
+    pub(crate) fn of(rx: &mut Rx, org: &Org, devices: &[DeviceId]) -> Result<Self, Error> {
+        let org = match work::in_flight_max(&org.settings) {
+            Some(most) => Load { in_flight: rx.org_in_flight(org.id)?, most: Some(most) },
+            None => Load::default(),
+        };
+        Ok(Self { org, agents: rx.agents_in_flight(devices)? })
+    }
 }
 
 /// The agents that could do a device's work, the likeliest first.
-pub(crate) fn candidates(agents: &[Agent], settings: &Settings, now: Timestamp) -> Vec<Candidate> {
+pub(crate) fn candidates(agents: &[Agent], action: &str, settings: &Settings, loads: &Loads, now: Timestamp) -> Vec<Candidate> {
     let mut sorted: Vec<&Agent> = agents.iter().collect();
     sorted.sort_by_key(|a| (std::cmp::Reverse(a.last_contact), a.protocol));
     let each = |a: &&Agent| Candidate {
         protocol: a.protocol,
-        verified: a.verified,
+        hands: work::hands(a, action, true, loads.agents.get(&a.id).copied().unwrap_or_default(), settings),
         last_contact: a.last_contact,
         next_contact: a.next_contact,
         online: agent_online(a, settings, now),
@@ -199,19 +236,19 @@ pub(crate) fn candidates(agents: &[Agent], settings: &Settings, now: Timestamp) 
     sorted.iter().map(each).collect()
 }
 
-/// Whether there are agents and none of them may be asked for an action.
-pub(crate) fn switched_off(agents: &[Agent], action: &str) -> bool {
-    !agents.is_empty() && !agents.iter().any(|a| a.may_be_asked(action))
-}
-
-fn situation(row: &AssignmentRow, agents: &[Agent], settings: &Settings, now: Timestamp) -> Situation {
+fn situation(row: &AssignmentRow, agents: &[Agent], org: &Org, loads: &Loads, now: Timestamp) -> Situation {
     Situation {
         assignment: row.record.state,
-        run: row.run_state,
-        open_to_strangers: row.open_to_strangers,
-        push: row.delivery == Delivery::Push && settings.wake_enabled,
-        switched_off: switched_off(agents, &row.action),
-        candidates: candidates(agents, settings, now),
+        around: Around {
+            frozen: org.freeze.as_ref().map(|f| f.at),
+            org: loads.org,
+            state: row.run_state,
+            ending: row.run_ending,
+            run: row.run_load,
+            open_to_strangers: row.open_to_strangers,
+        },
+        push: row.delivery == Delivery::Push && org.settings.wake_enabled,
+        candidates: candidates(agents, &row.action, &org.settings, loads, now),
     }
 }
 
@@ -238,9 +275,10 @@ pub struct AssignmentDetail {
 /// All that is known of one assignment.
 pub fn assignment_view(rx: &mut Rx, cx: &Cx, id: AssignmentId) -> Result<AssignmentDetail, Error> {
     let row = assignment_found(rx, cx, id)?;
-    let settings = org_settings(rx, cx.org)?;
+    let org = house(rx, cx.org)?;
     let agents = rx.agents_of(row.record.device)?;
-    let situation = situation(&row, &agents, &settings, cx.now);
+    let loads = Loads::of(rx, &org, &[row.record.device])?;
+    let situation = situation(&row, &agents, &org, &loads, cx.now);
     let mut attempts = Vec::new();
     for attempt in rx.attempts(id)? {
         let agent = rx.agent(attempt.agent)?;
@@ -260,31 +298,4 @@ pub fn assignment_cancel(tx: &mut Tx, cx: &Cx, id: AssignmentId) -> Result<Assig
     work::cancel(tx, cx, &[id])?;
     record(tx, cx, Some(cx.org), "assignment_cancel", Object { kind: "assignment", id: Some(id.0), name: &row.device_name }, None, None)?;
     assignment_view(tx, cx, id)
-}
-
-/// Assignments cancelled in one command of a bulk cancel.
-pub const CANCEL_PIECE: usize = 500;
-
-/// Checks a bulk cancel: the number it would hit must be said when it is above the size guard. Gives that number.
-pub fn queue_cancel_check(rx: &mut Rx, cx: &Cx, filter: &AssignmentFilter, confirm_count: Option<i64>) -> Result<i64, Error> {
-    cx.may_here(Role::Operator, "cancelling the queue")?;
-    let count = rx.assignments_count(cx.org, filter)?;
-    let guard = i64::from(org_settings(rx, cx.org)?.size_guard);
-    let said = confirm_count.is_some_and(|n| n == count);
-    if (count > guard && confirm_count.is_none()) || (confirm_count.is_some() && !said) {
-        let detail = format!("this cancels {count} assignments; say the number: confirm_count");
-        return Err(Error::new(Kind::Conflict, "queue/size-guard", detail).with("count", count));
-    }
-    Ok(count)
-}
-
-/// Cancels one piece of a bulk cancel; call it until it gives 0.
-pub fn queue_cancel_piece(tx: &mut Tx, cx: &Cx, filter: &AssignmentFilter, first: bool) -> Result<usize, Error> {
-    cx.may_here(Role::Operator, "cancelling the queue")?;
-    let waiting = AssignmentFilter { open: true, not_asked: true, ..filter.clone() };
-    let ids = tx.assignment_ids(cx.org, &waiting, CANCEL_PIECE)?;
-    if first && !ids.is_empty() {
-        record(tx, cx, Some(cx.org), "queue_cancel", Object { kind: "queue", id: None, name: "queue" }, None, None)?;
-    }
-    work::cancel(tx, cx, &ids)
 }

@@ -11,8 +11,8 @@ use muster_core::ids::{DeviceId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
 use muster_core::tasks::doc::Targets;
-use muster_core::tasks::state::Status;
-use muster_core::tasks::{Assignment, BadTask, Delivery, Reason, Run, RunState, Situation, Task, TaskDoc, why};
+use muster_core::tasks::state::{Limits, Status};
+use muster_core::tasks::{Around, Assignment, BadTask, Delivery, Load, Reason, Run, RunState, Situation, Task, TaskDoc, why};
 use muster_store::{DeviceGroup, Rx, Tx};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -187,6 +187,7 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
     let groups = rx.device_groups(cx.org, &devices, crate::fleet::online_since(&org.settings, cx.now))?;
     let named = &devices[..devices.len().min(PREVIEW_NAMED)];
     let mut targets = Vec::with_capacity(named.len());
+    let loads = crate::runs::Loads::of(rx, &org, named)?;
     for device in rx.devices_by_id(cx.org, named)? {
         let agents = rx.agents_of(device.id)?;
         let step = task.doc.steps.first();
@@ -197,13 +198,19 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
                 last_actor: None,
                 last_attempt: None,
                 cancel_requested: false,
+                limits: Limits::default(),
                 rules: step.map(|s| task.doc.rules(s)).unwrap_or(NO_RULES),
             },
-            run: RunState::Waiting,
-            open_to_strangers: step.is_some_and(|s| s.action.is_open_to_strangers()),
+            around: Around {
+                frozen: org.freeze.as_ref().map(|f| f.at),
+                org: Load::default(),
+                state: RunState::Waiting,
+                ending: false,
+                run: Load::default(),
+                open_to_strangers: step.is_some_and(|s| s.action.is_open_to_strangers()),
+            },
             push: task.doc.delivery == Delivery::Push && org.settings.wake_enabled,
-            switched_off: step.is_some_and(|s| crate::runs::switched_off(&agents, s.action.kind())),
-            candidates: crate::runs::candidates(&agents, &org.settings, cx.now),
+            candidates: crate::runs::candidates(&agents, step.map_or("", |s| s.action.kind()), &org.settings, &loads, cx.now),
         };
         targets.push((device, why(&situation, cx.now)));
     }

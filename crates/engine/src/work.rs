@@ -2,20 +2,26 @@
 
 use crate::cx::Cx;
 use crate::error::Error;
+use muster_core::access::Org;
 use muster_core::fleet::Agent;
 use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::settings::Settings;
 use muster_core::tasks::state::Actor;
-use muster_core::tasks::{AssignmentRecord, Change, Input, Outcome, Refused, Run, RunState, RunStep, State, decide};
+use muster_core::tasks::{
+    AssignmentRecord, Change, Hands, Input, Load, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate, held_from,
+};
 use muster_core::time::Timestamp;
 use muster_store::Tx;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
-/// Open assignments of one device looked at in one contact.
+/// Open assignments of one device looked at at a time.
 const LOOKED_AT: i64 = 64;
+/// How often that is done in one contact.
+const LOOKS_MAX: usize = 32;
 
 /// A piece of work handed to an agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +40,8 @@ pub struct Claimed {
     pub lease: Timestamp,
     /// Longest time for it, seconds.
     pub timeout_seconds: u64,
+    /// It must not begin at or after this instant.
+    pub not_after: Option<Timestamp>,
 }
 
 /// What an agent says of an attempt.
@@ -68,6 +76,8 @@ pub enum Said {
 #[derive(Default)]
 pub(crate) struct Around {
     runs: BTreeMap<RunId, (Option<Run>, Vec<RunStep>)>,
+    in_flight: BTreeMap<RunId, i64>,
+    org_in_flight: Option<i64>,
 }
 
 impl Around {
@@ -77,6 +87,46 @@ impl Around {
             Entry::Vacant(place) => Ok(place.insert((tx.run(org, run)?, tx.run_steps(run)?))),
         }
     }
+
+    /// What a run with a limit has under way. Its row is locked, so that two claims do not both take the last place.
+    fn run_load(&mut self, tx: &mut Tx, run: &Run) -> Result<Load, Error> {
+        let Some(most) = run.in_flight_max else { return Ok(Load::default()) };
+        let in_flight = match self.in_flight.entry(run.id) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => {
+                tx.run_for_update(run.org, run.id)?;
+                *place.insert(tx.run_in_flight(run.id)?)
+            }
+        };
+        Ok(Load { in_flight, most: Some(most) })
+    }
+
+    /// What an organization with a limit has under way.
+    fn org_load(&mut self, tx: &mut Tx, org: &Org) -> Result<Load, Error> {
+        let Some(most) = in_flight_max(&org.settings) else { return Ok(Load::default()) };
+        let in_flight = match self.org_in_flight {
+            Some(known) => known,
+            None => {
+                tx.org_lock(org.id)?;
+                tx.org_in_flight(org.id)?
+            }
+        };
+        self.org_in_flight = Some(in_flight);
+        Ok(Load { in_flight, most: Some(most) })
+    }
+
+    /// One more is under way.
+    fn handed(&mut self, run: RunId) {
+        if let Some(n) = self.in_flight.get_mut(&run) {
+            *n += 1;
+        }
+        self.org_in_flight = self.org_in_flight.map(|n| n + 1);
+    }
+}
+
+/// How many assignments of an organization may be under way, when that is limited.
+pub(crate) fn in_flight_max(settings: &Settings) -> Option<i64> {
+    (settings.in_flight > 0).then_some(i64::from(settings.in_flight))
 }
 
 pub(crate) fn change(record: AssignmentRecord, input: Input, now: Timestamp) -> Result<Change, Refused> {
@@ -101,54 +151,106 @@ fn after(change: &Change) -> AssignmentRecord {
 
 /// How long an attempt of a step may stay silent.
 fn lease_of(step: &RunStep, settings: &Settings) -> std::time::Duration {
-    step.timeout.unwrap_or(settings.inventory_lease.0)
+    let silent = step.timeout.unwrap_or(settings.inventory_lease.0);
+    step.longest_run.map_or(silent, |longest| longest.min(silent))
+}
+
+/// What an agent can and may of an action; `able` is whether its kind can do it.
+pub(crate) fn hands(agent: &Agent, action: &str, able: bool, in_flight: i64, settings: &Settings) -> Hands {
+    Hands {
+        able,
+        verified: agent.verified,
+        switched_on: agent.may_be_asked(action),
+        load: Load { in_flight, most: Some(i64::from(settings.in_flight_per_agent)) },
+        lead: agent.protocol.lead(),
+    }
 }
 
 /// Hands an agent the work that waits for its device: at most `max` pieces whose action is one of `actions`.
-pub fn claim(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, actions: &[&str], max: usize) -> Result<Vec<Claimed>, Error> {
-    let ids = tx.open_of(agent.device, LOOKED_AT)?;
-    if ids.is_empty() || max == 0 {
+pub fn claim(tx: &mut Tx, cx: &Cx, agent: &Agent, org: &Org, actions: &[&str], max: usize) -> Result<Vec<Claimed>, Error> {
+    if max == 0 || org.freeze.is_some() {
         return Ok(Vec::new());
     }
-    let mut around = Around::default();
-    let mut changes = Vec::new();
-    let mut claimed = Vec::new();
-    let mut records = tx.assignments_for_update(&ids)?;
-    records.sort_by_key(|r| (r.priority, r.id));
-    for record in records {
-        let (Some(run), steps) = around.load(tx, record.org, record.run)? else { continue };
-        let Some(step) = steps.iter().find(|s| s.step == record.step) else { continue };
-        if !claimable(run, step, agent, actions) || claimed.len() >= max {
-            continue;
+    let (mut changes, mut claimed, mut around, mut after) = (Vec::new(), Vec::new(), Around::default(), None);
+    let mut in_flight = None;
+    for _ in 0..LOOKS_MAX {
+        let page = tx.open_of(agent.device, cx.now, after, LOOKED_AT)?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.priority, last.id));
+        let ids: Vec<AssignmentId> = page.iter().map(|o| o.id).collect();
+        let mut records = tx.assignments_for_update(&ids)?;
+        records.sort_by_key(|r| (r.priority, r.id));
+        for record in records {
+            let under_way = match in_flight {
+                Some(n) => n,
+                None => tx.agents_in_flight(&[agent.device])?.get(&agent.id).copied().unwrap_or_default(),
+            };
+            let claim = offer(tx, cx, &mut around, record, agent, org, actions, under_way)?;
+            in_flight = Some(under_way + i64::from(claim.is_some()));
+            if let Some((change, order)) = claim {
+                around.handed(order.run);
+                changes.push(change);
+                claimed.push(order);
+            }
+            if claimed.len() >= max {
+                save(tx, cx, &changes)?;
+                return Ok(claimed);
+            }
         }
-        let lease = cx.now.plus(lease_of(step, settings));
-        let actor = Actor { agent: agent.id, incarnation: agent.incarnation };
-        let Ok(mut change) = change(record, Input::Claim { actor, lease }, cx.now) else { continue };
-        change.data = json!({"agent": agent.id, "protocol": agent.protocol});
-        claimed.push(Claimed {
-            assignment: change.before.id,
-            run: change.before.run,
-            attempt: change.after.attempt,
-            step: step.step,
-            action: step.action.clone(),
-            lease,
-            timeout_seconds: lease_of(step, settings).as_secs(),
-        });
-        changes.push(change);
     }
     save(tx, cx, &changes)?;
     Ok(claimed)
 }
 
-fn claimable(run: &Run, step: &RunStep, agent: &Agent, actions: &[&str]) -> bool {
-    let held = matches!(run.state, RunState::Paused | RunState::Halted) || run.cancel_requested;
-    let asked = actions.contains(&step.action.as_str()) && agent.may_be_asked(&step.action);
-    !held && asked && (step.open_to_strangers || agent.verified) && agent.org == run.org
+/// Hands one assignment to an agent, unless something keeps it (`muster_core::tasks::gate`).
+#[expect(clippy::too_many_arguments, reason = "what a gate asks for, named at its places")]
+fn offer(
+    tx: &mut Tx,
+    cx: &Cx,
+    around: &mut Around,
+    record: AssignmentRecord,
+    agent: &Agent,
+    org: &Org,
+    actions: &[&str],
+    under_way: i64,
+) -> Result<Option<(Change, Claimed)>, Error> {
+    let (Some(run), steps) = around.load(tx, record.org, record.run)?.clone() else { return Ok(None) };
+    let Some(step) = steps.into_iter().find(|s| s.step == record.step && s.scope == Scope::Client) else { return Ok(None) };
+    if agent.org != run.org || record.state.status.state() != State::Prepared {
+        return Ok(None);
+    }
+    let facts = gate::Around {
+        frozen: org.freeze.as_ref().map(|f| f.at),
+        org: around.org_load(tx, org)?,
+        state: if run.paused { RunState::Paused } else { run.state },
+        ending: run.cancel_requested,
+        run: around.run_load(tx, &run)?,
+        open_to_strangers: step.open_to_strangers,
+    };
+    let hands = hands(agent, &step.action, actions.contains(&step.action.as_str()), under_way, &org.settings);
+    if held_from(&record.state, &facts, &hands, cx.now).is_some() {
+        return Ok(None);
+    }
+    let lease = cx.now.plus(lease_of(&step, &org.settings));
+    let actor = Actor { agent: agent.id, incarnation: agent.incarnation };
+    let Ok(mut change) = change(record, Input::Claim { actor, lease, lead: hands.lead }, cx.now) else { return Ok(None) };
+    change.data = json!({"agent": agent.id, "protocol": agent.protocol});
+    let order = Claimed {
+        assignment: change.before.id,
+        run: change.before.run,
+        attempt: change.after.attempt,
+        step: step.step,
+        timeout_seconds: lease_of(&step, &org.settings).as_secs(),
+        action: step.action,
+        lease,
+        not_after: change.before.state.limits.not_after,
+    };
+    Ok(Some((change, order)))
 }
 
 /// Whether an attempt is in this agent's hands: it came again before it reported, which renews the offer and is no error.
 pub fn holds(tx: &mut Tx, agent: &Agent, action: &str) -> Result<bool, Error> {
-    let ids = tx.open_of(agent.device, LOOKED_AT)?;
+    let ids = tx.open_ids(agent.device, LOOKED_AT)?;
     let mut around = Around::default();
     for record in tx.assignments_for_update(&ids)? {
         let mine = record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id);
@@ -222,22 +324,23 @@ fn cut(text: &str, bytes_max: usize) -> String {
 /// An inventory of a device arrived from one of its agents: it ends the device's open inventory attempts that this agent has,
 /// and those that nobody has yet.
 pub fn inventory_arrived(tx: &mut Tx, cx: &Cx, agent: &Agent) -> Result<(), Error> {
-    let ids = tx.open_of(agent.device, LOOKED_AT)?;
+    let ids = tx.open_ids(agent.device, LOOKED_AT)?;
     if ids.is_empty() {
         return Ok(());
     }
+    let frozen = tx.org(agent.org)?.is_some_and(|org| org.freeze.is_some());
     let actor = Actor { agent: agent.id, incarnation: agent.incarnation };
     let mut around = Around::default();
     let mut changes = Vec::new();
     for record in tx.assignments_for_update(&ids)? {
         let (run, steps) = around.load(tx, record.org, record.run)?;
-        let held = run.as_ref().is_none_or(|r| matches!(r.state, RunState::Paused | RunState::Halted) || r.cancel_requested);
+        let held = frozen || run.as_ref().is_none_or(|r| r.paused || r.state == RunState::Halted || r.cancel_requested);
         let inventory = steps.iter().any(|s| s.step == record.step && s.action == "inventory");
         if !inventory || (held && record.state.status.state() == State::Prepared) {
             continue;
         }
         let mut record = record;
-        if let Ok(mut taken) = change(record.clone(), Input::Claim { actor, lease: cx.now }, cx.now) {
+        if let Ok(mut taken) = change(record.clone(), Input::Claim { actor, lease: cx.now, lead: Duration::ZERO }, cx.now) {
             taken.data = json!({"agent": agent.id, "protocol": agent.protocol, "unasked": true});
             record = after(&taken);
             changes.push(taken);
@@ -250,11 +353,11 @@ pub fn inventory_arrived(tx: &mut Tx, cx: &Cx, agent: &Agent) -> Result<(), Erro
     save(tx, cx, &changes)
 }
 
-/// Ends leases that have lapsed; gives how many.
-pub fn lapse(tx: &mut Tx, cx: &Cx, limit: i64) -> Result<usize, Error> {
-    let ids = tx.lapsed(cx.now, limit)?;
+/// Does what time alone does: ends leases that have lapsed, and what waits when its window closes; gives how many.
+pub fn time_passed(tx: &mut Tx, cx: &Cx, limit: i64) -> Result<usize, Error> {
+    let ids = tx.timed_out(cx.now, limit)?;
     let records = tx.assignments_for_update(&ids)?;
-    let changes: Vec<Change> = records.into_iter().filter_map(|r| change(r, Input::Lapse, cx.now).ok()).collect();
+    let changes: Vec<Change> = records.into_iter().filter_map(|r| change(r, Input::Time, cx.now).ok()).collect();
     save(tx, cx, &changes)?;
     Ok(changes.len())
 }
@@ -262,6 +365,14 @@ pub fn lapse(tx: &mut Tx, cx: &Cx, limit: i64) -> Result<usize, Error> {
 /// Cancels assignments; gives how many were ended or asked to end.
 pub(crate) fn cancel(tx: &mut Tx, cx: &Cx, ids: &[AssignmentId]) -> Result<usize, Error> {
     cancel_saying(tx, cx, ids, &json!({"by": cx.name}))
+}
+
+/// Puts off assignments that wait; gives how many.
+pub(crate) fn delay(tx: &mut Tx, cx: &Cx, ids: &[AssignmentId], until: Timestamp) -> Result<usize, Error> {
+    let records = tx.assignments_for_update(ids)?;
+    let changes: Vec<Change> = records.into_iter().filter_map(|r| change(r, Input::Delay { until }, cx.now).ok()).collect();
+    save(tx, cx, &changes)?;
+    Ok(changes.len())
 }
 
 fn cancel_saying(tx: &mut Tx, cx: &Cx, ids: &[AssignmentId], by: &Value) -> Result<usize, Error> {
@@ -284,7 +395,7 @@ pub(crate) fn cancel_of_merged(tx: &mut Tx, cx: &Cx, device: DeviceId, into: Dev
 
 fn cancel_all_of_device(tx: &mut Tx, cx: &Cx, device: DeviceId, by: &Value) -> Result<(), Error> {
     loop {
-        let ids = tx.open_of(device, LOOKED_AT)?;
+        let ids = tx.open_ids(device, LOOKED_AT)?;
         if ids.is_empty() || cancel_saying(tx, cx, &ids, by)? == 0 {
             return Ok(());
         }
@@ -308,14 +419,15 @@ pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), 
     let follows = matches!(before.state, RunState::Waiting | RunState::Running)
         || (before.state == RunState::Preparing && before.made >= before.targeted)
         || (before.counts.open() == 0 && before.made >= before.targeted && before.state != RunState::Finished)
+        || (before.state == RunState::Paused && !before.paused)
         || is_amended(&before);
     if !follows {
         return Ok(());
     }
     let Some(mut run) = tx.run_for_update(org, id)? else { return Ok(()) };
     let old = (run.state, run.started);
-    run.state = run.counts.run_state();
-    run.started = run.started.or((run.state != RunState::Waiting).then_some(cx.now));
+    run.state = run.standing();
+    run.started = run.started.or(run.has_begun().then_some(cx.now));
     if run.state == RunState::Finished && old.0 != RunState::Finished {
         run.verdict = run.counts.verdict();
         run.ended = Some(cx.now);

@@ -46,7 +46,8 @@ pub fn prepare(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
 fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let Some(mut run) = tx.run_for_update(run.org, run.id)? else { return Ok(0) };
     let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(PIECE).collect();
-    let new: Vec<NewAssignment> = devices.iter().map(|d| NewAssignment { id: cx.id(), device: *d }).collect();
+    let new: Vec<NewAssignment> =
+        devices.iter().map(|d| NewAssignment { id: cx.id(), device: *d, from: cx.now, not_after: None }).collect();
     tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
     let there = tx.devices_there(run.org, &devices)?;
     let gone: Vec<AssignmentId> = new.iter().filter(|n| there.binary_search(&n.device).is_err()).map(|n| n.id).collect();
@@ -57,7 +58,7 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let complete = run.made >= run.targeted || devices.is_empty();
     if complete {
         run.made = run.targeted;
-        run.state = RunState::Waiting;
+        run.state = if run.paused { RunState::Paused } else { RunState::Waiting };
         tx.event_insert(run.org, run.id, None, None, cx.now, "made", &json!({"assignments": run.targeted}))?;
     }
     tx.run_update(&run)?;
@@ -95,7 +96,7 @@ fn cancel_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
 
 /// Ends leases that have lapsed.
 pub fn lapse(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
-    let count = work::lapse(tx, cx, LAPSES)?;
+    let count = work::time_passed(tx, cx, LAPSES)?;
     Ok(Done { count, more: count == usize::try_from(LAPSES).unwrap_or(0) })
 }
 

@@ -10,9 +10,10 @@ use muster_core::tasks::{RunState, State, Verdict};
 use muster_core::time::{Clock, HandClock, Timestamp};
 use muster_engine::contact::{self, Hello};
 use muster_engine::intake::Arrival;
+use muster_engine::queue::QueueAct;
 use muster_engine::runs::{RunDetail, Start};
 use muster_engine::{
-    AssignmentFilter, Cx, DeviceFilter, Engine, Error, Kind, SeededRandom, Store, access, fleet, intake, runs, tasks, workers,
+    AssignmentFilter, Cx, DeviceFilter, Engine, Error, Kind, SeededRandom, Store, access, brake, fleet, intake, queue, runs, tasks, workers,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -46,6 +47,10 @@ on_all! {
     cancelling_a_run_ends_what_waits_and_the_totals_sum
     empty_selects_nothing_and_many_need_their_number
     what_waits_says_why
+    the_brake_holds_back_every_start_until_it_is_released
+    a_paused_run_hands_out_nothing_and_goes_on_when_resumed
+    nobody_gets_more_than_may_be_under_way
+    what_was_put_off_waits_and_what_was_put_first_goes_first
 }
 
 impl World {
@@ -130,6 +135,93 @@ impl World {
     fn run(&self, id: RunId) -> RunDetail {
         self.engine.read_now(&self.cx, move |rx, cx| runs::run_view(rx, cx, id)).expect("the run")
     }
+}
+
+/// Machines that reported and are known.
+fn known(world: &World, hosts: &[&str]) {
+    hosts.iter().for_each(|host| drop(world.send(world.arrival(host, inventory(host, "5.1")))));
+}
+
+/// A run on all machines, made.
+fn run_on_all(world: &World, task: &str) -> RunId {
+    let id = world.start(inventory_task(task)).expect("started").run.id;
+    world.prepare();
+    id
+}
+
+fn the_brake_holds_back_every_start_until_it_is_released(world: World) {
+    known(&world, &["pc-1"]);
+    let id = run_on_all(&world, "collect");
+    world.engine.write_now("brake", &world.cx, |tx, cx| brake::freeze(tx, cx, "wrong task")).expect("pulled");
+    assert_eq!(world.prolog("pc-1").claimed, []);
+    assert_eq!(world.start(inventory_task("other")).expect_err("refused").key, "org/frozen");
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.2")));
+    assert_eq!(world.run(id).run.counts.of(State::Prepared), 1, "an inventory that comes unasked ends nothing while the brake is on");
+    world.engine.write_now("brake", &world.cx, brake::release).expect("released");
+    assert_eq!(world.prolog("pc-1").claimed.len(), 1);
+}
+
+fn a_paused_run_hands_out_nothing_and_goes_on_when_resumed(world: World) {
+    known(&world, &["pc-1", "pc-2"]);
+    let id = run_on_all(&world, "collect");
+    assert_eq!(world.prolog("pc-1").claimed.len(), 1);
+    let hold = |act: fn(&mut muster_engine::Tx, &Cx, RunId) -> Result<RunDetail, Error>| {
+        world.engine.write_now("hold", &world.cx, move |tx, cx| act(tx, cx, id)).expect("held")
+    };
+    assert_eq!(hold(brake::run_pause).run.state, RunState::Paused);
+    assert_eq!(world.prolog("pc-2").claimed, []);
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.2")));
+    let run = world.run(id).run;
+    assert_eq!((run.counts.of(State::Ok), run.state), (1, RunState::Paused), "what is under way ends");
+    assert_eq!(hold(brake::run_resume).run.state, RunState::Running);
+    assert_eq!(world.prolog("pc-2").claimed.len(), 1);
+    world.send(world.arrival("pc-2", inventory("pc-2", "5.2")));
+    assert_eq!(world.run(id).run.state, RunState::Finished);
+    let again = world.engine.write_now("hold", &world.cx, move |tx, cx| brake::run_pause(tx, cx, id));
+    assert_eq!(again.expect_err("refused").key, "run/finished");
+}
+
+fn nobody_gets_more_than_may_be_under_way(world: World) {
+    let set = |patch: serde_json::Value| {
+        let patch = patch.as_object().cloned().expect("an object");
+        world.engine.write_now("settings", &world.cx, move |tx, cx| access::settings_update(tx, cx, &patch, None)).expect("set");
+    };
+    known(&world, &["pc-1", "pc-2"]);
+    for task in ["one", "two", "three"] {
+        run_on_all(&world, task);
+    }
+    set(json!({"in_flight_per_agent": 2}));
+    assert_eq!(world.prolog("pc-1").claimed.len(), 2);
+    assert_eq!(world.prolog("pc-1").claimed.len(), 0);
+    set(json!({"in_flight": 3}));
+    assert_eq!(world.prolog("pc-2").claimed.len(), 1);
+    let why = |world: &World| {
+        let filter = AssignmentFilter { open: true, states: vec![State::Prepared], ..AssignmentFilter::default() };
+        let read = move |rx: &mut muster_engine::Rx, cx: &Cx| runs::assignment_list(rx, cx, &filter, &PageRequest::default());
+        let page = world.engine.read_now(&world.cx, read).expect("a page");
+        page.items.into_iter().map(|(_, reason)| reason.expect("open").reason.key).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(Vec::from_iter(why(&world)), ["agent_busy", "org_full"]);
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.2")));
+    assert_eq!(world.prolog("pc-2").claimed.len(), 1, "two ended and one is under way: of the agent's two one is left");
+}
+
+fn what_was_put_off_waits_and_what_was_put_first_goes_first(world: World) {
+    known(&world, &["pc-1"]);
+    let [first, second] = ["first", "second"].map(|task| run_on_all(&world, task));
+    let act = |run: RunId, act: QueueAct| {
+        let filter = AssignmentFilter { run: Some(run), ..AssignmentFilter::default() };
+        world.engine.write_now("queue", &world.cx, move |tx, cx| queue::piece(tx, cx, &filter, act, true)).expect("done")
+    };
+    let later = NOW.plus(Duration::from_secs(3_600));
+    assert_eq!(act(first, QueueAct::Delay(later)), 1);
+    assert_eq!(act(first, QueueAct::Delay(NOW)), 0, "never sooner");
+    let claimed = |world: &World| world.prolog("pc-1").claimed.into_iter().map(|c| c.run).collect::<Vec<_>>();
+    assert_eq!(claimed(&world), [second]);
+    world.clock.advance(Duration::from_secs(3_600));
+    let third = run_on_all(&world, "third");
+    assert_eq!(act(third, QueueAct::Prioritise(0)), 1);
+    assert_eq!(claimed(&world), [third, first]);
 }
 
 fn inventory(host: &str, bash: &str) -> Inventory {

@@ -21,8 +21,17 @@ pub struct Breach {
 
 /// Reasons for which an open assignment may wait.
 const WAITING: &[&str] = &[
+    "frozen",
     "run_paused",
+    "ending",
     "retry",
+    "not_yet",
+    "too_late",
+    "unable",
+    "switched_off",
+    "agent_busy",
+    "run_full",
+    "org_full",
     "no_agent",
     "not_verified",
     "waking",
@@ -36,7 +45,7 @@ const WAITING: &[&str] = &[
     "waiting_for_contact",
 ];
 /// Reasons of one that is with an agent.
-const LEASED: &[&str] = &["leased", "cannot_be_stopped"];
+const LEASED: &[&str] = &["leased", "cannot_be_stopped", "stopping"];
 
 /// What the checkers remember from look to look.
 #[derive(Debug, Default)]
@@ -173,7 +182,7 @@ impl Checkers {
         self.require(2, told.before == told.after, || format!("an old report changed something: attempt {what}"));
     }
 
-    /// Rules 2, 4, 9, 13: what reaches an agent.
+    /// Rules 2, 4, 9, 12, 13: what reaches an agent.
     fn hand_outs(&mut self, seen: &Observed, model: &Model) {
         for it in &seen.handed {
             let (id, no) = (it.assignment, it.attempt);
@@ -182,6 +191,7 @@ impl Checkers {
             self.require(2, no == it.before + 1, || format!("attempt {no} of {id} came after attempt {}", it.before));
             let ended = model.cancelled.contains(&id) || model.cancelled_runs.contains(&it.run);
             self.require(9, !ended, || format!("{id} was handed out after it was cancelled"));
+            self.require(9, !it.paused, || format!("{id} was handed out while its run was paused"));
             self.require(13, it.verified || it.action == "inventory", || format!("{} went to an unverified agent", it.action));
             let run_org = model.runs.get(&it.run).map(|(org, _)| *org);
             let agent_org = model.agents.get(&it.agent).copied();
@@ -191,6 +201,11 @@ impl Checkers {
         for it in &seen.offers {
             let expected = it.claimable.min(it.max);
             self.require(4, it.handed == expected, || format!("agent {} got {} of {expected} claimable", it.agent, it.handed));
+            self.require(9, !it.frozen || it.handed == 0, || format!("agent {} got {} while the brake was on", it.agent, it.handed));
+            for (whose, (before, most)) in [("an agent", it.agent_load), ("an organization", it.org_load)] {
+                let fits = most == 0 || it.handed == 0 || before + it.handed <= most;
+                self.require(12, fits, || format!("{whose} had {before} under way, got {} and may have {most}", it.handed));
+            }
         }
     }
 
@@ -295,6 +310,7 @@ impl Checkers {
                 Said::Running => a.begun.is_some(),
                 Said::Ended(Outcome::Ok) => a.state == AttemptState::Ok,
                 Said::Ended(Outcome::Error) => a.state == AttemptState::Error,
+                Said::Ended(Outcome::Declined) => a.state == AttemptState::Declined,
             });
             self.require(10, kept, || format!("the report {said:?} on attempt {no} of {id} was taken and is not there"));
         }
@@ -352,10 +368,10 @@ impl Checkers {
 
 /// Whether a state may follow another in the record.
 fn follows(from: State, to: State) -> bool {
-    use State::{Cancelled, Error, Ok, Prepared, Running, Started, Unknown};
+    use State::{Cancelled, Error, Expired, Ok, Prepared, Running, Started, Unknown};
     match from {
-        Prepared => matches!(to, Started | Cancelled | Ok | Error),
-        Started => matches!(to, Running | Ok | Error | Unknown | Prepared),
+        Prepared => matches!(to, Started | Cancelled | Ok | Error | Unknown | Expired),
+        Started => matches!(to, Running | Ok | Error | Unknown | Prepared | Expired | Cancelled),
         Running => matches!(to, Ok | Error | Unknown | Prepared),
         Unknown => matches!(to, Ok | Error),
         _ => false,

@@ -1,6 +1,7 @@
 //! What can happen next: the moves of agents, people, workers and time, each switched and weighted by the seed.
 
 use crate::world::World;
+use muster_engine::queue::QueueAct;
 use std::time::Duration;
 
 /// One thing that may happen.
@@ -22,6 +23,10 @@ pub(crate) enum Move {
     CancelRun,
     CancelAssignment,
     CancelQueue,
+    DelayQueue,
+    PrioritiseQueue,
+    Pause,
+    Freeze,
     ChangeDevice,
     DeleteDevice,
     MergeDevices,
@@ -40,7 +45,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 31] = [
+    pub(crate) const ALL: [Move; 35] = [
         Move::Contact,
         Move::Inventory,
         Move::Repeat,
@@ -57,6 +62,10 @@ impl Move {
         Move::CancelRun,
         Move::CancelAssignment,
         Move::CancelQueue,
+        Move::DelayQueue,
+        Move::PrioritiseQueue,
+        Move::Pause,
+        Move::Freeze,
         Move::ChangeDevice,
         Move::DeleteDevice,
         Move::MergeDevices,
@@ -106,7 +115,17 @@ impl World {
             Move::Start => self.run_new(),
             Move::CancelRun => self.run_end(),
             Move::CancelAssignment => self.assignment_end(),
-            Move::CancelQueue => self.queue_end(),
+            Move::CancelQueue => self.queue_act(QueueAct::Cancel),
+            Move::DelayQueue => {
+                let until = self.now().plus(Duration::from_secs(self.dice.within(1, 2 * 86_400) as u64));
+                self.queue_act(QueueAct::Delay(until));
+            }
+            Move::PrioritiseQueue => {
+                let priority = u8::try_from(self.dice.below(10)).unwrap_or(5);
+                self.queue_act(QueueAct::Prioritise(priority));
+            }
+            Move::Pause => self.run_hold(),
+            Move::Freeze => self.brake(),
             Move::ChangeDevice => self.device_change(),
             Move::DeleteDevice => self.device_remove_any(),
             Move::MergeDevices => self.devices_merge(),

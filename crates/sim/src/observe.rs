@@ -29,6 +29,8 @@ pub struct Handed {
     pub attempt: u32,
     /// The action's type.
     pub action: String,
+    /// Whether its run was paused just before.
+    pub paused: bool,
     /// The highest attempt just before.
     pub before: u32,
 }
@@ -44,6 +46,12 @@ pub struct Offer {
     pub max: usize,
     /// How many were handed out.
     pub handed: usize,
+    /// Whether the organization's brake was on.
+    pub frozen: bool,
+    /// What the agent had under way just before, and may have.
+    pub agent_load: (usize, usize),
+    /// The same of its organization; 0 is no limit.
+    pub org_load: (usize, usize),
 }
 
 /// A report and what it came to.

@@ -6,9 +6,10 @@ use muster_core::ids::{DeviceId, OrgId, RunId};
 use muster_core::page::PageRequest;
 use muster_core::tasks::{RunState, State};
 use muster_engine::fleet::{DevicePatch, device_delete, device_list, device_update, device_view};
-use muster_engine::runs::{Start, assignment_cancel, assignment_view, queue_cancel_piece, run_cancel, run_events, run_start, run_view};
+use muster_engine::queue::{self, QueueAct};
+use muster_engine::runs::{Start, assignment_cancel, assignment_view, house_view, run_cancel, run_events, run_start, run_view};
 use muster_engine::tasks::{task_create, task_delete, task_preview, task_update};
-use muster_engine::{AssignmentFilter, DeviceFilter};
+use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Tx, brake};
 use serde_json::{Value, json};
 
 /// Runs that may be open at once in one organization, so that a world stays small.
@@ -132,13 +133,50 @@ impl World {
         }
     }
 
-    pub(crate) fn queue_end(&mut self) {
+    /// Acts on the queue of one run.
+    pub(crate) fn queue_act(&mut self, act: QueueAct) {
         let org = self.org();
         let open = self.open_runs(org);
         let Some(run) = self.dice.pick(&open) else { return };
         let filter = AssignmentFilter { run: Some(run), ..AssignmentFilter::default() };
-        let answer = self.write("queue.cancel", &self.person(org), move |tx, cx| queue_cancel_piece(tx, cx, &filter, true));
-        self.note(format_args!("a person empties the queue of run {run}: {:?}", answer.result.map_err(|e| e.key)));
+        let answer = self.write("queue.act", &self.person(org), move |tx, cx| queue::piece(tx, cx, &filter, act, true));
+        self.note(format_args!("a person acts on the queue of run {run}, {act:?}: {:?}", answer.result.map_err(|e| e.key)));
+    }
+
+    /// Resumes a run that is paused; pauses another one now and then.
+    pub(crate) fn run_hold(&mut self) {
+        let org = self.org();
+        let open = self.open_runs(org);
+        let Some(id) = self.dice.pick(&open) else { return };
+        let paused = !self.read(org, move |rx, cx| run_view(rx, cx, id)).is_ok_and(|r| r.run.paused);
+        if paused && !self.dice.chance(300) {
+            return;
+        }
+        let act = if paused { brake::run_pause } else { brake::run_resume };
+        let answer = self.write("run.hold", &self.person(org), move |tx, cx| act(tx, cx, id));
+        self.note(format_args!("a person holds run {id} ({paused}): {:?}", answer.result.as_ref().map(|_| ()).map_err(|e| e.key)));
+    }
+
+    /// Releases the brake of an organization where it is on; pulls it now and then.
+    pub(crate) fn brake(&mut self) {
+        let org = self.org();
+        let on = !self.read(org, house_view).is_ok_and(|o| o.freeze.is_some());
+        if on && !self.dice.chance(200) {
+            return;
+        }
+        let act = move |tx: &mut Tx, cx: &Cx| if on { brake::freeze(tx, cx, "it burns") } else { brake::release(tx, cx) };
+        let answer = self.write("brake", &self.person(org), act);
+        self.note(format_args!("a person moves the brake of {org} ({on}): {:?}", answer.result.as_ref().map(|_| ()).map_err(|e| e.key)));
+    }
+
+    /// Brakes are released and runs go on.
+    pub(crate) fn people_let_go(&mut self) {
+        for org in self.orgs() {
+            drop(self.write("brake", &self.person(org), brake::release));
+            for id in self.open_runs(org) {
+                drop(self.write("run.hold", &self.person(org), move |tx, cx| brake::run_resume(tx, cx, id)));
+            }
+        }
     }
 
     pub(crate) fn device_change(&mut self) {
@@ -180,7 +218,9 @@ impl World {
 
     pub(crate) fn settings_change(&mut self) {
         let org = self.org();
-        let patch = match self.dice.below(3) {
+        let patch = match self.dice.below(5) {
+            3 => json!({"in_flight_per_agent": self.dice.pick(&[1, 2, 4, 4])}),
+            4 => json!({"in_flight": self.dice.pick(&[0, 0, 1, 3])}),
             0 => json!({"inventory_lease": self.dice.pick(&["60s", "10m", "2h"])}),
             1 => json!({"wake_enabled": self.dice.chance(500)}),
             _ => json!({"verify_new_agents": self.dice.chance(500)}),

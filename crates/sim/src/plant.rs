@@ -26,6 +26,12 @@ pub enum Plant {
     TotalOff,
     /// Rule 9: something is handed out after the end of its run was asked for.
     HandedAfterCancel,
+    /// Rule 9: something is handed out while the brake is on.
+    HandedWhileFrozen,
+    /// Rule 9: something of a paused run is handed out.
+    HandedWhilePaused,
+    /// Rule 12: an agent gets more than it may have under way.
+    HandedBeyondLimit,
     /// Rule 10: an acknowledged inventory is gone.
     InventoryLost,
     /// Rule 10: an acknowledged run is gone.
@@ -46,7 +52,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 17] = [
+    pub const ALL: [Plant; 20] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -56,6 +62,9 @@ impl Plant {
         Plant::KeptBack,
         Plant::TotalOff,
         Plant::HandedAfterCancel,
+        Plant::HandedWhileFrozen,
+        Plant::HandedWhilePaused,
+        Plant::HandedBeyondLimit,
         Plant::InventoryLost,
         Plant::RunLost,
         Plant::CrossesBorder,
@@ -74,7 +83,8 @@ impl Plant {
             Plant::TooManyAttempts => 3,
             Plant::ReasonWithoutEnd | Plant::KeptBack => 4,
             Plant::TotalOff => 8,
-            Plant::HandedAfterCancel => 9,
+            Plant::HandedAfterCancel | Plant::HandedWhileFrozen | Plant::HandedWhilePaused => 9,
+            Plant::HandedBeyondLimit => 12,
             Plant::InventoryLost | Plant::RunLost => 10,
             Plant::CrossesBorder | Plant::IntrusionWorks | Plant::TrustInherited => 13,
             Plant::EventMissing | Plant::EventTwice => 14,
@@ -93,6 +103,9 @@ impl Plant {
                 old.map(|t| t.answer = Ok(())).is_some()
             }
             Plant::KeptBack => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.handed -= 1).is_some(),
+            Plant::HandedWhileFrozen => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.frozen = true).is_some(),
+            Plant::HandedWhilePaused => seen.handed.first_mut().map(|h| h.paused = true).is_some(),
+            Plant::HandedBeyondLimit => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.agent_load = (1, 1)).is_some(),
             Plant::TotalOff => seen.runs.first_mut().map(|r| r.run.counts.add(State::Ok, 1)).is_some(),
             Plant::InventoryLost => {
                 let sure =

@@ -127,6 +127,7 @@ fn live(world: &mut World, watch: &mut Watch<'_>) -> Result<(), Broken> {
     world.note("faults stop");
     world.calm_down();
     world.all_return();
+    world.people_let_go();
     for turn in 0..REST_TURNS {
         rest(world, turn);
         let seen = world.look();

@@ -5,10 +5,10 @@ use crate::moves::Move;
 use crate::observe::{Handed, Offer, Told};
 use crate::world::World;
 use muster_core::fleet::{Agent, Protocol};
-use muster_core::ids::{AgentId, AssignmentId, DeviceId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
-use muster_core::tasks::Outcome;
 use muster_core::tasks::state::Status;
+use muster_core::tasks::{Outcome, State};
 use muster_engine::contact::{self, Hello};
 use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::intake::{self, Arrival, Plan};
@@ -143,7 +143,11 @@ impl Script {
 struct Before {
     agent: Agent,
     attempts: Vec<(AssignmentId, u32)>,
+    paused: Vec<RunId>,
     claimable: usize,
+    frozen: bool,
+    agent_load: (usize, usize),
+    org_load: (usize, usize),
 }
 
 impl World {
@@ -198,23 +202,52 @@ impl World {
         let filter = AssignmentFilter { open: true, device: Some(agent.device), ..AssignmentFilter::default() };
         let page = muster_core::page::PageRequest { limit: 1_000, ..Default::default() };
         let rows = self.read(agent.org, move |rx, cx| muster_engine::runs::assignment_list(rx, cx, &filter, &page));
-        let (now, mut attempts, mut claimable) = (self.now(), Vec::new(), 0);
+        let (now, mut attempts, mut paused, mut claimable, mut under_way) = (self.now(), Vec::new(), Vec::new(), 0, 0);
         for (row, _) in rows.into_iter().flat_map(|p| p.items) {
             let record = row.record;
             let run = record.run;
             attempts.push((record.id, record.state.attempt));
-            let ended =
-                self.read(agent.org, move |rx, cx| muster_engine::runs::run_view(rx, cx, run)).is_ok_and(|r| r.run.cancel_requested);
+            let seen = self.read(agent.org, move |rx, cx| muster_engine::runs::run_view(rx, cx, run));
+            let (ended, held) = seen.map_or((false, false), |r| (r.run.cancel_requested, r.run.paused));
             let due = matches!(record.state.status, Status::Prepared { from } if from <= now);
-            claimable += usize::from(due && !ended && (agent.verified || row.open_to_strangers));
+            under_way += usize::from(record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
+            claimable += usize::from(due && !ended && !held && (agent.verified || row.open_to_strangers));
+            if held {
+                paused.push(run);
+            }
         }
-        Before { agent, attempts, claimable }
+        let (frozen, per_agent, per_org) = self.house(agent.org);
+        let (agent_load, org_load) = ((under_way, per_agent), (self.under_way(agent.org), per_org));
+        let room = |(now, most): (usize, usize)| if most == 0 { usize::MAX } else { most.saturating_sub(now) };
+        let claimable = if frozen { 0 } else { claimable.min(room(agent_load)).min(room(org_load)) };
+        Before { agent, attempts, paused, claimable, frozen, agent_load, org_load }
+    }
+
+    /// Whether an organization's brake is on, and how many assignments an agent and all may have under way.
+    fn house(&self, org: OrgId) -> (bool, usize, usize) {
+        let Ok(org) = self.read(org, muster_engine::runs::house_view) else { return (false, 0, 0) };
+        (org.freeze.is_some(), org.settings.in_flight_per_agent as usize, org.settings.in_flight as usize)
+    }
+
+    /// How many assignments of an organization are under way.
+    fn under_way(&self, org: OrgId) -> usize {
+        let filter = AssignmentFilter { open: true, states: vec![State::Started, State::Running], ..AssignmentFilter::default() };
+        let page = muster_core::page::PageRequest { limit: 1_000, ..Default::default() };
+        self.read(org, move |rx, cx| muster_engine::runs::assignment_list(rx, cx, &filter, &page)).map_or(0, |p| p.items.len())
     }
 
     /// Notes what was handed out and what could have been.
     fn handed(&mut self, before: &Before, claimed: &[Claimed], max: usize) {
         let agent = &before.agent;
-        self.seen.offers.push(Offer { agent: agent.id, claimable: before.claimable, max, handed: claimed.len() });
+        self.seen.offers.push(Offer {
+            agent: agent.id,
+            claimable: before.claimable,
+            max,
+            handed: claimed.len(),
+            frozen: before.frozen,
+            agent_load: before.agent_load,
+            org_load: before.org_load,
+        });
         for it in claimed {
             let highest = before.attempts.iter().find(|(id, _)| *id == it.assignment).map_or(0, |(_, n)| *n);
             let handed = Handed {
@@ -226,6 +259,7 @@ impl World {
                 run: it.run,
                 attempt: it.attempt,
                 action: it.action.clone(),
+                paused: before.paused.contains(&it.run),
                 before: highest,
             };
             self.model.was_handed(&handed);

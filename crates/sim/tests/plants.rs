@@ -40,7 +40,8 @@ rules! {
     too_many_attempts_are_caught 3;
     a_reason_without_end_and_kept_back_work_are_caught 4;
     a_wrong_total_is_caught 8;
-    a_hand_out_after_the_cancel_is_caught 9;
+    a_hand_out_after_the_cancel_or_against_the_brake_is_caught 9;
+    a_hand_out_beyond_a_limit_is_caught 12;
     a_lost_inventory_and_a_lost_run_are_caught 10;
     what_crosses_an_organization_is_caught 13;
     a_missing_and_a_doubled_event_are_caught 14;

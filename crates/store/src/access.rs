@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::list::{List, Order, json, word};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
-use muster_core::access::{AgentCredential, AuditEntry, JoinToken, Org, Person, Role, Token};
+use muster_core::access::{AgentCredential, AuditEntry, Freeze, JoinToken, Org, Person, Role, Token};
 use muster_core::ids::{AgentCredentialId, JoinTokenId, OrgId, TokenId, UserId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::time::Timestamp;
@@ -35,7 +35,7 @@ pub struct KeptAnswer {
 /// How long an answer is kept for a repeated request.
 const ANSWER_KEPT: Duration = Duration::from_secs(86_400);
 
-const ORG: &str = "id, name, settings, settings_version, created";
+const ORG: &str = "id, name, settings, settings_version, created, frozen_at, frozen_by, frozen_note";
 const PERSON: &str = "p.id, p.org, p.name, p.role, p.password, p.must_change, p.created, p.last_login, p.disabled, p.version";
 const TOKEN: &str = "id, org, name, role, created, last_used, expires";
 const JOIN: &str = "id, org, name, uses_left, used, verified, created, expires";
@@ -49,6 +49,10 @@ fn org(row: &Row) -> Result<Org, Fault> {
         settings: json(row, 2, "org", "settings")?,
         settings_version: row.int(3)?,
         created: Timestamp(row.int(4)?),
+        freeze: match row.opt_int(5)? {
+            Some(at) => Some(Freeze { at: Timestamp(at), by: row.text(6)?.to_owned(), note: row.text(7)?.to_owned() }),
+            None => None,
+        },
     })
 }
 
@@ -127,18 +131,24 @@ impl Rx {
 
     /// An organization.
     pub fn org(&mut self, id: OrgId) -> Result<Option<Org>, Fault> {
-        self.one("SELECT id, name, settings, settings_version, created FROM org WHERE id = ?1", &[V::U(id.0)])?
-            .as_ref()
-            .map(org)
-            .transpose()
+        self.one(
+            "SELECT id, name, settings, settings_version, created, frozen_at, frozen_by, frozen_note FROM org WHERE id = ?1",
+            &[V::U(id.0)],
+        )?
+        .as_ref()
+        .map(org)
+        .transpose()
     }
 
     /// An organization by its name.
     pub fn org_named(&mut self, name: &str) -> Result<Option<Org>, Fault> {
-        self.one("SELECT id, name, settings, settings_version, created FROM org WHERE name = ?1", &[name.into()])?
-            .as_ref()
-            .map(org)
-            .transpose()
+        self.one(
+            "SELECT id, name, settings, settings_version, created, frozen_at, frozen_by, frozen_note FROM org WHERE name = ?1",
+            &[name.into()],
+        )?
+        .as_ref()
+        .map(org)
+        .transpose()
     }
 
     /// A person by name.
@@ -283,6 +293,18 @@ impl Tx {
             &[V::U(org.id.0), (&org.name).into(), settings.into(), org.settings_version.into(), org.created.0.into()],
         )?;
         Ok(done == 1)
+    }
+
+    /// Saves whether the brake of an organization is on.
+    pub fn org_freeze(&mut self, org: &Org) -> Result<(), Fault> {
+        let freeze = org.freeze.as_ref();
+        self.fenced(
+            1,
+            "UPDATE org SET frozen_at = ?2, frozen_by = ?3, frozen_note = ?4 WHERE id = ?1",
+            &[V::U(org.id.0), freeze.map(|f| f.at.0).into(), freeze.map(|f| &f.by).into(), freeze.map(|f| &f.note).into()],
+        )?;
+        self.after(Hint { topic: Topic::Settings, id: Some(org.id.0), org: Some(org.id.0) });
+        Ok(())
     }
 
     /// Saves settings where the version still matches; false when it does not.

@@ -11,9 +11,9 @@ use crate::value::{Row, V};
 use muster_core::fleet::Protocol;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
-use muster_core::tasks::state::{Actor, Status};
+use muster_core::tasks::state::{Actor, Limits, Status};
 use muster_core::tasks::{
-    Assignment, AssignmentRecord, AssignmentRow, AttemptRecord, AttemptState, Change, Counts, Delivery, DueWake, Event, Rules, State,
+    Assignment, AssignmentRecord, AssignmentRow, AttemptRecord, AttemptState, Change, Counts, Delivery, DueWake, Event, Load, Rules, State,
 };
 use muster_core::time::Timestamp;
 use std::collections::BTreeMap;
@@ -29,6 +29,10 @@ pub struct AssignmentFilter {
     pub open: bool,
     /// Only those whose end nobody has asked for.
     pub not_asked: bool,
+    /// Only those that wait, and may be handed out before an instant.
+    pub waits_before: Option<Timestamp>,
+    /// Only those of another priority.
+    pub priority_is_not: Option<u8>,
     /// Any of these states.
     pub states: Vec<State>,
     /// Of this run.
@@ -41,6 +45,15 @@ pub struct AssignmentFilter {
     pub q: Option<String>,
 }
 
+/// An open assignment, where a list of them goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Its id.
+    pub id: AssignmentId,
+    /// Its priority.
+    pub priority: u8,
+}
+
 /// A new assignment.
 #[derive(Clone, Debug)]
 pub struct NewAssignment {
@@ -48,16 +61,21 @@ pub struct NewAssignment {
     pub id: AssignmentId,
     /// The target.
     pub device: DeviceId,
+    /// Not handed out before.
+    pub from: Timestamp,
+    /// Nor at or after.
+    pub not_after: Option<Timestamp>,
 }
 
 const RECORD: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent";
+     s.idempotent, a.not_after, s.stops";
 const RECORD_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step";
 const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers, \
-     s.action";
+     s.idempotent, a.not_after, s.stops, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers, \
+     s.action, r.cancel_requested, r.in_flight_max, \
+     (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND r.in_flight_max IS NOT NULL)";
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
@@ -99,6 +117,7 @@ fn record(row: &Row) -> Result<AssignmentRecord, Fault> {
             last_actor,
             last_attempt: row.opt_text(10)?.map(|_| word::<AttemptState>(row, 10, "assignment", "attempt_state")).transpose()?,
             cancel_requested: row.flag(13),
+            limits: Limits { not_after: row.opt_int(24)?.map(Timestamp), stops: row.flag(25) },
             rules: Rules {
                 attempts_max: small(row, 19, "run_step", "attempts_max")?,
                 backoff: Duration::from_millis(small(row, 20, "run_step", "backoff")?),
@@ -117,15 +136,17 @@ fn record(row: &Row) -> Result<AssignmentRecord, Fault> {
 fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
     Ok(AssignmentRow {
         record: record(row)?,
-        task: row.id(24)?.into(),
-        task_name: row.text(25)?.to_owned(),
-        step_name: row.text(26)?.to_owned(),
-        device_name: row.text(27)?.to_owned(),
-        actor_protocol: row.opt_text(28)?.map(|_| word::<Protocol>(row, 28, "agent", "protocol").map(|p| p.to_string())).transpose()?,
-        run_state: word(row, 29, "run", "state")?,
-        delivery: if row.text(30)? == "push" { Delivery::Push } else { Delivery::Pull },
-        open_to_strangers: row.flag(31),
-        action: row.text(32)?.to_owned(),
+        task: row.id(26)?.into(),
+        task_name: row.text(27)?.to_owned(),
+        step_name: row.text(28)?.to_owned(),
+        device_name: row.text(29)?.to_owned(),
+        actor_protocol: row.opt_text(30)?.map(|_| word::<Protocol>(row, 30, "agent", "protocol").map(|p| p.to_string())).transpose()?,
+        run_state: word(row, 31, "run", "state")?,
+        delivery: if row.text(32)? == "push" { Delivery::Push } else { Delivery::Pull },
+        open_to_strangers: row.flag(33),
+        action: row.text(34)?.to_owned(),
+        run_ending: row.flag(35),
+        run_load: Load { in_flight: row.opt_int(37)?.unwrap_or(0), most: row.opt_int(36)? },
     })
 }
 
@@ -136,6 +157,13 @@ fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, postgres: bool
     }
     if filter.not_asked {
         list.condition("a.cancel_requested = 0");
+    }
+    if let Some(until) = filter.waits_before {
+        list.condition("a.state = 'prepared'");
+        list.filter("a.due < {}", until.0);
+    }
+    if let Some(priority) = filter.priority_is_not {
+        list.filter("a.priority <> {}", i64::from(priority));
     }
     if let Some(ids) = &filter.ids {
         list.any_of("a.id", ids.iter().map(|id| id.0));
@@ -210,16 +238,64 @@ impl Rx {
         self.rows(sql, &[V::U(id.0)])?.iter().map(event).collect()
     }
 
-    /// Ids of assignments whose lease has lapsed, the longest lapsed first.
-    pub fn lapsed(&mut self, now: Timestamp, limit: i64) -> Result<Vec<AssignmentId>, Fault> {
-        let sql = "SELECT id FROM assignment WHERE lease > 0 AND lease <= ?1 ORDER BY lease, id LIMIT ?2";
+    /// Ids of assignments that time alone changes now, the longest overdue first.
+    pub fn timed_out(&mut self, now: Timestamp, limit: i64) -> Result<Vec<AssignmentId>, Fault> {
+        let sql = "SELECT id FROM assignment WHERE timer > 0 AND timer <= ?1 ORDER BY timer, id LIMIT ?2";
         self.rows(sql, &[now.0.into(), limit.into()])?.iter().map(|r| r.id(0).map(AssignmentId)).collect()
     }
 
-    /// Open assignments of devices (by device, then priority, then age), at most `each` per device.
-    pub fn open_of(&mut self, device: DeviceId, each: i64) -> Result<Vec<AssignmentId>, Fault> {
+    /// Open assignments of a device whose time may have come, by priority, then age, at most `limit` after `after`.
+    pub fn open_of(
+        &mut self,
+        device: DeviceId,
+        now: Timestamp,
+        after: Option<(u8, AssignmentId)>,
+        limit: i64,
+    ) -> Result<Vec<Opened>, Fault> {
+        // A prepared one is due at `due`; of one that is under way that is in the past.
+        let (priority, id) = after.map_or((-1, Uuid::nil()), |(p, id)| (i64::from(p), id.0));
+        let sql = "SELECT id, priority FROM assignment WHERE device = ?1 AND open = 1 AND due <= ?2 \
+             AND (priority > ?3 OR (priority = ?3 AND id > ?4)) ORDER BY priority, id LIMIT ?5";
+        let rows = self.rows(sql, &[V::U(device.0), now.0.into(), priority.into(), V::U(id), limit.into()])?;
+        rows.iter().map(|r| Ok(Opened { id: r.id(0)?.into(), priority: small(r, 1, "assignment", "priority")? })).collect()
+    }
+
+    /// Open assignments of a device, whenever their time comes, at most `limit`.
+    pub fn open_ids(&mut self, device: DeviceId, limit: i64) -> Result<Vec<AssignmentId>, Fault> {
         let sql = "SELECT id FROM assignment WHERE device = ?1 AND open = 1 ORDER BY priority, id LIMIT ?2";
-        self.rows(sql, &[V::U(device.0), each.into()])?.iter().map(|r| r.id(0).map(AssignmentId)).collect()
+        self.rows(sql, &[V::U(device.0), limit.into()])?.iter().map(|r| r.id(0).map(AssignmentId)).collect()
+    }
+
+    /// When the next open assignment of a device is due; `None` when it has none.
+    pub fn next_due(&mut self, device: DeviceId) -> Result<Option<Timestamp>, Fault> {
+        let row = self.one("SELECT min(due) FROM assignment WHERE device = ?1 AND open = 1", &[V::U(device.0)])?;
+        Ok(row.map(|r| r.opt_int(0)).transpose()?.flatten().map(Timestamp))
+    }
+
+    /// How many assignments of a run are under way.
+    pub fn run_in_flight(&mut self, run: RunId) -> Result<i64, Fault> {
+        let sql = "SELECT CAST(coalesce(sum(started + running), 0) AS BIGINT) FROM run_count WHERE run = ?1";
+        self.one(sql, &[V::U(run.0)])?.map_or(Ok(0), |r| r.int(0))
+    }
+
+    /// How many assignments of an organization are under way.
+    pub fn org_in_flight(&mut self, org: OrgId) -> Result<i64, Fault> {
+        let counts = self.open_counts(org)?;
+        Ok(counts.of(State::Started) + counts.of(State::Running))
+    }
+
+    /// How many assignments each of some agents has under way; those with none are left out.
+    pub fn agents_in_flight(&mut self, devices: &[DeviceId]) -> Result<BTreeMap<AgentId, i64>, Fault> {
+        let mut counts = BTreeMap::new();
+        for piece in devices.chunks(200) {
+            let mut list = List::new("agent", "assignment a");
+            list.any_of("a.device", piece.iter().map(|d| d.0));
+            list.condition("a.open = 1 AND a.state <> 'prepared'");
+            for agent in list.all(self, "a.id", 100_000, |r| r.id(0))? {
+                *counts.entry(AgentId(agent)).or_default() += 1;
+            }
+        }
+        Ok(counts)
     }
 
     /// Whether an assignment of a run that wakes agents waits for a device.
@@ -262,6 +338,14 @@ impl Rx {
 }
 
 impl Tx {
+    /// Lets nobody else count what an organization has under way until the commit; on PostgreSQL only, where others write too.
+    pub fn org_lock(&mut self, org: OrgId) -> Result<(), Fault> {
+        if self.is_postgres() {
+            self.rows("SELECT id FROM org WHERE id = ?1 FOR NO KEY UPDATE", &[V::U(org.0)])?;
+        }
+        Ok(())
+    }
+
     /// Loads assignments for change: locked on PostgreSQL, in the order of their ids; unknown ones are left out.
     pub fn assignments_for_update(&mut self, ids: &[AssignmentId]) -> Result<Vec<AssignmentRecord>, Fault> {
         let mut sorted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
@@ -273,7 +357,7 @@ impl Tx {
             self.rows(lock, std::slice::from_ref(&all))?;
             let sql = "SELECT a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
                  a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-                 s.idempotent FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
+                 s.idempotent, a.not_after, s.stops FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
             return self.rows(sql, &[all])?.iter().map(record).collect();
         }
         let mut found = Vec::with_capacity(sorted.len());
@@ -299,23 +383,51 @@ impl Tx {
         if self.is_postgres() {
             let ids = V::Us(all.iter().map(|n| Some(n.id.0)).collect());
             let devices = V::Us(all.iter().map(|n| Some(n.device.0)).collect());
+            let due = V::Is(all.iter().map(|n| Some(n.from.0)).collect());
+            let over = V::Is(all.iter().map(|n| Some(n.not_after.map_or(0, |t| t.0))).collect());
             made += self.exec(
-                "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated) \
-                 SELECT x.id, ?3, ?4, ?5, x.device, 'prepared', 1, ?6, 0, 0, ?7, 0, ?7, ?7 FROM unnest(?1::uuid[], ?2::uuid[]) AS x(id, device) ON CONFLICT DO NOTHING",
-                &[ids, devices, V::U(org.0), V::U(run.0), step.into(), i64::from(priority).into(), now.0.into()],
+                "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated, not_after, timer) \
+                 SELECT x.id, ?3, ?4, ?5, x.device, 'prepared', 1, ?6, 0, 0, x.due, 0, ?7, ?7, nullif(x.over, 0), x.over \
+                 FROM unnest(?1::uuid[], ?2::uuid[], ?8::bigint[], ?9::bigint[]) AS x(id, device, due, over) ON CONFLICT DO NOTHING",
+                &[ids, devices, V::U(org.0), V::U(run.0), step.into(), i64::from(priority).into(), now.0.into(), due, over],
             )?;
         } else {
             for n in all {
                 made += self.exec(
-                    "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, 'prepared', 1, ?6, 0, 0, ?7, 0, ?7, ?7) ON CONFLICT DO NOTHING",
-                    &[V::U(n.id.0), V::U(org.0), V::U(run.0), step.into(), V::U(n.device.0), i64::from(priority).into(), now.0.into()],
+                    "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated, not_after, timer) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, 'prepared', 1, ?6, 0, 0, ?8, 0, ?7, ?7, ?9, coalesce(?9, 0)) ON CONFLICT DO NOTHING",
+                    &[
+                        V::U(n.id.0),
+                        V::U(org.0),
+                        V::U(run.0),
+                        step.into(),
+                        V::U(n.device.0),
+                        i64::from(priority).into(),
+                        now.0.into(),
+                        n.from.0.into(),
+                        n.not_after.map(|t| t.0).into(),
+                    ],
                 )?;
             }
         }
         let made = i64::try_from(made).unwrap_or(0);
         self.send("UPDATE run_count SET prepared = prepared + ?3 WHERE run = ?1 AND step = ?2", &[V::U(run.0), step.into(), made.into()])?;
         Ok(made)
+    }
+
+    /// Gives open assignments another priority; gives how many.
+    pub fn assignments_prioritise(&mut self, org: OrgId, ids: &[AssignmentId], priority: u8, now: Timestamp) -> Result<usize, Fault> {
+        let mut sorted: Vec<AssignmentId> = ids.to_vec();
+        sorted.sort_unstable();
+        let mut done = 0;
+        for id in &sorted {
+            done += self.exec(
+                "UPDATE assignment SET priority = ?3, updated = ?4 WHERE id = ?1 AND org = ?2 AND open = 1",
+                &[V::U(id.0), V::U(org.0), i64::from(priority).into(), now.0.into()],
+            )?;
+            self.after(Hint { topic: Topic::Assignment, id: Some(id.0), org: Some(org.0) });
+        }
+        Ok(usize::try_from(done).unwrap_or(usize::MAX))
     }
 
     /// Saves decisions on assignments that were loaded for change: rows, attempts, one event for each changed state, and the
@@ -365,7 +477,7 @@ impl Tx {
         let started = change.before.started.or((state == State::Started).then_some(change.at));
         self.send(
             "UPDATE assignment SET state = ?2, open = ?3, attempt = ?4, agent = ?5, incarnation = ?6, attempt_state = ?7, lease = ?8, due = ?9, \
-             cancel_requested = ?10, updated = ?11, started = ?12, ended = ?13, exit_code = coalesce(?14, exit_code) WHERE id = ?1",
+             cancel_requested = ?10, updated = ?11, started = ?12, ended = ?13, exit_code = coalesce(?14, exit_code), timer = ?15 WHERE id = ?1",
             &[
                 V::U(change.before.id.0),
                 state.as_str().into(),
@@ -381,6 +493,7 @@ impl Tx {
                 started.map(|t| t.0).into(),
                 after.status.ended().map(|t| t.0).into(),
                 change.exit_code.into(),
+                after.timer().map_or(0, |t| t.0).into(),
             ],
         )
     }

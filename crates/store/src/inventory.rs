@@ -388,7 +388,7 @@ impl Tx {
         let search = texts.chain(&s.ips).chain(&s.macs).chain(logins).fold(String::new(), |all, t| all + t + " ");
         self.send(
             "UPDATE device SET name = coalesce(given_name, ?2, name), os = ?3, os_family = ?4, manufacturer = ?5, model = ?6, serial = ?7, uuid = ?8, \
-             cpu = ?9, memory_mb = ?10, tag = nullif(coalesce(given_tag, ?11), ''), ips = ?12, macs = ?13, search = ?14 WHERE id = ?1",
+             cpu = ?9, memory_mb = ?10, tag = nullif(coalesce(given_tag, ?11), ''), ips = ?12, macs = ?13, search = ?14, zone = ?15 WHERE id = ?1",
             &[
                 V::U(device.0),
                 s.name.as_deref().into(),
@@ -404,6 +404,7 @@ impl Tx {
                 list(&s.ips)?.into(),
                 list(&s.macs)?.into(),
                 search.to_lowercase().into(),
+                s.zone.as_deref().into(),
             ],
         )?;
         self.addresses_replace(device, s)?;

@@ -31,6 +31,7 @@ migrations! {
     4 "0004_identity";
     5 "0005_software";
     6 "0006_glpi";
+    7 "0007_time";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -28,7 +28,7 @@ pub const SNAPSHOT_CHUNK: usize = 2_000;
 const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
-     r.cancel_requested, r.created, r.started, r.ended, r.started_by, \
+     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, \
      (SELECT CAST(sum(c.prepared) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.started) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
      (SELECT CAST(sum(c.running) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.ok) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
      (SELECT CAST(sum(c.error) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.unknown) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
@@ -57,7 +57,7 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
-    let mut totals = counts(row, 17)?;
+    let mut totals = counts(row, 23)?;
     // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
     totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
@@ -78,6 +78,12 @@ fn run(row: &Row) -> Result<Run, Fault> {
         started: row.opt_int(14)?.map(Timestamp),
         ended: row.opt_int(15)?.map(Timestamp),
         started_by: row.text(16)?.to_owned(),
+        paused: row.flag(17),
+        nominal: row.opt_text(18)?.map(str::to_owned),
+        nominal_at: Timestamp(row.int(19)?),
+        not_before: row.opt_int(20)?.map(Timestamp),
+        not_after: row.opt_int(21)?.map(Timestamp),
+        in_flight_max: row.opt_int(22)?,
         counts: totals,
     })
 }
@@ -105,6 +111,9 @@ fn step(row: &Row) -> Result<RunStep, Fault> {
         },
         open_to_strangers: row.flag(9),
         timeout: row.opt_int(10)?.map(|_| millis(10)).transpose()?,
+        scope: word(row, 11, "run_step", "scope")?,
+        stops: row.flag(12),
+        longest_run: row.opt_int(13)?.map(|_| millis(13)).transpose()?,
     })
 }
 
@@ -198,7 +207,7 @@ impl Rx {
 
     /// The steps of a run.
     pub fn run_steps(&mut self, run: RunId) -> Result<Vec<RunStep>, Fault> {
-        let sql = "SELECT run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout FROM run_step WHERE run = ?1 ORDER BY step";
+        let sql = "SELECT run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run FROM run_step WHERE run = ?1 ORDER BY step";
         self.rows(sql, &[V::U(run.0)])?.iter().map(step).collect()
     }
 
@@ -288,8 +297,8 @@ impl Tx {
         let row = self.one("UPDATE org SET run_number = run_number + 1 WHERE id = ?1 RETURNING run_number", &[V::U(r.org.0)])?;
         let number = row.map_or(Ok(1), |r| r.int(0))?;
         self.exec(
-            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12)",
+            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15)",
             &[
                 V::U(r.id.0),
                 V::U(r.org.0),
@@ -303,6 +312,9 @@ impl Tx {
                 r.targeted.into(),
                 r.created.0.into(),
                 (&r.started_by).into(),
+                r.nominal.as_deref().into(),
+                r.nominal_at.0.into(),
+                r.in_flight_max.into(),
             ],
         )?;
         for s in steps {
@@ -323,8 +335,8 @@ impl Tx {
     fn step_insert(&mut self, s: &RunStep) -> Result<(), Fault> {
         let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         self.send(
-            "INSERT INTO run_step (run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO run_step (run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             &[
                 V::U(s.run.0),
                 s.step.into(),
@@ -337,6 +349,9 @@ impl Tx {
                 s.rules.idempotent.into(),
                 s.open_to_strangers.into(),
                 s.timeout.map(millis).into(),
+                s.scope.as_str().into(),
+                s.stops.into(),
+                s.longest_run.map(millis).into(),
             ],
         )?;
         self.send(
@@ -349,7 +364,7 @@ impl Tx {
     pub fn run_update(&mut self, r: &Run) -> Result<(), Fault> {
         self.fenced(
             1,
-            "UPDATE run SET state = ?2, verdict = ?3, made = ?4, cancel_requested = ?5, started = ?6, ended = ?7 WHERE id = ?1",
+            "UPDATE run SET state = ?2, verdict = ?3, made = ?4, cancel_requested = ?5, started = ?6, ended = ?7, paused = ?8, not_before = ?9, not_after = ?10 WHERE id = ?1",
             &[
                 V::U(r.id.0),
                 r.state.as_str().into(),
@@ -358,6 +373,9 @@ impl Tx {
                 r.cancel_requested.into(),
                 r.started.map(|t| t.0).into(),
                 r.ended.map(|t| t.0).into(),
+                r.paused.into(),
+                r.not_before.map(|t| t.0).into(),
+                r.not_after.map(|t| t.0).into(),
             ],
         )?;
         self.after(Hint { topic: Topic::Run, id: Some(r.id.0), org: Some(r.org.0) });

@@ -4,12 +4,14 @@ mod agent_credentials;
 mod agents;
 mod assignments;
 mod audit;
+mod brake;
 mod devices;
 mod events;
 mod history;
 mod identity;
 mod orgs;
 mod overview;
+mod queue;
 mod runs;
 mod session;
 mod settings;
@@ -71,11 +73,16 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(runs::run_assignments))
         .routes(routes!(runs::run_events))
         .routes(routes!(runs::run_cancel))
+        .routes(routes!(runs::run_pause))
+        .routes(routes!(runs::run_resume))
         .routes(routes!(assignments::assignment_view))
         .routes(routes!(assignments::assignment_why))
         .routes(routes!(assignments::assignment_cancel))
-        .routes(routes!(assignments::queue_list))
-        .routes(routes!(assignments::queue_cancel))
+        .routes(routes!(queue::queue_list))
+        .routes(routes!(queue::queue_cancel))
+        .routes(routes!(queue::queue_delay))
+        .routes(routes!(queue::queue_prioritise))
+        .routes(routes!(brake::brake_view, brake::brake_pull, brake::brake_release))
         .routes(routes!(users::user_list, users::user_create))
         .routes(routes!(users::user_view, users::user_update, users::user_delete))
         .routes(routes!(tokens::token_list, tokens::token_create))

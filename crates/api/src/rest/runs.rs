@@ -1,4 +1,4 @@
-//! Runs: list, one, assignments, record, cancel.
+//! Runs: list, one, assignments, record, pause, resume, cancel.
 
 use super::id;
 use crate::auth::Ctx;
@@ -11,7 +11,7 @@ use muster_core::ids::{AssignmentId, RunId};
 use muster_core::limits::PAGE_ROWS_MAX;
 use muster_core::page::PageRequest;
 use muster_core::tasks::Event;
-use muster_engine::{AssignmentFilter, Cx, Error, RunFilter, Rx, runs};
+use muster_engine::{AssignmentFilter, Cx, Error, RunFilter, Rx, brake, runs};
 use std::collections::BTreeMap;
 
 asked! {
@@ -147,4 +147,22 @@ fn devices_of(rx: &mut Rx, cx: &Cx, events: &[Event]) -> Result<BTreeMap<Assignm
 pub async fn run_cancel(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Run>, Problem> {
     let id = run_id(&id)?;
     Ok(Json(ctx.write("run.cancel", move |tx, cx| runs::run_cancel(tx, cx, id)).await?.into()))
+}
+
+/// Holds a run back: nothing more of it is handed out until it is resumed; what is under way goes on.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/pause", tag = "runs", operation_id = "run_pause",
+    params(("id" = String, Path, description = "Id of the run.")),
+    responses((status = 200, description = "The run as it is now.", body = view::Run)))]
+pub async fn run_pause(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Run>, Problem> {
+    let id = run_id(&id)?;
+    Ok(Json(ctx.write("run.pause", move |tx, cx| brake::run_pause(tx, cx, id)).await?.into()))
+}
+
+/// Lets a paused run go on.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/resume", tag = "runs", operation_id = "run_resume",
+    params(("id" = String, Path, description = "Id of the run.")),
+    responses((status = 200, description = "The run as it is now.", body = view::Run)))]
+pub async fn run_resume(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Run>, Problem> {
+    let id = run_id(&id)?;
+    Ok(Json(ctx.write("run.resume", move |tx, cx| brake::run_resume(tx, cx, id)).await?.into()))
 }

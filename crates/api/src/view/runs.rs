@@ -4,7 +4,7 @@ use super::{AttemptState, Delivery, Named, Protocol, Reason, RunState, State, Ti
 use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::tasks as core;
 use muster_engine::runs::{AssignmentDetail, RunDetail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -128,6 +128,16 @@ pub struct Run {
     pub delivery: Delivery,
     /// A person ends it.
     pub cancel_requested: bool,
+    /// A person holds it back.
+    pub paused: bool,
+    /// The nominal time of its schedule, when one started it.
+    pub nominal: Option<String>,
+    /// The earliest instant at which any of its targets may begin.
+    pub not_before: Option<Time>,
+    /// The latest end of a target's time; null is none.
+    pub not_after: Option<Time>,
+    /// Assignments under way at once at most; null is no limit.
+    pub in_flight_max: Option<i64>,
 }
 
 impl From<RunDetail> for Run {
@@ -142,6 +152,11 @@ impl From<RunDetail> for Run {
             progress,
             delivery: run.delivery.into(),
             cancel_requested: run.cancel_requested,
+            paused: run.paused,
+            nominal: run.nominal.clone(),
+            not_before: time(run.not_before),
+            not_after: time(run.not_after),
+            in_flight_max: run.in_flight_max,
             run: run.into(),
         }
     }
@@ -377,39 +392,4 @@ impl From<AssignmentDetail> for Why {
             conditions: detail.conditions.into_iter().map(condition).collect(),
         }
     }
-}
-
-/// Which assignments of the queue.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct QueueFilter {
-    /// States, several by comma.
-    pub state: Option<String>,
-    /// Id of a task.
-    pub task: Option<String>,
-    /// Id of a run.
-    pub run: Option<String>,
-    /// Id of a device.
-    pub device: Option<String>,
-    /// Text in the device's or task's name.
-    pub q: Option<String>,
-}
-
-/// What to cancel: ids or a filter, one of them.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(default)]
-pub struct QueueCancel {
-    /// Ids of assignments.
-    pub ids: Option<Vec<String>>,
-    /// A filter; empty is the whole queue.
-    pub filter: Option<QueueFilter>,
-    /// How many it would hit, typed back; needed above the size guard.
-    pub confirm_count: Option<i64>,
-}
-
-/// How many were ended or asked to end.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct QueueCancelled {
-    /// How many.
-    pub cancelled: usize,
 }

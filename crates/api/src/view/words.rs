@@ -75,6 +75,8 @@ words! {
         Error,
         /// Not heard of in time.
         Unknown,
+        /// Given back without being begun.
+        Declined,
     }
 }
 

@@ -104,6 +104,54 @@ async fn a_large_start_and_a_large_cancel_say_their_number() {
 }
 
 #[tokio::test]
+async fn the_queue_is_put_off_and_put_in_order_by_a_filter() {
+    let world = World::new();
+    world.machines(&["alpha", "bravo"]);
+    world.run(&world.task("nightly").await).await;
+    let act = async |what: &str, body| world.post(&format!("/api/v1/queue/{what}"), body).await;
+    for (what, body) in [
+        ("priority", json!({"filter": {}})),
+        ("priority", json!({"filter": {}, "priority": 10})),
+        ("priority", json!({"priority": 1})),
+        ("delay", json!({"filter": {}})),
+        ("delay", json!({"filter": {}, "by": "soon"})),
+        ("delay", json!({"filter": {}, "until": "2001-01-01T00:00:00Z"})),
+    ] {
+        act(what, body).await.refused(400, "request/invalid");
+    }
+    assert_eq!(act("priority", json!({"filter": {"q": "bravo"}, "priority": 1})).await.expect(200)["changed"], 1);
+    let queue = world.get("/api/v1/queue?sort=priority").await.expect(200);
+    assert_eq!(queue["items"][0]["device"]["name"], "bravo");
+    assert_eq!(act("delay", json!({"filter": {"q": "alpha"}, "by": "2h"})).await.expect(200)["changed"], 1);
+    assert_eq!(act("delay", json!({"filter": {"q": "alpha"}, "by": "1h"})).await.expect(200)["changed"], 0, "never sooner");
+    let waiting = world.get("/api/v1/queue?q=alpha").await.expect(200);
+    assert_eq!(waiting["items"][0]["reason"]["key"], "not_yet");
+}
+
+#[tokio::test]
+async fn the_brake_keeps_runs_from_starting_and_says_who_pulled_it() {
+    let world = World::new();
+    world.machines(&["alpha"]);
+    let task = world.task("nightly").await;
+    let run = world.run(&task).await;
+    let path = "/api/v1/brake";
+    assert_eq!(world.get(path).await.expect(200)["on"], false);
+    let on = world.post(path, json!({"note": "wrong script"})).await.expect(200);
+    assert_eq!((&on["on"], &on["note"]), (&json!(true), &json!("wrong script")));
+    assert!(on["by"].is_string() && on["since"].is_string());
+    world.post(&format!("/api/v1/tasks/{task}/runs"), json!({})).await.refused(409, "org/frozen");
+    assert_eq!(world.get("/api/v1/queue").await.expect(200)["items"][0]["reason"]["key"], "frozen");
+    let off = world.call("DELETE", path).token(&world.operator).send().await.expect(200);
+    assert_eq!(off["on"], false);
+    let hold = async |what: &str| world.post(&format!("/api/v1/runs/{run}/{what}"), json!({})).await;
+    assert_eq!(hold("pause").await.expect(200)["state"], "paused");
+    assert_eq!(world.get("/api/v1/queue").await.expect(200)["items"][0]["reason"]["key"], "run_paused");
+    assert_eq!(hold("resume").await.expect(200)["state"], "waiting");
+    hold("cancel").await.expect(200);
+    hold("pause").await.refused(409, "run/ending");
+}
+
+#[tokio::test]
 async fn a_run_is_followed_from_its_start_to_its_end() {
     let world = World::new();
     let machines = world.machines(&["alpha", "bravo"]);

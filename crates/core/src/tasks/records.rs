@@ -1,7 +1,9 @@
 //! Tasks, runs and assignments as they are kept.
 
 use super::doc::{Delivery, TaskDoc};
+use super::gate::Load;
 use super::run::{Counts, RunState, Verdict};
+use super::scope::Scope;
 use super::state::{Assignment, AttemptState, Rules};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use crate::time::Timestamp;
@@ -55,6 +57,18 @@ pub struct Run {
     pub made: i64,
     /// A person ends it.
     pub cancel_requested: bool,
+    /// A person holds it back.
+    pub paused: bool,
+    /// Its occurrence, when a schedule started it.
+    pub nominal: Option<String>,
+    /// The instant from which windows are reckoned: the nominal one of a schedule, else that of the start.
+    pub nominal_at: Timestamp,
+    /// The earliest instant at which any of its targets may begin, known once its assignments are made.
+    pub not_before: Option<Timestamp>,
+    /// The latest end of a target's time, when there is one.
+    pub not_after: Option<Timestamp>,
+    /// Assignments under way at once at most.
+    pub in_flight_max: Option<i64>,
     /// When it was started by a person.
     pub created: Timestamp,
     /// When something was first handed out.
@@ -65,6 +79,22 @@ pub struct Run {
     pub started_by: String,
     /// Totals over its steps.
     pub counts: Counts,
+}
+
+impl Run {
+    /// Where it stands once its assignments are made.
+    pub fn standing(&self) -> RunState {
+        match self.counts.run_state() {
+            RunState::Finished => RunState::Finished,
+            _ if self.paused => RunState::Paused,
+            state => state,
+        }
+    }
+
+    /// Whether something was handed out.
+    pub fn has_begun(&self) -> bool {
+        self.counts.run_state() != RunState::Waiting
+    }
 }
 
 /// One step of a run with what is needed to hand it out.
@@ -84,6 +114,12 @@ pub struct RunStep {
     pub open_to_strangers: bool,
     /// Longest time from hand-out to result, when the task says so.
     pub timeout: Option<std::time::Duration>,
+    /// Who does it.
+    pub scope: Scope,
+    /// Whether it is asked to stop at the end of its time.
+    pub stops: bool,
+    /// The longest it may be under way, when the task says so.
+    pub longest_run: Option<std::time::Duration>,
 }
 
 /// An assignment with what belongs to it.
@@ -136,6 +172,10 @@ pub struct AssignmentRow {
     pub open_to_strangers: bool,
     /// The type of its action.
     pub action: String,
+    /// Whether the end of its run was asked for.
+    pub run_ending: bool,
+    /// Assignments of its run under way, and at most.
+    pub run_load: Load,
 }
 
 /// One try of an assignment.

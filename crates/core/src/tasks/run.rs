@@ -135,6 +135,11 @@ impl Counts {
         }
     }
 
+    /// How many are under way.
+    pub fn in_flight(&self) -> i64 {
+        self.of(State::Started) + self.of(State::Running)
+    }
+
     /// The verdict, once nothing is open.
     pub fn verdict(&self) -> Option<Verdict> {
         if self.open() > 0 {

@@ -189,6 +189,27 @@ impl Status {
     }
 }
 
+/// When an assignment may be handed out and what happens at the end of that time, as instants of its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// It is handed out before this instant only; `None`: at any time.
+    pub not_after: Option<Timestamp>,
+    /// What is under way then is asked to stop.
+    pub stops: bool,
+}
+
+impl Limits {
+    /// Whether its time has passed.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.not_after.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it may begin at an instant that is `lead` from now: agents begin some time after they were handed something.
+    fn allows(&self, now: Timestamp, lead: Duration) -> bool {
+        !self.is_over(now.plus(lead))
+    }
+}
+
 /// How often and after what an assignment is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -209,10 +230,6 @@ impl Rules {
         let doubled = self.backoff.saturating_mul(1 << attempt.saturating_sub(1).min(16));
         now.plus(doubled.min(Duration::from_secs(86_400)))
     }
-
-    fn tries_remain(&self, attempt: u32) -> bool {
-        self.idempotent && attempt < self.attempts_max.min(ATTEMPTS_MAX)
-    }
 }
 
 /// The aggregate on which a decision is made.
@@ -228,8 +245,31 @@ pub struct Assignment {
     pub last_attempt: Option<AttemptState>,
     /// A person wants it ended.
     pub cancel_requested: bool,
+    /// Its time.
+    pub limits: Limits,
     /// How often it is tried.
     pub rules: Rules,
+}
+
+impl Assignment {
+    /// When time alone changes it: its lease lapses, or its window closes.
+    pub fn timer(&self) -> Option<Timestamp> {
+        let end = self.limits.not_after;
+        match self.status {
+            Status::Prepared { .. } => end,
+            Status::Started { lease, .. } | Status::Running { lease, .. } if self.limits.stops && !self.cancel_requested => {
+                Some(end.map_or(lease, |end| end.min(lease)))
+            }
+            Status::Started { lease, .. } | Status::Running { lease, .. } => Some(lease),
+            _ => None,
+        }
+    }
+
+    /// Whether another try may follow one that begins at `at`; rule 1: final if and only if no try remains.
+    fn retry(&self, wanted: bool, at: Timestamp) -> Option<Status> {
+        let remains = wanted && self.attempt < self.rules.attempts_max.min(ATTEMPTS_MAX) && !self.cancel_requested;
+        (remains && !self.limits.is_over(at)).then_some(Status::Prepared { from: at })
+    }
 }
 
 /// What an attempt came to.
@@ -239,6 +279,9 @@ pub enum Outcome {
     Ok,
     /// Done badly.
     Error,
+    /// Not begun: outside its time by the agent's own clock, or what it needs was not there. It may be handed out again, whatever
+    /// the action.
+    Declined,
 }
 
 /// What happens to an assignment.
@@ -250,6 +293,8 @@ pub enum Input {
         actor: Actor,
         /// Until when it must be heard of.
         lease: Timestamp,
+        /// How long after the hand-out it begins at the latest.
+        lead: Duration,
     },
     /// The actor of an attempt says it began or goes on.
     Began {
@@ -269,10 +314,15 @@ pub enum Input {
         /// How.
         outcome: Outcome,
     },
-    /// Time passed: the lease may have lapsed.
-    Lapse,
+    /// Time passed: the lease may have lapsed, the window may have closed.
+    Time,
     /// A person ends it.
     Cancel,
+    /// A person puts it off.
+    Delay {
+        /// Until when.
+        until: Timestamp,
+    },
 }
 
 /// What happens to the attempt of a decision.
@@ -289,12 +339,14 @@ pub enum AttemptState {
     Error,
     /// Not heard of in time.
     Unknown,
+    /// Given back without being begun.
+    Declined,
 }
 
 impl FromStr for AttemptState {
     type Err = String;
     fn from_str(word: &str) -> Result<Self, String> {
-        [Self::Started, Self::Running, Self::Ok, Self::Error, Self::Unknown]
+        [Self::Started, Self::Running, Self::Ok, Self::Error, Self::Unknown, Self::Declined]
             .into_iter()
             .find(|s| s.as_str() == word)
             .ok_or_else(|| format!("there is no attempt state '{word}'"))
@@ -310,6 +362,7 @@ impl AttemptState {
             AttemptState::Ok => "ok",
             AttemptState::Error => "error",
             AttemptState::Unknown => "unknown",
+            AttemptState::Declined => "declined",
         }
     }
 }
@@ -337,9 +390,9 @@ pub enum Refused {
     /// It may not be claimed now.
     #[error("it cannot be claimed now")]
     NotClaimable,
-    /// The lease has not lapsed.
-    #[error("its lease has not lapsed")]
-    StillLeased,
+    /// Its time has not come.
+    #[error("its time has not come")]
+    NotYet,
     /// Nothing would change.
     #[error("nothing changes")]
     Nothing,
@@ -348,11 +401,12 @@ pub enum Refused {
 /// Decides what an input does to an assignment.
 pub fn decide(it: &Assignment, input: Input, now: Timestamp) -> Result<Decision, Refused> {
     match input {
-        Input::Claim { actor, lease } => claim(it, actor, lease, now),
+        Input::Claim { actor, lease, lead } => claim(it, actor, lease, lead, now),
         Input::Began { attempt, actor, lease } => began(it, attempt, actor, lease, now),
         Input::Ended { attempt, actor, outcome } => ended(it, attempt, actor, outcome, now),
-        Input::Lapse => lapse(it, now),
+        Input::Time => time(it, now),
         Input::Cancel => cancel(it, now),
+        Input::Delay { until } => delay(it, until),
     }
 }
 
@@ -361,9 +415,9 @@ fn to(it: &Assignment, status: Status, attempt: Option<AttemptState>) -> Decisio
     Decision { next: Assignment { status, last_attempt, ..*it }, attempt, changed: status.state() != it.status.state() }
 }
 
-fn claim(it: &Assignment, actor: Actor, lease: Timestamp, now: Timestamp) -> Result<Decision, Refused> {
+fn claim(it: &Assignment, actor: Actor, lease: Timestamp, lead: Duration, now: Timestamp) -> Result<Decision, Refused> {
     match it.status {
-        Status::Prepared { from } if from <= now && !it.cancel_requested => {
+        Status::Prepared { from } if from <= now && !it.cancel_requested && it.limits.allows(now, lead) => {
             let taken = Assignment { attempt: it.attempt + 1, last_actor: Some(actor), ..*it };
             Ok(to(&taken, Status::Started { actor, lease }, Some(AttemptState::Started)))
         }
@@ -396,28 +450,85 @@ fn ended(it: &Assignment, attempt: u32, actor: Actor, outcome: Outcome, now: Tim
     if !lapsed && it.status.lease().is_none() {
         return Err(Refused::Final);
     }
+    let begun = it.last_attempt == Some(AttemptState::Running);
     Ok(match outcome {
         Outcome::Ok => to(it, Status::Ok { at: now }, Some(AttemptState::Ok)),
+        Outcome::Declined if begun => return Err(Refused::Final),
+        Outcome::Declined => {
+            let again = it.rules.retry_at(attempt, now);
+            let status = match it.status {
+                Status::Prepared { .. } => it.status,
+                Status::Unknown { .. } => Status::Error { at: now },
+                _ => it.retry(true, again).unwrap_or_else(|| given_back(it, again, now)),
+            };
+            to(it, status, Some(AttemptState::Declined))
+        }
         Outcome::Error => {
-            let again = it.rules.on_error && it.rules.tries_remain(attempt) && !it.cancel_requested;
-            match it.status {
-                Status::Unknown { .. } => to(it, Status::Error { at: now }, Some(AttemptState::Error)),
-                Status::Prepared { .. } if again => to(it, it.status, Some(AttemptState::Error)),
-                _ if again => to(it, Status::Prepared { from: it.rules.retry_at(attempt, now) }, Some(AttemptState::Error)),
-                _ => to(it, Status::Error { at: now }, Some(AttemptState::Error)),
-            }
+            let again = it.rules.on_error && it.rules.idempotent;
+            let status = match it.status {
+                Status::Prepared { .. } if again && !it.cancel_requested => it.status,
+                Status::Prepared { .. } | Status::Unknown { .. } => Status::Error { at: now },
+                _ => it.retry(again, it.rules.retry_at(attempt, now)).unwrap_or(Status::Error { at: now }),
+            };
+            to(it, status, Some(AttemptState::Error))
         }
     })
 }
 
-fn lapse(it: &Assignment, now: Timestamp) -> Result<Decision, Refused> {
-    let (_, lease) = it.status.lease().ok_or(Refused::Final)?;
-    if now < lease {
-        return Err(Refused::StillLeased);
+/// How one ends that was given back and is not handed out again.
+fn given_back(it: &Assignment, again: Timestamp, now: Timestamp) -> Status {
+    match it.limits.is_over(again) {
+        _ if it.cancel_requested => Status::Cancelled { at: now },
+        true => Status::Expired { at: now },
+        false => Status::Error { at: now },
     }
-    let again = it.rules.on_unknown && it.rules.tries_remain(it.attempt) && !it.cancel_requested;
-    let status = if again { Status::Prepared { from: it.rules.retry_at(it.attempt, now) } } else { Status::Unknown { at: now } };
-    Ok(to(it, status, Some(AttemptState::Unknown)))
+}
+
+/// Time passed: a lease may have lapsed, a window may have closed.
+fn time(it: &Assignment, now: Timestamp) -> Result<Decision, Refused> {
+    match it.status.lease() {
+        Some((_, lease)) if lease <= now => Ok(lapse(it, now)),
+        _ => expire(it, now),
+    }
+}
+
+fn lapse(it: &Assignment, now: Timestamp) -> Decision {
+    let again = it.rules.on_unknown && it.rules.idempotent;
+    let status = it.retry(again, it.rules.retry_at(it.attempt, now)).unwrap_or(Status::Unknown { at: now });
+    to(it, status, Some(AttemptState::Unknown))
+}
+
+/// The end of its time: what waits for its first try expires, what waits for another ends as its last try did, what is under way
+/// is asked to stop where the task says so.
+fn expire(it: &Assignment, now: Timestamp) -> Result<Decision, Refused> {
+    if !it.status.state().is_open() {
+        return Err(Refused::Final);
+    }
+    if !it.limits.is_over(now) {
+        return Err(Refused::NotYet);
+    }
+    match it.status {
+        Status::Prepared { .. } => {
+            let status = match it.last_attempt {
+                Some(AttemptState::Error) => Status::Error { at: now },
+                Some(AttemptState::Unknown) => Status::Unknown { at: now },
+                _ => Status::Expired { at: now },
+            };
+            Ok(to(it, status, None))
+        }
+        _ if it.limits.stops && !it.cancel_requested => Ok(to(&Assignment { cancel_requested: true, ..*it }, it.status, None)),
+        _ => Err(Refused::Nothing),
+    }
+}
+
+/// Puts off what waits; never to an earlier instant than it waits for already.
+fn delay(it: &Assignment, until: Timestamp) -> Result<Decision, Refused> {
+    match it.status {
+        Status::Prepared { from } if from < until => Ok(to(it, Status::Prepared { from: until }, None)),
+        Status::Prepared { .. } => Err(Refused::Nothing),
+        Status::Started { .. } | Status::Running { .. } => Err(Refused::NotClaimable),
+        _ => Err(Refused::Final),
+    }
 }
 
 fn cancel(it: &Assignment, now: Timestamp) -> Result<Decision, Refused> {

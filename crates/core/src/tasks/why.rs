@@ -2,6 +2,7 @@
 //!
 //! A reason is a key with parameters (the console translates it), an English sentence, and what will end it.
 
+use super::gate::{Around, Hands, Held, Load, held, held_from};
 use super::run::RunState;
 use super::state::{Assignment, State, Status};
 use crate::fleet::{Protocol, WakeOutcome};
@@ -50,8 +51,8 @@ pub struct Condition {
 pub struct Candidate {
     /// Its name for people: protocol and version.
     pub protocol: Protocol,
-    /// Whether it is verified.
-    pub verified: bool,
+    /// What it can and may.
+    pub hands: Hands,
     /// When it was last heard.
     pub last_contact: Option<Timestamp>,
     /// When it is expected.
@@ -69,14 +70,10 @@ pub struct Candidate {
 pub struct Situation {
     /// The assignment.
     pub assignment: Assignment,
-    /// Its run.
-    pub run: RunState,
-    /// Whether the action is open to unverified agents.
-    pub open_to_strangers: bool,
+    /// What holds for every agent.
+    pub around: Around,
     /// Whether the run wakes agents.
     pub push: bool,
-    /// Whether every agent of the target has the action switched off, by a person or by its own configuration.
-    pub switched_off: bool,
     /// The agents of the target, the likeliest first.
     pub candidates: Vec<Candidate>,
 }
@@ -115,6 +112,10 @@ fn leased(it: &Situation, lease: Timestamp) -> Reason {
     let a = &it.assignment;
     let params = json!({"attempt": a.attempt, "until": lease.to_string()});
     let ends = sentence("result_or_lapse", params.clone(), format!("The agent's result, or the end of its lease at {lease}."));
+    if a.cancel_requested && a.limits.stops && a.limits.not_after.is_some_and(|end| end <= lease) {
+        let text = "Its time is over and it was asked to stop; its end is awaited.".to_owned();
+        return reason("stopping", params, text, ends);
+    }
     if a.cancel_requested {
         return reason(
             "cannot_be_stopped",
@@ -132,31 +133,18 @@ fn leased(it: &Situation, lease: Timestamp) -> Reason {
 
 fn waiting(it: &Situation, from: Timestamp, now: Timestamp) -> Reason {
     let a = &it.assignment;
-    match it.run {
-        RunState::Paused | RunState::Halted => {
-            let ends = sentence("resume", json!({}), "A person resumes the run.".to_owned());
-            return reason("run_paused", json!({"run": it.run.as_str()}), format!("The run is {}.", it.run), ends);
-        }
-        _ => {}
+    if let Some(held) = held(a, &it.around, now) {
+        return held_reason(it, from, held);
     }
-    if a.attempt > 0 && from > now {
-        let (next, of) = (a.attempt + 1, a.rules.attempts_max);
-        let params = json!({"attempt": next, "of": of, "at": from.to_string()});
-        let ends = sentence("time", json!({"at": from.to_string()}), format!("At {from} it may be handed out again."));
-        return reason("retry", params, format!("Try {next} of {of} comes at {from}."), ends);
-    }
-    let Some(best) = it.candidates.first() else {
+    let Some(likeliest) = it.candidates.first() else {
         let ends = sentence("agent_comes", json!({}), "An agent of this device reports.".to_owned());
         return reason("no_agent", json!({}), "No agent speaks for this device.".to_owned(), ends);
     };
-    if !it.open_to_strangers && !it.candidates.iter().any(|c| c.verified) {
-        let ends = sentence("verify", json!({}), "A person or a rule verifies the agent.".to_owned());
-        return reason("not_verified", json!({}), "The agent is not verified; it gets inventory work only.".to_owned(), ends);
-    }
-    if it.switched_off {
-        let ends =
-            sentence("switch_on", json!({}), "A person switches the action on again, here or in the agent's configuration.".to_owned());
-        return reason("switched_off", json!({}), "This action is switched off for the agent.".to_owned(), ends);
+    let each = it.candidates.iter().map(|c| (c, held_from(a, &it.around, &c.hands, now)));
+    let free = each.clone().find(|(_, held)| held.is_none()).map(|(c, _)| c);
+    let best = free.unwrap_or(likeliest);
+    if let (None, Some(held)) = (free, each.filter_map(|(_, held)| held).max_by_key(nearness)) {
+        return held_reason(it, from, held);
     }
     if it.push
         && let Some(told) = wake_reason(best)
@@ -164,6 +152,89 @@ fn waiting(it: &Situation, from: Timestamp, now: Timestamp) -> Reason {
         return told;
     }
     contact_reason(best, now)
+}
+
+/// Of what keeps it from several agents, how little is missing.
+fn nearness(held: &Held) -> u8 {
+    match held {
+        Held::Over(_) => 0,
+        Held::Unable => 1,
+        Held::Stranger => 2,
+        Held::SwitchedOff => 3,
+        Held::AgentFull(_) => 4,
+        _ => 5,
+    }
+}
+
+/// The words for what keeps it, and for what ends that.
+fn held_reason(it: &Situation, from: Timestamp, held: Held) -> Reason {
+    let a = &it.assignment;
+    let by = |key: &str, text: &str| sentence(key, json!({}), text.to_owned());
+    let full = |load: Load| json!({"in_flight": load.in_flight, "most": load.most});
+    match held {
+        Held::Frozen(since) => reason(
+            "frozen",
+            json!({"since": since.to_string()}),
+            format!("The brake is on since {since}: nothing is handed out."),
+            by("release", "A person releases the brake."),
+        ),
+        Held::Run(run) => {
+            reason("run_paused", json!({"run": run.as_str()}), format!("The run is {run}."), by("resume", "A person resumes the run."))
+        }
+        Held::Ending => {
+            reason("ending", json!({}), "The end of the run was asked for.".to_owned(), by("ended", "It is ended in a moment."))
+        }
+        Held::NotYet(_) if a.attempt > 0 => {
+            let (next, of) = (a.attempt + 1, a.rules.attempts_max);
+            let params = json!({"attempt": next, "of": of, "at": from.to_string()});
+            let ends = sentence("time", json!({"at": from.to_string()}), format!("At {from} it may be handed out again."));
+            reason("retry", params, format!("Try {next} of {of} comes at {from}."), ends)
+        }
+        Held::NotYet(at) => {
+            let params = json!({"at": at.to_string()});
+            let ends = sentence("time", params.clone(), format!("At {at} it may be handed out."));
+            reason("not_yet", params, format!("Outside its window until {at}."), ends)
+        }
+        Held::Over(end) => {
+            let params = json!({"at": end.to_string()});
+            let ends = sentence("expires", params.clone(), format!("At {end} it expires."));
+            reason("too_late", params, format!("Its window closes at {end}, before the agent would begin."), ends)
+        }
+        Held::Unable => {
+            let ends = by("agent_comes", "An agent that can do it reports for this device.");
+            reason("unable", json!({}), "No agent of this device can do this.".to_owned(), ends)
+        }
+        Held::Stranger => reason(
+            "not_verified",
+            json!({}),
+            "The agent is not verified; it gets inventory work only.".to_owned(),
+            by("verify", "A person or a rule verifies the agent."),
+        ),
+        Held::SwitchedOff => reason(
+            "switched_off",
+            json!({}),
+            "This action is switched off for the agent.".to_owned(),
+            by("switch_on", "A person switches the action on again, here or in the agent's configuration."),
+        ),
+        Held::AgentFull(load) => reason(
+            "agent_busy",
+            full(load),
+            format!("{} ahead of it on this agent.", load.in_flight),
+            by("one_ends", "One of those that are under way ends."),
+        ),
+        Held::RunFull(load) => reason(
+            "run_full",
+            full(load),
+            format!("{} of this run are under way, as many as may be.", load.in_flight),
+            by("one_ends", "One of those that are under way ends."),
+        ),
+        Held::OrgFull(load) => reason(
+            "org_full",
+            full(load),
+            format!("{} of this organization are under way, as many as may be.", load.in_flight),
+            by("one_ends", "One of those that are under way ends."),
+        ),
+    }
 }
 
 /// What the last wake-up tells, if it is newer than the last contact.
@@ -206,8 +277,9 @@ fn contact_reason(agent: &Candidate, now: Timestamp) -> Reason {
 
 /// The ordered conditions behind the reason, each with its evidence.
 pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
-    let a = &it.assignment;
+    let (a, around) = (&it.assignment, &it.around);
     let best = it.candidates.first();
+    let any = |allowed: fn(&Hands) -> bool| it.candidates.iter().any(|c| allowed(&c.hands));
     let condition = |key: &str, ok: bool, params: Value, at: Option<Timestamp>, text: String| Condition {
         key: key.to_owned(),
         ok,
@@ -215,10 +287,15 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
         params: params.as_object().cloned().unwrap_or_default(),
         at,
     };
+    let either = |ok: bool, yes: &str, no: &str| if ok { yes } else { no }.to_owned();
     let due = match a.status {
         Status::Prepared { from } => from <= now,
         _ => true,
     };
+    let (free, held) = (around.frozen.is_none(), matches!(around.state, RunState::Paused | RunState::Halted));
+    let in_time = !a.limits.is_over(now);
+    let end = a.limits.not_after;
+    let has_room = !around.run.is_full() && !around.org.is_full() && !it.candidates.iter().all(|c| c.hands.load.is_full());
     vec![
         condition(
             "open",
@@ -227,19 +304,14 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
             a.status.ended(),
             format!("Its state is {}.", a.status.state()),
         ),
-        condition(
-            "run_active",
-            !matches!(it.run, RunState::Paused | RunState::Halted),
-            json!({"run": it.run.as_str()}),
-            None,
-            format!("The run is {}.", it.run),
-        ),
+        condition("released", free, json!({}), around.frozen, either(free, "The brake is off.", "The brake is on.")),
+        condition("run_active", !held, json!({"run": around.state.as_str()}), None, format!("The run is {}.", around.state)),
         condition(
             "not_cancelled",
-            !a.cancel_requested,
+            !a.cancel_requested && !around.ending,
             json!({}),
             None,
-            if a.cancel_requested { "Its end was asked for." } else { "Nobody asked for its end." }.to_owned(),
+            either(a.cancel_requested || around.ending, "Its end was asked for.", "Nobody asked for its end."),
         ),
         condition(
             "due",
@@ -249,6 +321,13 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
             format!("Attempt {} of {} is behind it.", a.attempt, a.rules.attempts_max),
         ),
         condition(
+            "in_time",
+            in_time,
+            json!({"until": shown(end)}),
+            end,
+            end.map_or_else(|| "It has no deadline.".to_owned(), |end| format!("It may be handed out until {end}.")),
+        ),
+        condition(
             "has_agent",
             best.is_some(),
             json!({"agents": it.candidates.len()}),
@@ -256,18 +335,32 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
             format!("{} agents speak for the device.", it.candidates.len()),
         ),
         condition(
+            "able",
+            any(|h| h.able),
+            json!({}),
+            None,
+            either(any(|h| h.able), "Its agents can do it.", "None of its agents can do it."),
+        ),
+        condition(
             "trusted",
-            it.open_to_strangers || it.candidates.iter().any(|c| c.verified),
+            around.open_to_strangers || any(|h| h.verified),
             json!({}),
             None,
             "The action is open to its agents.".to_owned(),
         ),
         condition(
             "switched_on",
-            !it.switched_off,
+            it.candidates.is_empty() || any(|h| h.switched_on),
             json!({}),
             None,
-            if it.switched_off { "The action is switched off for its agents." } else { "The action is switched on." }.to_owned(),
+            either(any(|h| h.switched_on), "The action is switched on.", "The action is switched off for its agents."),
+        ),
+        condition(
+            "room",
+            has_room || it.candidates.is_empty(),
+            json!({"run": around.run.in_flight, "org": around.org.in_flight}),
+            None,
+            either(has_room, "As many as are under way leave room for it.", "As many are under way as may be."),
         ),
         condition(
             "heard",
@@ -281,7 +374,7 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::state::{Actor, Rules};
+    use super::super::state::{Actor, Limits, Rules};
     use super::*;
     use crate::ids::AgentId;
     use std::time::Duration;
@@ -291,7 +384,7 @@ mod tests {
     fn agent() -> Candidate {
         Candidate {
             protocol: Protocol::Fusioninventory,
-            verified: false,
+            hands: Hands { able: true, verified: false, switched_on: true, load: Load::default(), lead: Duration::from_secs(60) },
             last_contact: Some(NOW.minus(Duration::from_secs(600))),
             next_contact: Some(NOW.plus(Duration::from_secs(3_000))),
             online: true,
@@ -308,12 +401,18 @@ mod tests {
                 last_actor: None,
                 last_attempt: None,
                 cancel_requested: false,
+                limits: Limits::default(),
                 rules: Rules { attempts_max: 3, backoff: Duration::from_secs(30), on_error: true, on_unknown: true, idempotent: true },
             },
-            run: RunState::Waiting,
-            open_to_strangers: true,
+            around: Around {
+                frozen: None,
+                org: Load::default(),
+                state: RunState::Waiting,
+                ending: false,
+                run: Load::default(),
+                open_to_strangers: true,
+            },
             push: false,
-            switched_off: false,
             candidates: vec![agent()],
         }
     }
@@ -331,10 +430,24 @@ mod tests {
         let lease = NOW.plus(Duration::from_secs(60));
         let actor = Actor { agent: AgentId(uuid::Uuid::from_u128(1)), incarnation: 1 };
         assert_eq!(key(|_| ()), "waiting_for_contact");
-        assert_eq!(key(|s| s.run = RunState::Paused), "run_paused");
+        assert_eq!(key(|s| s.around.frozen = Some(NOW)), "frozen");
+        assert_eq!(key(|s| s.around.state = RunState::Paused), "run_paused");
+        assert_eq!(key(|s| s.around.ending = true), "ending");
+        assert_eq!(key(|s| s.assignment.status = Status::Prepared { from: lease }), "not_yet");
+        assert_eq!(key(|s| s.assignment.limits.not_after = Some(NOW.plus(Duration::from_secs(59)))), "too_late");
+        assert_eq!(key(|s| s.candidates[0].hands.able = false), "unable");
+        let full = Load { in_flight: 4, most: Some(4) };
+        assert_eq!(key(|s| s.candidates[0].hands.load = full), "agent_busy");
+        assert_eq!(key(|s| s.around.run = full), "run_full");
+        assert_eq!(key(|s| s.around.org = full), "org_full");
+        let two = |s: &mut Situation| {
+            s.candidates.push(agent());
+            s.candidates[0].hands.load = full;
+        };
+        assert_eq!(key(two), "waiting_for_contact", "another agent is free");
         assert_eq!(key(|s| s.candidates.clear()), "no_agent");
-        assert_eq!(key(|s| s.open_to_strangers = false), "not_verified");
-        assert_eq!(key(|s| s.switched_off = true), "switched_off");
+        assert_eq!(key(|s| s.around.open_to_strangers = false), "not_verified");
+        assert_eq!(key(|s| s.candidates[0].hands.switched_on = false), "switched_off");
         assert_eq!(key(|s| s.candidates[0].last_contact = None), "never_contacted");
         assert_eq!(key(|s| s.candidates[0].online = false), "agent_silent");
         assert_eq!(key(|s| (s.assignment.attempt, s.assignment.status) = (1, Status::Prepared { from: lease })), "retry");
@@ -372,6 +485,6 @@ mod tests {
         let mut it = situation();
         it.candidates.clear();
         let failing: Vec<_> = conditions(&it, NOW).into_iter().filter(|c| !c.ok).map(|c| c.key).collect();
-        assert_eq!(failing, ["has_agent", "heard"]);
+        assert_eq!(failing, ["has_agent", "able", "heard"]);
     }
 }

@@ -12,6 +12,7 @@ use muster_core::tasks::{AssignmentRecord, AttemptState, Change, Counts, Deliver
 use muster_core::time::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 on_all! {
     making_assignments_twice_is_the_same_as_once
@@ -46,7 +47,7 @@ fn furnish(w: &World) {
 }
 
 fn new(first: u128) -> Vec<NewAssignment> {
-    (0..3).map(|i| NewAssignment { id: AssignmentId(id(first + i)), device: DeviceId(id(10 + i)) }).collect()
+    (0..3).map(|i| NewAssignment { id: AssignmentId(id(first + i)), device: DeviceId(id(10 + i)), from: NOW, not_after: None }).collect()
 }
 
 fn actor(n: u128) -> Actor {
@@ -54,7 +55,7 @@ fn actor(n: u128) -> Actor {
 }
 
 fn claim(n: u128, lease: Timestamp) -> Input {
-    Input::Claim { actor: actor(n), lease }
+    Input::Claim { actor: actor(n), lease, lead: Duration::ZERO }
 }
 
 /// Loads an assignment, decides and saves; gives it as it was and what was decided, if anything.
@@ -103,12 +104,12 @@ fn random_decisions_leave_counters_rows_and_record_in_agreement(w: &World) {
         let (n, who) = (u128::from(70 + dice.below(2) * 10 + dice.below(3)), actor(10 + u128::from(dice.below(2))));
         let (attempt, lease) = (u32::try_from(dice.below(3)).unwrap(), now.plus(std::time::Duration::from_secs(60)));
         let input = match dice.below(12) {
-            0..4 => Input::Claim { actor: who, lease },
+            0..4 => Input::Claim { actor: who, lease, lead: Duration::ZERO },
             4..6 => Input::Began { attempt, actor: who, lease },
             6 => Input::Ended { attempt, actor: who, outcome: Outcome::Ok },
             7 => Input::Ended { attempt, actor: who, outcome: Outcome::Error },
             8 if dice.below(8) == 0 => Input::Cancel,
-            _ => Input::Lapse,
+            _ => Input::Time,
         };
         let Some((before, change)) = apply(w, n, input, now) else { continue };
         events += usize::from(before.state.status.state() != change.after.status.state());
@@ -206,7 +207,7 @@ fn the_queue_goes_by_priority_then_age(w: &World) {
         tx.assignments_insert(HERE, RunId(id(61)), 0, 0, NOW, &new(100))
     });
     apply(w, 70, Input::Cancel, NOW);
-    let open = |each| read(w, move |rx| rx.open_of(DeviceId(id(10)), each)).iter().map(|a| a.0.as_u128()).collect::<Vec<_>>();
+    let open = |each| read(w, move |rx| rx.open_of(DeviceId(id(10)), NOW, None, each)).iter().map(|a| a.id.0.as_u128()).collect::<Vec<_>>();
     assert_eq!((open(9), open(1)), (vec![100, 80], vec![100]));
     let queue = AssignmentFilter { open: true, ..AssignmentFilter::default() };
     for (sort, expected) in [("priority", [100, 101, 102, 71, 72, 80, 81, 82]), ("-priority", [82, 81, 80, 72, 71, 102, 101, 100])] {
@@ -225,10 +226,10 @@ fn lapsed_leases_come_oldest_first(w: &World) {
     for (n, lease) in [(70, 30), (71, 20), (72, 20), (80, 40)] {
         apply(w, n, claim(10, later(lease)), NOW);
     }
-    let lapsed = |at, limit| read(w, move |rx| rx.lapsed(at, limit)).iter().map(|a| a.0.as_u128()).collect::<Vec<_>>();
+    let lapsed = |at, limit| read(w, move |rx| rx.timed_out(at, limit)).iter().map(|a| a.0.as_u128()).collect::<Vec<_>>();
     assert_eq!((lapsed(later(19), 9), lapsed(later(20), 9), lapsed(later(30), 9)), (vec![], vec![71, 72], vec![71, 72, 70]));
     assert_eq!(lapsed(later(99), 1), [71]);
-    apply(w, 71, Input::Lapse, later(20));
+    apply(w, 71, Input::Time, later(20));
     apply(w, 72, Input::Ended { attempt: 1, actor: actor(10), outcome: Outcome::Ok }, later(20));
     assert_eq!(lapsed(later(99), 9), [70, 80], "what has no lease cannot lapse");
 }
@@ -240,7 +241,7 @@ fn a_push_waits_only_while_it_is_prepared(w: &World) {
     write(w, |tx| {
         let t = task(50, "Scan");
         tx.run_insert(&Run { delivery: Delivery::Push, ..run(61, &t, 1) }, &[step(61, 0)], &[])?;
-        let one = NewAssignment { id: AssignmentId(id(100)), device: DeviceId(id(10)) };
+        let one = NewAssignment { id: AssignmentId(id(100)), device: DeviceId(id(10)), from: NOW, not_after: None };
         tx.assignments_insert(HERE, RunId(id(61)), 0, 5, NOW, &[one])
     });
     assert!(waits(10) && !waits(11));
@@ -338,7 +339,7 @@ fn the_assignments_of_a_deleted_device_stay(w: &World) {
     let row = read(w, |rx| rx.assignment(HERE, AssignmentId(id(70)))).unwrap();
     assert_eq!((row.device_name.as_str(), row.actor_protocol, row.record.state.attempt), ("", None, 1));
     assert_eq!(read(w, |rx| rx.attempts(AssignmentId(id(70)))).len(), 1);
-    assert_eq!(read(w, |rx| rx.open_of(DeviceId(id(10)), 9)).len(), 2, "what is open is ended by who deletes it");
+    assert_eq!(read(w, |rx| rx.open_ids(DeviceId(id(10)), 9)).len(), 2, "what is open is ended by who deletes it");
     read(w, |rx| {
         assert_eq!((rx.device(HERE, DeviceId(id(10)))?, rx.agents_of(DeviceId(id(10)))?), (None, vec![]));
         assert_eq!((rx.evidence_of(DeviceId(id(10)))?, rx.wakes_due(later(99), 9)?), (vec![], vec![]));

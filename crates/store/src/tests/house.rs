@@ -8,7 +8,7 @@ use muster_core::ids::{AgentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::inventory::Print;
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
-use muster_core::tasks::{Action, Counts, Delivery, Rules, Run, RunState, RunStep, Task, TaskDoc};
+use muster_core::tasks::{Action, Counts, Delivery, Rules, Run, RunState, RunStep, Scope, Task, TaskDoc};
 use muster_core::time::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -34,7 +34,7 @@ pub(crate) fn read<T: Send + 'static>(w: &World, f: impl FnOnce(&mut Rx) -> Resu
 }
 
 pub(crate) fn org(id: OrgId, name: &str) -> Org {
-    Org { id, name: name.to_owned(), settings: Settings::default(), settings_version: 1, created: NOW }
+    Org { id, name: name.to_owned(), settings: Settings::default(), settings_version: 1, created: NOW, freeze: None }
 }
 
 /// Two organizations.
@@ -132,6 +132,12 @@ pub(crate) fn run(n: u128, task: &Task, targeted: i64) -> Run {
         targeted,
         made: 0,
         cancel_requested: false,
+        paused: false,
+        nominal: None,
+        nominal_at: NOW,
+        not_before: None,
+        not_after: None,
+        in_flight_max: None,
         created: NOW,
         started: None,
         ended: None,
@@ -147,7 +153,18 @@ pub(crate) fn rules() -> Rules {
 pub(crate) fn step(run: u128, step: i64) -> RunStep {
     let action = Action::Inventory.kind().to_owned();
     let name = format!("step-{step}");
-    RunStep { run: RunId(id(run)), step, name, action, rules: rules(), open_to_strangers: true, timeout: None }
+    RunStep {
+        run: RunId(id(run)),
+        step,
+        name,
+        action,
+        rules: rules(),
+        open_to_strangers: true,
+        timeout: None,
+        scope: Scope::Client,
+        stops: false,
+        longest_run: None,
+    }
 }
 
 /// All items of a list, page by page, as a caller of the API goes through it; the total must be theirs.

@@ -16,7 +16,7 @@ fn world() -> World {
         let task = task(50, "t");
         tx.task_insert(&task)?;
         tx.run_insert(&run(60, &task, 1), &[step(60, 0)], &[DeviceId(id(10))])?;
-        let new = NewAssignment { id: AssignmentId(id(70)), device: DeviceId(id(10)) };
+        let new = NewAssignment { id: AssignmentId(id(70)), device: DeviceId(id(10)), from: NOW, not_after: None };
         tx.assignments_insert(HERE, RunId(id(60)), 0, 5, NOW, &[new])
     });
     w
@@ -62,7 +62,7 @@ fn a_whole_table_is_noticed() {
 
 #[test]
 fn what_an_agent_does_goes_through_an_index() {
-    let open = indexed("open_of", |rx| rx.open_of(DeviceId(id(10)), 32).map(|_| ()));
+    let open = indexed("open_of", |rx| rx.open_of(DeviceId(id(10)), NOW, None, 32).map(|_| ()));
     assert!(open.iter().any(|line| line.contains("a_open")) && !open.iter().any(|line| line.contains("TEMP B-TREE")), "{open:#?}");
     indexed("push_waits", |rx| rx.push_waits(DeviceId(id(10))).map(|_| ()));
     indexed("agent", |rx| rx.agent(AgentId(id(1010))).map(|_| ()));
@@ -88,8 +88,8 @@ fn what_an_agent_does_goes_through_an_index() {
 
 #[test]
 fn what_the_workers_do_goes_through_an_index() {
-    let lapsed = indexed("lapsed", |rx| rx.lapsed(NOW, 100).map(|_| ()));
-    assert!(lapsed.iter().any(|line| line.contains("a_lease")) && !lapsed.iter().any(|line| line.contains("TEMP B-TREE")), "{lapsed:#?}");
+    let lapsed = indexed("lapsed", |rx| rx.timed_out(NOW, 100).map(|_| ()));
+    assert!(lapsed.iter().any(|line| line.contains("a_timer")) && !lapsed.iter().any(|line| line.contains("TEMP B-TREE")), "{lapsed:#?}");
     indexed("wakes_due", |rx| rx.wakes_due(NOW, 100).map(|_| ()));
     indexed("snapshot_part", |rx| rx.snapshot_part(RunId(id(60)), 0).map(|_| ()));
     let filter = AssignmentFilter { open: true, not_asked: true, run: Some(RunId(id(60))), ..AssignmentFilter::default() };

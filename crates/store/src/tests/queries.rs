@@ -77,6 +77,7 @@ fn facts(dice: &mut Dice) -> DeviceFacts {
         tag: some(dice, text).filter(|t| !t.is_empty()),
         ips: several(dice, &ADDRESSES),
         macs: several(dice, &ADDRESSES),
+        zone: some(dice, text),
     };
     DeviceFacts {
         summary,
