@@ -209,6 +209,8 @@ export const tasks = {
 export const runs = {
   read: (run: string) => get<T.Run>(`/runs/${id(run)}`),
   cancel: (run: string) => post<T.Run>(`/runs/${id(run)}/cancel`),
+  pause: (run: string) => post<T.Run>(`/runs/${id(run)}/pause`),
+  resume: (run: string) => post<T.Run>(`/runs/${id(run)}/resume`),
 };
 
 export const assignments = {

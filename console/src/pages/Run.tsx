@@ -99,8 +99,12 @@ function Actions({ run }: { run: RunType }) {
     );
   }
   if (run.cancel_requested) return null;
+  const held = run.state === "paused";
   return (
     <>
+      <Button variant="default" onClick={async () => client.setQueryData(["run", run.id], await (held ? runs.resume : runs.pause)(run.id))}>
+        {t(held ? "run.resume" : "run.pause")}
+      </Button>
       <Button variant="outline" color="red" onClick={() => setAsking(true)}>
         {t("run.cancel")}
       </Button>
