@@ -6,6 +6,7 @@ mod identity;
 mod lists;
 mod login;
 mod output;
+mod queue;
 mod runs;
 mod software;
 mod tasks;
@@ -17,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use client::Client;
 use lists::ListArgs;
 use output::Form;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -86,13 +87,18 @@ enum Command {
     /// One run: show, watch, cancel, why
     #[command(subcommand)]
     Run(runs::RunCommand),
-    /// Lists what is not finished, of all tasks and machines; 'queue cancel' ends it
+    /// Lists what is not finished, of all tasks and machines; 'queue cancel', 'delay' and 'priority' change it
     #[command(args_conflicts_with_subcommands = true)]
     Queue {
         #[command(flatten)]
         list: ListArgs,
         #[command(subcommand)]
-        command: Option<QueueCommand>,
+        command: Option<queue::QueueCommand>,
+    },
+    /// Shows the brake; 'brake on' holds back every start, 'brake off' lets go
+    Brake {
+        #[command(subcommand)]
+        command: Option<queue::BrakeCommand>,
     },
     /// Lists people
     Users(ListArgs),
@@ -107,21 +113,6 @@ enum Command {
     Settings(SettingsCommand),
     /// Lists who did what
     Audit(ListArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum QueueCommand {
-    /// Ends waiting work by ids or by filter
-    Cancel {
-        /// Ids of assignments
-        ids: Vec<String>,
-        /// Cancel what a filter selects: state, task, run, device or q, as KEY=VALUE
-        #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = lists::pair)]
-        filters: Vec<(String, String)>,
-        /// How many will be cancelled; the server asks for it when there are many
-        #[arg(long, value_name = "N")]
-        confirm_count: Option<u64>,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,9 +157,8 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
         Command::Run(command) => return runs::run(&client, command, form).await,
         Command::Queue { list, command: None } => lists::list(&client, &lists::QUEUE, &list, form).await?,
-        Command::Queue { command: Some(QueueCommand::Cancel { ids, filters, confirm_count }), .. } => {
-            queue_cancel(&client, ids, filters, confirm_count, form).await?;
-        }
+        Command::Queue { command: Some(it), .. } => queue::run(&client, it, form).await?,
+        Command::Brake { command } => queue::brake(&client, command, form).await?,
         Command::Users(args) => lists::list(&client, &lists::USERS, &args, form).await?,
         Command::Tokens(args) => lists::list(&client, &lists::TOKENS, &args, form).await?,
         Command::JoinTokens(args) => lists::list(&client, &lists::JOIN_TOKENS, &args, form).await?,
@@ -177,27 +167,6 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => lists::list(&client, &lists::AUDIT, &args, form).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn queue_cancel(
-    client: &Client,
-    ids: Vec<String>,
-    filters: Vec<(String, String)>,
-    confirm_count: Option<u64>,
-    form: Form,
-) -> anyhow::Result<()> {
-    if ids.is_empty() == filters.is_empty() {
-        anyhow::bail!("name either ids of assignments or --filter KEY=VALUE; 'queue' lists what there is");
-    }
-    let mut body = Map::new();
-    if ids.is_empty() {
-        let filter = filters.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
-        body.insert("filter".to_owned(), Value::Object(filter));
-    } else {
-        body.insert("ids".to_owned(), json!(ids));
-    }
-    body.extend(confirm_count.map(|n| ("confirm_count".to_owned(), json!(n))));
-    output::record(&client.post("queue/cancel", &Value::Object(body)).await?, form)
 }
 
 async fn settings(client: &Client, command: SettingsCommand, form: Form) -> anyhow::Result<()> {

@@ -28,6 +28,16 @@ pub enum RunCommand {
         /// Its number or id
         run: String,
     },
+    /// Holds a run back: nothing more is handed out until it is resumed; what is under way goes on
+    Pause {
+        /// Its number or id
+        run: String,
+    },
+    /// Lets a paused run go on
+    Resume {
+        /// Its number or id
+        run: String,
+    },
     /// Says why an assignment is where it is and what will change that
     Why {
         /// The assignment's id
@@ -40,13 +50,17 @@ pub async fn run(client: &Client, command: RunCommand, form: Form) -> anyhow::Re
     match command {
         RunCommand::Show { run } => show(client, &id(client, &run).await?, form).await?,
         RunCommand::Watch { run } => return watch(client, &id(client, &run).await?, form).await,
-        RunCommand::Cancel { run } => {
-            let run = client.post(&format!("runs/{}/cancel", id(client, &run).await?), &json!({})).await?;
-            output::record(&run, form)?;
-        }
+        RunCommand::Cancel { run } => act(client, &run, "cancel", form).await?,
+        RunCommand::Pause { run } => act(client, &run, "pause", form).await?,
+        RunCommand::Resume { run } => act(client, &run, "resume", form).await?,
         RunCommand::Why { assignment } => why(client, &assignment, form).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn act(client: &Client, run: &str, what: &str, form: Form) -> anyhow::Result<()> {
+    let run = client.post(&format!("runs/{}/{what}", id(client, run).await?), &json!({})).await?;
+    output::record(&run, form)
 }
 
 async fn id(client: &Client, run: &str) -> anyhow::Result<String> {
