@@ -169,6 +169,8 @@ export function world(size) {
     after: n % 4 === 2 ? { tag: "par" } : null,
     request_id: `req_${n}`,
   }));
+  const released = { on: false, since: null, by: null, note: null };
+  let brake = { ...released };
   const settings = {
     inventory_every: "24h",
     contact_every: "1h",
@@ -210,6 +212,11 @@ export function world(size) {
     const task = kind === "tasks" && key ? tasks.find((x) => x.id === key) : null;
     if (kind === "session") return method === "DELETE" || key ? { status: 204 } : { body: me };
     if (kind === "overview") return { body: overview(devices, runs) };
+    if (kind === "brake") {
+      if (method === "POST") brake = { on: true, since: new Date().toISOString(), by: "kim", note: body.note || null };
+      if (method === "DELETE") brake = { ...released };
+      return { body: brake };
+    }
     if (kind === "settings") return { body: Object.assign(settings, body ?? {}) };
     if (kind === "devices" && !key) {
       if ((params.get("query") ?? "").includes("??"))

@@ -39,6 +39,18 @@ const SCREENS = [
   ["now", "/"],
   ["queue", "/queue"],
   ["queue-why", `/queue?open=${R}.3`],
+  [
+    "queue-braked",
+    "/queue",
+    async (page) => {
+      // The brake stays on from one picture to the next.
+      if (await page.getByRole("button", { name: "Release the brake" }).isVisible()) return;
+      await page.getByRole("button", { name: "Hold everything" }).click();
+      await page.getByLabel("Why").fill("wrong script on the tills of Lyon");
+      await page.getByRole("dialog").getByRole("button", { name: "Hold everything" }).click();
+      await page.waitForTimeout(500);
+    },
+  ],
   ["tasks", "/tasks"],
   ["task", `/tasks/${T}`],
   ["task-new", "/tasks/new"],

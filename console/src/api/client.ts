@@ -244,6 +244,12 @@ export const agentCredentials = {
   remove: (credential: string) => remove(`/agent-credentials/${id(credential)}`),
 };
 
+export const brake = {
+  read: () => get<T.Brake>("/brake"),
+  pull: (note: string) => post<T.Brake>("/brake", { note }),
+  release: () => call<T.Brake>(`${V1}/brake`, { method: "DELETE" }),
+};
+
 let settingsTag: string | null = null;
 const keepTag = (tag: string | null) => {
   settingsTag = tag;

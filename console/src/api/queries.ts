@@ -118,6 +118,8 @@ export const usePreview = (task: string) =>
 export const useRun = (id: string) => useQuery({ queryKey: ["run", id], queryFn: () => api.runs.read(id) });
 export const useAssignment = (id: string) => useQuery({ queryKey: ["assignment", id], queryFn: () => api.assignments.read(id) });
 export const useWhy = (id: string) => useQuery({ queryKey: ["assignment", id, "why"], queryFn: () => api.assignments.why(id) });
+/** Below the settings, so that whatever changes those looks at it again. */
+export const useBrake = () => useQuery({ queryKey: ["settings", "brake"], queryFn: api.brake.read });
 export const useSettings = () => useQuery({ queryKey: ["settings"], queryFn: api.settings.read });
 
 export function newClient(): QueryClient {

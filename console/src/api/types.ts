@@ -363,6 +363,9 @@ export type WithSecret<T> = T & { token: string };
 
 /** What agents of others must show. */
 export type AgentAuth = "off" | "basic" | "oauth";
+/** While it is on nothing is handed out and nothing starts. */
+export type Brake = { on: boolean; since: string | null; by: string | null; note: string | null };
+
 export type Settings = {
   inventory_every: string;
   contact_every: string;

@@ -13,6 +13,7 @@ import type { Search } from "../lib/search";
 import { OPEN } from "../lib/states";
 import { AssignmentDrawer } from "../parts/AssignmentDrawer";
 import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
+import { BrakeButton } from "../parts/Brake";
 import { ColumnMenu } from "../parts/ColumnMenu";
 import { Confirm } from "../parts/Confirm";
 import { DataTable } from "../parts/DataTable";
@@ -48,7 +49,12 @@ export function Queue() {
         title={t("nav.queue")}
         facts={list.total !== null && t("queue.count", { count: list.total })}
         actions={
-          may && <CancelMany ids={ids} filter={filter} total={list.total} loaded={list.query.isSuccess} clear={() => setIds(new Set())} />
+          may && (
+            <>
+              <CancelMany ids={ids} filter={filter} total={list.total} loaded={list.query.isSuccess} clear={() => setIds(new Set())} />
+              <BrakeButton />
+            </>
+          )
         }
       />
       <search className="filters" aria-label={t("filter.bar")}>
