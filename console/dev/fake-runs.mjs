@@ -157,6 +157,11 @@ export function makeRuns(count) {
       progress: state === "finished" ? 1 : 0.6,
       delivery: TASKS[task][2],
       cancel_requested: false,
+      paused: false,
+      nominal: null,
+      not_before: null,
+      not_after: null,
+      in_flight_max: null,
     };
   });
 }

@@ -94,6 +94,9 @@ function overview(devices, runs) {
   };
 }
 
+/** What every bulk act on the whole queue would change. */
+const QUEUED = 1234;
+
 export function world(size) {
   const devices = Array.from({ length: size }, (_, n) => device(n));
   const index = new Map(devices.map((d, n) => [d.id, n]));
@@ -169,12 +172,12 @@ export function world(size) {
     after: n % 4 === 2 ? { tag: "par" } : null,
     request_id: `req_${n}`,
   }));
-  const released = { on: false, since: null, by: null, note: null };
-  let brake = { ...released };
   const settings = {
     inventory_every: "24h",
     contact_every: "1h",
     size_guard: 100,
+    in_flight_per_agent: 4,
+    in_flight: 0,
     agent_auth: "off",
     offline_after: "2h",
     wake_enabled: true,
@@ -195,6 +198,7 @@ export function world(size) {
     })),
   ];
 
+  let brake = { on: false, since: null, by: null, note: null };
   const answer = (method, path, params, body) => {
     const [, kind, key, sub, more] = path.split("/");
     const gone = {
@@ -213,8 +217,8 @@ export function world(size) {
     if (kind === "session") return method === "DELETE" || key ? { status: 204 } : { body: me };
     if (kind === "overview") return { body: overview(devices, runs) };
     if (kind === "brake") {
-      if (method === "POST") brake = { on: true, since: new Date().toISOString(), by: "kim", note: body.note || null };
-      if (method === "DELETE") brake = { ...released };
+      if (method === "POST") brake = { on: true, since: ago(0), by: "admin", note: body.note || null };
+      if (method === "DELETE") brake = { on: false, since: null, by: null, note: null };
       return { body: brake };
     }
     if (kind === "settings") return { body: Object.assign(settings, body ?? {}) };
@@ -308,9 +312,21 @@ export function world(size) {
     if (kind === "runs" && !run) return gone;
     if (run && sub === "assignments") return page([...assignmentsOf(run, devices, many(params, "state"))], params);
     if (run && sub === "events") return page(events(), params);
+    if (run && (sub === "pause" || sub === "resume")) {
+      run.paused = sub === "pause";
+      run.state = run.paused ? "paused" : "running";
+    }
     if (run) return { body: run };
     if (kind === "queue") {
-      if (method === "POST") return { body: { cancelled: body.ids?.length ?? body.confirm_count ?? 0 } };
+      if (method === "POST") {
+        const count = body.ids?.length ?? QUEUED;
+        if (body.confirm_count !== count)
+          return {
+            status: 409,
+            body: { type: "https://muster.dev/problems/queue/size-guard", title: "Too many", status: 409, count, request_id: "req_9" },
+          };
+        return { body: key === "cancel" ? { cancelled: count } : { changed: count } };
+      }
       const states = many(params, "state").length ? many(params, "state") : OPEN;
       return page(
         runs.filter((x) => x.state !== "finished").flatMap((x) => [...assignmentsOf(x, devices, states)]),

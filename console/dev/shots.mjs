@@ -31,6 +31,24 @@ const openMenu = (name) => async (page) => {
   await page.getByRole("button", { name }).first().click();
   await page.waitForTimeout(250);
 };
+const pressed = (name, then) => async (page) => {
+  await page.getByRole("button", { name }).click();
+  await page.getByRole("button", { name: then }).waitFor();
+  await page.waitForTimeout(200);
+};
+const holdEverything = async (page) => {
+  await page.getByRole("button", { name: "Hold everything" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox").fill("The power supply in Lyon is being repaired; nothing may restart before Anna says so.");
+  await dialog.getByRole("button", { name: "Hold everything" }).click();
+  await page.getByRole("button", { name: "Release" }).waitFor();
+  await dialog.waitFor({ state: "detached" });
+};
+const releaseAll = async (page) => {
+  await page.getByRole("button", { name: "Release" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Release" }).click();
+  await page.getByRole("button", { name: "Hold everything" }).waitFor();
+};
 const D = "019ad001-0000-7000-8a1b-000000000011";
 const T = "019ab001-0000-7000-8a1b-000000000011";
 const R = "019ac001-0000-7000-8a1b-000000000011";
@@ -38,25 +56,27 @@ const C = "019ae001-0000-7000-8a1b-000000000011";
 const SCREENS = [
   ["now", "/"],
   ["queue", "/queue"],
-  ["queue-why", `/queue?open=${R}.3`],
+  ["queue-delay", "/queue", openMenu("Put off…")],
+  ["queue-priority", "/queue", openMenu("Priority…")],
   [
-    "queue-braked",
+    "queue-confirm",
     "/queue",
     async (page) => {
-      // The brake stays on from one picture to the next.
-      if (await page.getByRole("button", { name: "Release the brake" }).isVisible()) return;
-      await page.getByRole("button", { name: "Hold everything" }).click();
-      await page.getByLabel("Why").fill("wrong script on the tills of Lyon");
-      await page.getByRole("dialog").getByRole("button", { name: "Hold everything" }).click();
-      await page.waitForTimeout(500);
+      await openMenu("Priority…")(page);
+      await page.getByRole("menuitem").nth(1).click();
+      await page.getByRole("dialog").waitFor();
+      await page.waitForTimeout(400);
     },
   ],
+  ["queue-why", `/queue?open=${R}.3`],
   ["tasks", "/tasks"],
   ["task", `/tasks/${T}`],
   ["task-new", "/tasks/new"],
   ["task-start", `/tasks/${T}/start`],
   ["runs", "/runs"],
   ["run", `/runs/${R}`],
+  ["run-paused", `/runs/${R}`, pressed("Pause", "Resume")],
+  ["run-resumed", `/runs/${R}`, pressed("Resume", "Pause")],
   ["run-events", `/runs/${R}?tab=events`],
   ["run-output", `/runs/${R}?tab=output`],
   ["machines", "/machines?os_family=linux&sort=-last_inventory"],
@@ -121,6 +141,12 @@ const SCREENS = [
   ["filter", "/machines", openMenu("System")],
   ["profile", "/", openMenu(/Menu of/)],
   ["bulk", "/machines", openMenu(/^Inventory [\d]/)],
+  ["brake-ask", "/queue", openMenu("Hold everything")],
+  ["brake-on", "/queue", holdEverything],
+  ["brake-on-run", `/runs/${R}`],
+  ["brake-on-machines", "/machines"],
+  ["brake-release", "/queue", openMenu("Release")],
+  ["brake-off", "/queue", releaseAll],
 ];
 
 async function server(extra) {

@@ -1,4 +1,4 @@
-// In a real browser against a real server: sign in, see the machine that an agent reported, start an inventory, watch it end.
+// In a real browser against a real server: sign in, see the machine that an agent reported, start an inventory, watch it end; pull the brake, see it on another page, release it.
 //   node e2e/first-light.mjs URL NAME PASSWORD MACHINE [PICTURES]
 // Prints `run started` when the agent should come, `run finished` at the end; any page error or console error fails it.
 import { AxeBuilder } from "@axe-core/playwright";
@@ -66,6 +66,23 @@ try {
   await page.getByText("100%").waitFor();
   await picture("run-finished");
   await clean("Run");
+  // The brake, pulled here, is seen by another page without reading anything again, and released there.
+  const other = await context.newPage();
+  await other.goto(new URL("/queue", url).href);
+  await other.getByRole("heading", { name: "Queue" }).waitFor();
+  await page.getByRole("button", { name: "Hold everything" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Why" }).fill("a cut of power");
+  await dialog.getByRole("button", { name: "Hold everything" }).click();
+  await dialog.waitFor({ state: "detached" });
+  const banner = other.getByRole("region", { name: "The brake" });
+  await banner.getByText("a cut of power").waitFor();
+  await picture("brake");
+  await clean("Brake");
+  await page.getByRole("link", { name: "Queue" }).first().click();
+  await banner.getByRole("button", { name: "Release" }).press("Enter");
+  await other.getByRole("dialog").getByRole("button", { name: "Release" }).click();
+  await page.getByRole("button", { name: "Hold everything" }).waitFor();
   console.log("run finished");
 } catch (error) {
   errors.push(error.message);

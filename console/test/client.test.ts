@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ApiError, call, problemKey, session, setCsrf, setOrg, settings, tasks, whenSignedOut } from "../src/api/client";
+import { ApiError, call, problemKey, queue, session, setCsrf, setOrg, settings, tasks, whenSignedOut } from "../src/api/client";
 
 type Call = { url: string; init: RequestInit };
 let calls: Call[] = [];
@@ -26,6 +26,24 @@ afterEach(() => {
   vi.unstubAllGlobals();
   setOrg(null);
   whenSignedOut(() => {});
+});
+
+describe("acts on the queue", () => {
+  it("say on what, what and how many", async () => {
+    const bodies: unknown[] = [];
+    vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
+      bodies.push([url, JSON.parse(String(init.body))]);
+      return new Response('{"changed":7,"cancelled":7}', { headers: { "Content-Type": "application/json" } });
+    });
+    await queue.cancel({ ids: ["a"] }, 1);
+    await queue.delay({ filter: { state: "prepared" } }, "2026-12-01T06:00:00Z", 7);
+    await queue.prioritise({ filter: {} }, 0, 7);
+    expect(bodies).toEqual([
+      ["/api/v1/queue/cancel", { ids: ["a"], confirm_count: 1 }],
+      ["/api/v1/queue/delay", { filter: { state: "prepared" }, until: "2026-12-01T06:00:00Z", confirm_count: 7 }],
+      ["/api/v1/queue/priority", { filter: {}, priority: 0, confirm_count: 7 }],
+    ]);
+  });
 });
 
 describe("problems", () => {

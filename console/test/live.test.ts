@@ -18,6 +18,12 @@ describe("changes from the stream", () => {
     expect(touched.get("device")).toBe("all");
   });
 
+  it("touch the brake, and what waits because of it, with the settings", () => {
+    const touched: Touched = new Map();
+    touch(touched, { kind: "settings", id: "o1" });
+    expect(["brake", "settings", "queue", "assignment"].map((key) => touched.get(key))).toEqual(["all", "all", "all", "all"]);
+  });
+
   it("do not stumble over a kind of a newer server", () => {
     const touched: Touched = new Map();
     touch(touched, { kind: "relay" as never, id: "r1" });

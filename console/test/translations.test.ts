@@ -91,13 +91,23 @@ describe("translations", () => {
     const states = ["prepared", "started", "running", "ok", "error", "unknown", "cancelled", "expired", "skipped"];
     const reasons = [
       "waiting_for_contact never_contacted agent_silent wake_refused wake_denied wake_timeout wake_busy wake_unreachable waking",
-      "leased cannot_be_stopped retry not_verified no_agent run_paused done",
+      "leased cannot_be_stopped stopping retry not_verified switched_off no_agent unable run_paused done",
+      "frozen ending not_yet too_late agent_busy run_full org_full",
     ].flatMap((line) => line.split(" "));
+    const ends = [
+      "nothing late_result result_or_lapse time resume verify agent_comes wake_or_contact contact",
+      "switch_on release ended expires one_ends",
+    ].flatMap((line) => line.split(" "));
+    const conditions = "open released run_active not_cancelled due in_time has_agent able trusted switched_on room heard".split(" ");
+    for (const key of ends) expect(english.has(`ends.${key}`), key).toBe(true);
+    for (const key of conditions) expect(english.has(`condition.${key}`), key).toBe(true);
     for (const state of states) expect(english.has(`state.${state}`), state).toBe(true);
     for (const reason of reasons) expect(english.has(`reason.${reason}`), reason).toBe(true);
     for (const problem of ["task.not-found", "run.empty", "run.plan-changed", "access.denied"]) {
       expect(english.has(`problem.${problem}`), problem).toBe(true);
     }
+    for (const problem of ["org.frozen", "run.ending"]) expect(english.has(`problem.${problem}`), problem).toBe(true);
     expect(english.has("problem.run.size-guard_other")).toBe(true);
+    expect(english.has("problem.queue.size-guard_other")).toBe(true);
   });
 });

@@ -220,7 +220,17 @@ export const assignments = {
 };
 
 export const queue = {
-  cancel: (what: { ids?: string[]; filter?: T.QueueFilter; confirm_count?: number }) => post<{ cancelled: number }>("/queue/cancel", what),
+  cancel: (aim: T.QueueAim, confirm_count: number) => post<{ cancelled: number }>("/queue/cancel", { ...aim, confirm_count }),
+  delay: (aim: T.QueueAim, until: string, confirm_count: number) =>
+    post<{ changed: number }>("/queue/delay", { ...aim, until, confirm_count }),
+  prioritise: (aim: T.QueueAim, priority: number, confirm_count: number) =>
+    post<{ changed: number }>("/queue/priority", { ...aim, priority, confirm_count }),
+};
+
+export const brake = {
+  read: () => get<T.Brake>("/brake"),
+  pull: (note: string) => post<T.Brake>("/brake", { note }),
+  release: () => call<T.Brake>(`${V1}/brake`, { method: "DELETE" }),
 };
 
 export const users = {
@@ -242,12 +252,6 @@ export const joinTokens = {
 export const agentCredentials = {
   create: (credential: T.NewAgentCredential) => post<T.AgentCredential & { secret: string }>("/agent-credentials", credential),
   remove: (credential: string) => remove(`/agent-credentials/${id(credential)}`),
-};
-
-export const brake = {
-  read: () => get<T.Brake>("/brake"),
-  pull: (note: string) => post<T.Brake>("/brake", { note }),
-  release: () => call<T.Brake>(`${V1}/brake`, { method: "DELETE" }),
 };
 
 let settingsTag: string | null = null;

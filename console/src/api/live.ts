@@ -11,7 +11,8 @@ export const AFFECTS: Record<ChangeKind, readonly string[]> = {
   task: ["tasks", "task"],
   run: ["runs", "run", "overview", "tasks", "task"],
   assignment: ["assignments", "assignment", "queue", "run", "runs", "overview"],
-  settings: ["settings"],
+  // The brake comes with the settings, and it is a reason of everything that waits.
+  settings: ["settings", "brake", "queue", "assignments", "assignment"],
 };
 
 /** Details are only touched when the change is about them. */

@@ -118,8 +118,12 @@ export const usePreview = (task: string) =>
 export const useRun = (id: string) => useQuery({ queryKey: ["run", id], queryFn: () => api.runs.read(id) });
 export const useAssignment = (id: string) => useQuery({ queryKey: ["assignment", id], queryFn: () => api.assignments.read(id) });
 export const useWhy = (id: string) => useQuery({ queryKey: ["assignment", id, "why"], queryFn: () => api.assignments.why(id) });
-/** Below the settings, so that whatever changes those looks at it again. */
-export const useBrake = () => useQuery({ queryKey: ["settings", "brake"], queryFn: api.brake.read });
+export const useBrake = () => useQuery({ queryKey: ["brake"], queryFn: api.brake.read });
+/** What an act on the queue or on the brake makes old. */
+export async function renewWork(client: QueryClient): Promise<void> {
+  const old = new Set(["queue", "overview", "runs", "run", "assignments", "assignment"]);
+  await client.invalidateQueries({ predicate: (q) => old.has(String(q.queryKey[0])) });
+}
 export const useSettings = () => useQuery({ queryKey: ["settings"], queryFn: api.settings.read });
 
 export function newClient(): QueryClient {

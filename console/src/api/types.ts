@@ -274,7 +274,17 @@ export type Run = RunSummary & {
   progress: number;
   delivery: Delivery;
   cancel_requested: boolean;
+  /** A person holds it back. */
+  paused: boolean;
+  /** The nominal time of its schedule, when one started it. */
+  nominal: string | null;
+  not_before: string | null;
+  not_after: string | null;
+  in_flight_max: number | null;
 };
+
+/** While it is on nothing is handed out and nothing starts. */
+export type Brake = { on: boolean; since: string | null; by: string | null; note: string | null };
 
 export type Params = Record<string, string | number>;
 export type Sentence = { key: string; params: Params; text: string };
@@ -303,7 +313,7 @@ export type Assignment = {
 export type Attempt = {
   no: number;
   agent: { id: string; protocol: Protocol; name: string };
-  state: "started" | "running" | "ok" | "error" | "unknown" | "cancelled";
+  state: "started" | "running" | "ok" | "error" | "unknown" | "declined";
   handed_at: string;
   begun_at: string | null;
   ended_at: string | null;
@@ -324,6 +334,8 @@ export type RunEvent = {
 export type AssignmentDetail = Assignment & { attempts: Attempt[]; events: RunEvent[] };
 export type Condition = { key: string; ok: boolean; text: string; params: Params; at: string | null };
 export type Why = { assignment: string; state: State; reason: Reason; conditions: Condition[] };
+/** On what a bulk act is aimed: ids or a filter. */
+export type QueueAim = { ids: string[] } | { filter: QueueFilter };
 export type QueueFilter = { state?: string; task?: string; run?: string; device?: string; q?: string };
 
 export type User = {
@@ -363,9 +375,6 @@ export type WithSecret<T> = T & { token: string };
 
 /** What agents of others must show. */
 export type AgentAuth = "off" | "basic" | "oauth";
-/** While it is on nothing is handed out and nothing starts. */
-export type Brake = { on: boolean; since: string | null; by: string | null; note: string | null };
-
 export type Settings = {
   inventory_every: string;
   contact_every: string;
@@ -375,6 +384,8 @@ export type Settings = {
   verify_new_agents: boolean;
   verify_networks: string[];
   new_agents_per_source_max: number;
+  in_flight_per_agent: number;
+  in_flight: number;
   agent_auth: AgentAuth;
 };
 export type AuditEntry = {

@@ -8,7 +8,7 @@ import { useTranslation } from "react-i18next";
 import { useMe, useOpenDuplicates, useOverview } from "../api/queries";
 import { number } from "../lib/format";
 import { useKeys } from "../lib/keys";
-import { BrakeBanner } from "../parts/Brake";
+import { BrakeBanner } from "./Brake";
 import { Mark } from "./Brand";
 import { KeyHelp } from "./KeyHelp";
 import { Palette } from "./Palette";
@@ -53,8 +53,8 @@ export function Frame() {
       </a>
       {!phone && <Rail />}
       <TopBar onFind={() => setPalette(true)} onHelp={() => setHelp(true)} />
+      <BrakeBanner />
       <main className="main" id="main" ref={main} tabIndex={-1}>
-        <BrakeBanner />
         <Outlet />
       </main>
       {phone && <BottomBar />}

@@ -14,6 +14,7 @@ import { relative } from "../lib/format";
 import { PasswordDialog } from "../pages/NewPassword";
 import { shout } from "../parts/Feedback";
 import { useNow } from "../parts/Time";
+import { BrakeButton } from "./Brake";
 import { Mark } from "./Brand";
 
 export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => void }) {
@@ -42,6 +43,7 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
       </button>
       <span style={{ marginLeft: "auto" }} />
       <LiveDot />
+      <BrakeButton small={phone} />
       {!phone && (
         <Tooltip label={t("keys.help")}>
           <ActionIcon variant="subtle" color="gray" size={30} onClick={onHelp} aria-label={t("keys.help")}>

@@ -1,30 +1,26 @@
-// Everything that is not over, of all tasks and machines. Cancelling acts on the ticked rows, or on the filter.
+// Everything that is not over, of all tasks and machines. Acts are done to the ticked rows, or to the whole filter.
 import { Button } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ApiError, queue } from "../api/client";
-import { useList, useMay, useSettings } from "../api/queries";
+import { useList, useMay } from "../api/queries";
 import type { Assignment } from "../api/types";
 import { word } from "../i18n/say";
-import { number } from "../lib/format";
 import { useAddress, useColumns } from "../lib/listview";
 import type { Search } from "../lib/search";
 import { OPEN } from "../lib/states";
 import { AssignmentDrawer } from "../parts/AssignmentDrawer";
 import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
-import { BrakeButton } from "../parts/Brake";
 import { ColumnMenu } from "../parts/ColumnMenu";
-import { Confirm } from "../parts/Confirm";
 import { DataTable } from "../parts/DataTable";
-import { Empty, shout, tell } from "../parts/Feedback";
+import { Empty } from "../parts/Feedback";
 import { ChoiceFilter, TextFilter, WordFilter } from "../parts/Filters";
 import { PageHead } from "../parts/PageHead";
+import { QueueActs } from "../parts/QueueActs";
 import { State } from "../parts/State";
 
 const FILTERS = ["state", "task", "run", "device", "q"] as const;
 
-function queueFilter(search: Search): Search {
+function queueFilter(search: Search): Record<string, string> {
   return Object.fromEntries(FILTERS.flatMap((key) => (search[key] ? [[key, search[key]]] : [])));
 }
 
@@ -50,10 +46,12 @@ export function Queue() {
         facts={list.total !== null && t("queue.count", { count: list.total })}
         actions={
           may && (
-            <>
-              <CancelMany ids={ids} filter={filter} total={list.total} loaded={list.query.isSuccess} clear={() => setIds(new Set())} />
-              <BrakeButton />
-            </>
+            <QueueActs
+              ids={ids}
+              filter={filter}
+              nothing={ids.size === 0 && (!list.query.isSuccess || list.items.length === 0)}
+              clear={() => setIds(new Set())}
+            />
           )
         }
       />
@@ -94,60 +92,5 @@ export function Queue() {
       />
       <AssignmentDrawer id={search.open} onClose={() => change({ open: undefined })} />
     </div>
-  );
-}
-
-type CancelProps = { ids: Set<string>; filter: Search; total: number | null; loaded: boolean; clear: () => void };
-
-function CancelMany({ ids, filter, total, loaded, clear }: CancelProps) {
-  const { t, i18n } = useTranslation();
-  const client = useQueryClient();
-  const guard = useSettings().data?.size_guard ?? 100;
-  const [asking, setAsking] = useState(false);
-  const [exact, setExact] = useState(0);
-  const ticked = ids.size > 0;
-  const many = !ticked && loaded && total === null;
-  const count = ticked ? ids.size : (total ?? exact);
-  // A long list does not say its number; the server tells it when it refuses a wrong one.
-  const ask = async () => {
-    if (many) {
-      try {
-        await queue.cancel({ filter, confirm_count: 0 });
-      } catch (refusal) {
-        const told = refusal instanceof ApiError ? refusal.problem.count : undefined;
-        if (told === undefined) return shout(t, refusal);
-        setExact(told);
-      }
-    }
-    setAsking(true);
-  };
-  const act = async () => {
-    const done = await queue.cancel(ticked ? { ids: [...ids] } : { filter, confirm_count: count });
-    clear();
-    tell(t, t("queue.cancelled", { count: done.cancelled }));
-    await client.invalidateQueries({
-      predicate: (q) => ["queue", "overview", "runs", "run", "assignments"].includes(String(q.queryKey[0])),
-    });
-  };
-  return (
-    <>
-      {ticked && <Button onClick={clear}>{t("queue.untick", { count: ids.size })}</Button>}
-      <Button variant="outline" color="red" disabled={count === 0 && !many} onClick={ask}>
-        {many ? t("queue.cancel_matching") : t("assignment.cancel", { count })}
-      </Button>
-      {asking && (
-        <Confirm
-          title={t("assignment.cancel", { count })}
-          verb={t("assignment.cancel", { count })}
-          danger
-          typed={count > guard ? number(count, i18n.language) : undefined}
-          act={act}
-          onClose={() => setAsking(false)}
-        >
-          <p>{t(ticked ? "queue.cancel_ticked" : "queue.cancel_filter", { count })}</p>
-          <p className="soft">{t("queue.cancel_how")}</p>
-        </Confirm>
-      )}
-    </>
   );
 }

@@ -1,11 +1,12 @@
 // One run, live: its bar and totals, steps by states, every assignment, what happened, what it said.
 import { Button } from "@mantine/core";
+import { IconPlayerPause, IconPlayerPlay } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { runs } from "../api/client";
-import { useList, useMay, useRun } from "../api/queries";
+import { renewWork, useList, useMay, useRun } from "../api/queries";
 import type { Assignment, Run as RunType, State as StateName } from "../api/types";
 import { word } from "../i18n/say";
 import { number, percent } from "../lib/format";
@@ -17,7 +18,7 @@ import { AssignmentDrawer } from "../parts/AssignmentDrawer";
 import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
 import { Confirm } from "../parts/Confirm";
 import { DataTable } from "../parts/DataTable";
-import { Empty, Fault, Lines } from "../parts/Feedback";
+import { Empty, Fault, Lines, shout } from "../parts/Feedback";
 import { ChoiceFilter, TextFilter } from "../parts/Filters";
 import { PageHead } from "../parts/PageHead";
 import { RunState, State, StateBar, StateIcon, Totals } from "../parts/State";
@@ -79,6 +80,7 @@ function Facts({ run }: { run: RunType }) {
         </span>
       )}
       {run.started_by && <span>{t("run.by_whom", { name: run.started_by })}</span>}
+      {run.paused && run.state !== "paused" && run.state !== "finished" && <strong>{t("run_state.paused")}</strong>}
       {run.cancel_requested && run.state !== "finished" && <strong>{t("run.cancelling")}</strong>}
     </>
   );
@@ -89,6 +91,7 @@ function Actions({ run }: { run: RunType }) {
   const may = useMay("operator");
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);
+  const [busy, setBusy] = useState(false);
   const open = OPEN.reduce((sum, state) => sum + (run.counts[state] ?? 0), 0);
   if (!may) return null;
   if (run.state === "finished") {
@@ -99,11 +102,22 @@ function Actions({ run }: { run: RunType }) {
     );
   }
   if (run.cancel_requested) return null;
-  const held = run.state === "paused";
+  const hold = async () => {
+    setBusy(true);
+    try {
+      client.setQueryData(["run", run.id], await (run.paused ? runs.resume : runs.pause)(run.id));
+      await renewWork(client);
+    } catch (refusal) {
+      shout(t, refusal);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const Icon = run.paused ? IconPlayerPlay : IconPlayerPause;
   return (
     <>
-      <Button variant="default" onClick={async () => client.setQueryData(["run", run.id], await (held ? runs.resume : runs.pause)(run.id))}>
-        {t(held ? "run.resume" : "run.pause")}
+      <Button leftSection={<Icon size={15} aria-hidden />} loading={busy} onClick={hold}>
+        {run.paused ? t("run.resume") : t("run.pause")}
       </Button>
       <Button variant="outline" color="red" onClick={() => setAsking(true)}>
         {t("run.cancel")}

@@ -66,6 +66,8 @@ function SettingsForm({ given }: { given: SettingsType }) {
         </Group>
         <Group title={t("settings.starts")}>
           <Whole name="size_guard" now={now} set={set} />
+          <Whole name="in_flight_per_agent" now={now} set={set} min={1} max={100} />
+          <Whole name="in_flight" now={now} set={set} />
           <Switch
             label={t("settings.wake_enabled")}
             description={t("settings.wake_enabled_how")}
@@ -141,13 +143,19 @@ function Span({ name, now, set }: FieldProps<"inventory_every" | "contact_every"
   );
 }
 
-function Whole({ name, now, set }: FieldProps<"size_guard" | "new_agents_per_source_max">) {
+type WholeProps = FieldProps<"size_guard" | "new_agents_per_source_max" | "in_flight_per_agent" | "in_flight"> & {
+  min?: number;
+  max?: number;
+};
+
+function Whole({ name, now, set, min = 0, max }: WholeProps) {
   const { t } = useTranslation();
   return (
     <NumberInput
       label={t(`settings.${name}`)}
       description={t(`settings.${name}_how`)}
-      min={0}
+      min={min}
+      max={max}
       value={now[name]}
       onChange={(v) => typeof v === "number" && set({ [name]: v })}
     />

@@ -14,7 +14,7 @@ import { Confirm } from "./Confirm";
 import { EventLine } from "./EventLine";
 import { Fault, Lines } from "./Feedback";
 import { protocolName } from "./Machine";
-import { State } from "./State";
+import { AttemptState, State } from "./State";
 import { Time, Took } from "./Time";
 
 export function AssignmentDrawer({ id, onClose }: { id: string | undefined; onClose: () => void }) {
@@ -143,7 +143,7 @@ function AttemptItem({ attempt, of }: { attempt: Attempt; of: number }) {
     <li className="card" style={{ padding: "9px 12px" }}>
       <div className="row spread">
         <span>{t("why.attempt", { no: attempt.no, of: Math.max(of, attempt.no) })}</span>
-        <State state={attempt.state} />
+        <AttemptState state={attempt.state} />
       </div>
       <p className="soft">
         {attempt.agent.name} · {protocolName(attempt.agent.protocol)} · {t("why.handed")} <Time at={attempt.handed_at} /> ·{" "}

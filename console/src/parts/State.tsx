@@ -15,7 +15,7 @@ import {
 } from "@tabler/icons-react";
 import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
-import type { Counts, RunSummary, State as StateName } from "../api/types";
+import type { Attempt, Counts, RunSummary, State as StateName } from "../api/types";
 import { word } from "../i18n/say";
 import { number, percent } from "../lib/format";
 import { remainder, runWord, STATES, segments, type Tone, total } from "../lib/states";
@@ -31,6 +31,18 @@ const ICONS: Record<StateName, typeof IconCircle> = {
   cancelled: IconBan,
   skipped: IconArrowRightDashed,
 };
+
+/** The state of a try: those of an assignment, and one of its own. */
+export function AttemptState({ state }: { state: Attempt["state"] }) {
+  const { t } = useTranslation();
+  if (state !== "declined") return <State state={state} />;
+  return (
+    <span className="state st-skipped">
+      <StateIcon state="skipped" />
+      {t("why.declined")}
+    </span>
+  );
+}
 
 export function StateIcon({ state, size = 16 }: { state: StateName; size?: number }) {
   const Icon = ICONS[state] ?? IconCircleDashed;

@@ -76,6 +76,16 @@ ids! {
     UserId "user";
 }
 
+impl DeviceId {
+    /// The server itself, where a step is about no device.
+    pub const SERVER: Self = Self(Uuid::nil());
+}
+
+impl AgentId {
+    /// The server itself, which does the steps of its own scope.
+    pub const SERVER: Self = Self(Uuid::nil());
+}
+
 /// A text that is no id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not an id of a {kind} (a UUID is expected)")]

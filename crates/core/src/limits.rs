@@ -78,6 +78,24 @@ pub const HISTORY_LOOKED_AT_MAX: usize = 1_000;
 pub const HISTORY_UNDONE_MAX: usize = 10_000;
 /// Steps of one task.
 pub const TASK_STEPS_MAX: usize = 100;
+/// A schedule that repeats does so no faster, seconds.
+pub const SCHEDULE_EVERY_SECONDS_MIN: u64 = 60;
+/// How far ahead the next occurrence of a schedule is looked for, years. Leap days are up to eight years apart.
+pub const SCHEDULE_SEARCH_YEARS: i64 = 9;
+/// In flight at once: the most a task may set, and an organization.
+pub const IN_FLIGHT_MAX: u32 = 1_000_000;
+/// In flight at once on one agent: the most that can be set.
+pub const IN_FLIGHT_PER_AGENT_MAX: u32 = 100;
+/// Addresses of one mail.
+pub const MAIL_ADDRESSES_MAX: usize = 50;
+/// Headers of one call of a web service, and status codes it may expect.
+pub const WEB_CALL_LIST_MAX: usize = 50;
+/// Address of a web service, characters.
+pub const WEB_CALL_URL_CHARS_MAX: usize = 2_000;
+/// Body of one call of a web service, characters.
+pub const WEB_CALL_BODY_CHARS_MAX: usize = 64 << 10;
+/// Longest a call of a web service may take, seconds.
+pub const WEB_CALL_SECONDS_MAX: u64 = 300;
 /// A task document, bytes.
 pub const TASK_BYTES_MAX: usize = 256 << 10;
 /// A query's text, bytes.
@@ -117,6 +135,7 @@ pub const PENDING_REQUESTS_MAX: usize = 1_024;
 
 const _: () = assert!(BODY_BYTES_MAX <= INFLATED_BYTES_MAX);
 const _: () = assert!(INFLATED_BYTES_MAX <= INFLATED_IN_FLIGHT_BYTES_MAX);
+const _: () = assert!(WEB_CALL_BODY_CHARS_MAX < TASK_BYTES_MAX);
 const _: () = assert!(PAGE_ROWS_DEFAULT <= PAGE_ROWS_MAX);
 const _: () = assert!(INFLATED_BYTES_DEFAULT <= INFLATED_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= RECEIVING_BYTES_MAX);

@@ -1,6 +1,8 @@
 //! Settings of an organization, with their defaults.
 
+use crate::limits::{IN_FLIGHT_MAX, IN_FLIGHT_PER_AGENT_MAX};
 use crate::nearest::nearest;
+use crate::tasks::zone::ZoneName;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -87,6 +89,12 @@ impl Network {
     }
 }
 
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
 /// What foreign agents must show before they are listened to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,12 +141,14 @@ pub struct Settings {
     pub new_agents_per_source_max: u32,
     /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
     pub inventory_lease: Span,
-    /// Assignments one agent has under way at once at most. Default 4.
-    pub in_flight_per_agent: u32,
-    /// Assignments of the organization under way at once at most; 0 is no limit. Default 0.
-    pub in_flight: u32,
     /// What foreign agents must show. Counts in the organization of agents that name none, for they name none before. Default off.
     pub agent_auth: AgentAuth,
+    /// Whose clock on the wall schedules go by that name none: an IANA name, or `server`. Default `server`.
+    pub zone: ZoneName,
+    /// Assignments that are in flight at once on one agent. Default 4.
+    pub in_flight_per_agent: u32,
+    /// Assignments that are in flight at once in the organization; 0 is without a limit. Default 0.
+    pub in_flight: u32,
 }
 
 impl Default for Settings {
@@ -154,9 +164,10 @@ impl Default for Settings {
             verify_networks: Vec::new(),
             new_agents_per_source_max: 1_000,
             inventory_lease: Span(Duration::from_secs(600)),
+            agent_auth: AgentAuth::Off,
+            zone: ZoneName::Server,
             in_flight_per_agent: 4,
             in_flight: 0,
-            agent_auth: AgentAuth::Off,
         }
     }
 }
@@ -207,16 +218,27 @@ impl Settings {
         between("contact_every", self.contact_every, 10, 30 * 86_400)?;
         between("offline_after", self.offline_after, 10, 366 * 86_400)?;
         between("inventory_lease", self.inventory_lease, 10, 86_400)?;
-        if !(1..=100).contains(&self.in_flight_per_agent) {
-            let what = format!("in_flight_per_agent is {}; it must be between 1 and 100", self.in_flight_per_agent);
-            return Err(BadSetting { key: "in_flight_per_agent".to_owned(), what });
-        }
         if let Some(wrong) = self.verify_networks.iter().find(|n| Network::parse(n).is_none()) {
             return Err(BadSetting {
                 key: "verify_networks".to_owned(),
                 what: format!("verify_networks: '{wrong}' is no network; write 10.0.0.0/8 or one address"),
             });
         }
+        if matches!(self.zone, ZoneName::Organization | ZoneName::Device) {
+            return Err(BadSetting {
+                key: "zone".to_owned(),
+                what: format!("zone is {}; it is server or an IANA name such as Europe/Paris", self.zone),
+            });
+        }
+        let within = |key: &str, count: u32, bounds: std::ops::RangeInclusive<u32>| {
+            if bounds.contains(&count) {
+                return Ok(());
+            }
+            let (low, high) = (bounds.start(), bounds.end());
+            Err(BadSetting { key: key.to_owned(), what: format!("{key} is {count}; it must be between {low} and {high}") })
+        };
+        within("in_flight_per_agent", self.in_flight_per_agent, 1..=IN_FLIGHT_PER_AGENT_MAX)?;
+        within("in_flight", self.in_flight, 0..=IN_FLIGHT_MAX)?;
         Ok(self)
     }
 
@@ -254,10 +276,21 @@ mod tests {
             (json!({"contact_every": "5"}), "is not a duration"),
             (json!({"contact_every": "1s"}), "between"),
             (json!({"verify_networks": ["10.0.0.0/33"]}), "no network"),
+            (json!({"zone": "Europe/Pariss"}), "did you mean 'Europe/Paris'"),
+            (json!({"zone": "device"}), "zone is device; it is server or an IANA name"),
+            (json!({"in_flight_per_agent": 0}), "between 1 and 100"),
+            (json!({"in_flight_per_agent": 101}), "between 1 and 100"),
+            (json!({"in_flight": 1_000_001}), "between 0 and 1000000"),
             (json!({"agent_auth": "kerberos"}), "expected one of `off`, `basic`, `oauth`"),
         ] {
             let what = patch(value.clone()).expect_err("refused").what;
             assert!(what.contains(part), "{value}: {what}");
+        }
+        for value in
+            [json!({"zone": "Asia/Tokyo"}), json!({"in_flight_per_agent": 1}), json!({"in_flight_per_agent": 100, "in_flight": 1_000_000})]
+        {
+            let new = serde_json::to_value(patch(value.clone()).expect("valid")).expect("JSON");
+            assert!(value.as_object().expect("an object").iter().all(|(key, v)| new[key] == *v), "{value}");
         }
     }
 

@@ -2,16 +2,22 @@
 
 pub mod doc;
 pub mod gate;
+pub mod occurrence;
 mod records;
 pub mod run;
-mod scope;
+pub mod schedule;
 pub mod state;
 pub mod why;
+pub mod window;
+pub mod zone;
 
-pub use doc::{Action, BadTask, Delivery, Targets, TaskDoc};
+pub use doc::{Action, BadTask, Delivery, Scope, Targets, TaskDoc};
 pub use gate::{Around, Hands, Held, Load, held, held_from};
+pub use occurrence::{OccurrenceRecord, OccurrenceState};
 pub use records::*;
 pub use run::{Counts, RunState, Verdict};
-pub use scope::Scope;
+pub use schedule::{Cron, Misfire, Moment, Nominal, Occurrence, Schedule, Trigger, When};
 pub use state::{Assignment, AttemptState, Decision, Input, Outcome, Refused, Rules, State, decide};
 pub use why::{Condition, Reason, Situation, why};
+pub use window::{AtEnd, Days, Edge, Never, Open, Window};
+pub use zone::{ZoneKnown, ZoneName, Zones};

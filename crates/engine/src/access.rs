@@ -201,6 +201,9 @@ pub fn settings_update(tx: &mut Tx, cx: &Cx, patch: &Map<String, Value>, version
         return Err(Error::stale("organization's settings"));
     }
     org.settings_version += 1;
+    if before["zone"] != json!(org.settings.zone) {
+        tx.schedules_anew(org.id, cx.now)?;
+    }
     let object = Object { kind: "settings", id: Some(org.id.0), name: &org.name };
     record(tx, cx, Some(org.id), "settings_update", object, Some(before), Some(json!(org.settings)))?;
     Ok(org)

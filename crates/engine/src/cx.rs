@@ -61,6 +61,8 @@ pub struct Cx {
     pub now: Timestamp,
     /// The load of the doors when it began (`muster_core::load`), 1 for none.
     pub load: f64,
+    /// The zone of the server's clock on the wall.
+    pub server_zone: jiff::tz::TimeZone,
     seed: [u8; 32],
     made: Counter,
 }
@@ -68,7 +70,17 @@ pub struct Cx {
 impl Cx {
     /// A context; `now` and the ids are set when a command runs with it.
     pub fn new(caller: Caller, name: impl Into<String>, org: OrgId, request: impl Into<String>) -> Self {
-        Self { caller, name: name.into(), org, request: request.into(), now: Timestamp(0), load: 1.0, seed: [0; 32], made: Counter::new(0) }
+        Self {
+            caller,
+            name: name.into(),
+            org,
+            request: request.into(),
+            now: Timestamp(0),
+            load: 1.0,
+            server_zone: jiff::tz::TimeZone::UTC,
+            seed: [0; 32],
+            made: Counter::new(0),
+        }
     }
 
     /// The same context for one more command: ids of its own, the same in each run of that command.

@@ -26,14 +26,20 @@ struct Inner {
     inventories: AtomicU64,
     touches: Gather<Touch>,
     doors: Doors,
+    zone: jiff::tz::TimeZone,
 }
 
 impl Engine {
-    /// An engine on an open store.
+    /// An engine on an open store, on a server whose wall shows UTC.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self::in_zone(store, clock, random, jiff::tz::TimeZone::UTC)
+    }
+
+    /// An engine on an open store, on a server in a zone.
+    pub fn in_zone(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, zone: jiff::tz::TimeZone) -> Self {
         let touches = Gather::new(&store, "intake.touch");
         let presence = Mutex::new(BTreeMap::new());
-        let inner = Inner { store, clock, random, presence, inventories: AtomicU64::new(0), touches, doors: Doors::default() };
+        let inner = Inner { store, clock, random, presence, inventories: AtomicU64::new(0), touches, doors: Doors::default(), zone };
         Self { inner: Arc::new(inner) }
     }
 
@@ -61,12 +67,15 @@ impl Engine {
     pub fn system(&self, org: OrgId, request: &str) -> Cx {
         let mut cx = Cx::new(Caller::SYSTEM, "muster", org, request);
         cx.load = self.inner.doors.load();
+        cx.server_zone = self.inner.zone.clone();
         cx
     }
 
     /// A context of a caller.
     pub fn cx(&self, caller: Caller, name: &str, org: OrgId, request: &str) -> Cx {
-        Cx::new(caller, name, org, request)
+        let mut cx = Cx::new(caller, name, org, request);
+        cx.server_zone = self.inner.zone.clone();
+        cx
     }
 
     /// Runs a command: one transaction, answered after the commit. It may run more than once.

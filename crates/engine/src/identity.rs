@@ -11,6 +11,7 @@ pub(crate) use candidates::notice;
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::intake::Arrival;
+use crate::schedules::{self, Happened};
 use muster_core::fleet::{
     Agent, Evidence, EvidenceKind, Fit, IdentityAct, IdentityEntry, MovedAgent, NamedDevice, NewAgent, Protocol, Rival, Standing,
     VerifiedBy, contradicts, hardware_evidence, is_online, kin, name_evidence, sentence, speaker, standing, summary, weigh,
@@ -255,6 +256,7 @@ pub(crate) fn place(tx: &mut Tx, cx: &Cx, it: &Newcomer<'_>) -> Result<Placed, E
     }
     let id = cx.id::<DeviceId>();
     tx.device_insert(id, it.org, it.name, cx.now)?;
+    schedules::happened(tx, cx, it.org, id, Happened::Enrolled)?;
     Ok(Placed { device: id, because: None })
 }
 

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Kind};
 use crate::fleet::source_sections;
 use crate::identity::{known_sender, learned, sender};
+use crate::schedules::{self, Happened};
 use crate::work;
 use muster_core::fleet::{Agent, Protocol, StoredSection};
 use muster_core::ids::{AgentId, DeviceId, OrgId};
@@ -263,6 +264,10 @@ fn write(tx: &mut Tx, cx: &Cx, arrival: &Arrival, from: &Sender, plan: &Plan) ->
     }
     if from.was_met || plan.touches(&["hardware", "bios", "networks"]) {
         learned(tx, cx, agent, arrival)?;
+    }
+    if !from.is_new && !(written.is_empty() && removed.is_empty()) {
+        let sections: Vec<String> = written.iter().chain(&removed).cloned().collect();
+        schedules::happened(tx, cx, agent.org, agent.device, Happened::Changed(&sections))?;
     }
     let damaged = arrival.told.findings().iter().any(|f| f.kind == "truncated");
     if !damaged {

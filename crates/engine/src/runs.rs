@@ -14,7 +14,7 @@ use muster_core::settings::Settings;
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
     Around, AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Load, Reason, Run, RunState, RunStep, Scope, Situation,
-    State, Task, why,
+    State, Task, TaskDoc, why,
 };
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
@@ -36,38 +36,75 @@ pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunD
     cx.may_here(Role::Operator, "starting tasks")?;
     let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
     crate::brake::released(&org)?;
-    let devices = resolve(tx, cx.org, &task.doc.targets)?;
+    let devices = targets_of(tx, cx.org, &task.doc)?;
     guard(&task, &devices, &org.settings, start)?;
+    let run = begin(tx, cx, &Begin { task: &task, devices: &devices, nominal: None, at: cx.now, by: &cx.name })?;
+    let object = Object { kind: "run", id: Some(run.0), name: &task.doc.name };
+    record(tx, cx, Some(cx.org), "run_start", object, None, Some(json!({"targets": devices.len(), "version": task.version})))?;
+    run_view(tx, cx, run)
+}
+
+/// The devices a document selects now, sorted. A step of the server that needs none has the server in their place.
+pub(crate) fn targets_of(rx: &mut Rx, org: OrgId, doc: &TaskDoc) -> Result<Vec<DeviceId>, Error> {
+    if doc.steps.iter().all(|s| s.action.scope() == Scope::Server && !s.action.needs_targets()) {
+        return Ok(vec![DeviceId::SERVER]);
+    }
+    resolve(rx, org, &doc.targets)
+}
+
+/// How many, as they are counted.
+pub(crate) fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// What a run begins with.
+pub(crate) struct Begin<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// Its targets, sorted.
+    pub devices: &'a [DeviceId],
+    /// The nominal time, when a schedule starts it.
+    pub nominal: Option<String>,
+    /// The instant from which windows are reckoned.
+    pub at: Timestamp,
+    /// Who starts it.
+    pub by: &'a str,
+}
+
+/// Writes a run and its snapshot.
+pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error> {
+    let doc = &it.task.doc;
+    // What the server does itself is done once, whomever it is about.
+    let by_server = doc.steps.iter().all(|s| s.action.scope() == Scope::Server);
+    let devices = if by_server { &[DeviceId::SERVER] } else { it.devices };
     let run = Run {
         id: cx.id(),
-        org: cx.org,
+        org: it.task.org,
         number: 0,
-        task: task.id,
-        task_version: task.version,
-        task_name: task.doc.name.clone(),
+        task: it.task.id,
+        task_version: it.task.version,
+        task_name: doc.name.clone(),
         state: RunState::Preparing,
         verdict: None,
-        delivery: task.doc.delivery,
-        priority: task.doc.priority,
-        targeted: i64::try_from(devices.len()).unwrap_or(i64::MAX),
+        delivery: doc.delivery,
+        priority: doc.priority,
+        targeted: count(devices.len()),
         made: 0,
         cancel_requested: false,
         paused: false,
-        nominal: None,
-        nominal_at: cx.now,
+        nominal: it.nominal.clone(),
+        nominal_at: it.at,
         not_before: None,
         not_after: None,
-        in_flight_max: None,
+        in_flight_max: doc.rollout.max_in_flight.map(i64::from),
         created: cx.now,
         started: None,
         ended: None,
-        started_by: cx.name.clone(),
+        started_by: it.by.to_owned(),
         counts: Counts::default(),
     };
-    tx.run_insert(&run, &steps(&run, &task), &devices)?;
-    let object = Object { kind: "run", id: Some(run.id.0), name: &run.task_name };
-    record(tx, cx, Some(cx.org), "run_start", object, None, Some(json!({"targets": devices.len(), "version": task.version})))?;
-    run_view(tx, cx, run.id)
+    tx.run_insert(&run, &steps(&run, it.task), devices)?;
+    Ok(run.id)
 }
 
 fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
@@ -80,15 +117,15 @@ fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
         rules: task.doc.rules(step),
         open_to_strangers: step.action.is_open_to_strangers(),
         timeout: step.timeout.map(|t| t.0),
-        scope: Scope::Client,
-        stops: false,
-        longest_run: None,
+        scope: step.action.scope(),
+        stops: crate::schedules::stops(&task.doc),
+        longest_run: task.doc.window.as_ref().and_then(|w| w.longest_run).map(|l| l.0),
     })
     .collect()
 }
 
 /// Empty selects nothing; a large start needs its number or its plan.
-fn guard(task: &Task, devices: &[DeviceId], settings: &Settings, start: &Start) -> Result<(), Error> {
+pub(crate) fn guard(task: &Task, devices: &[DeviceId], settings: &Settings, start: &Start) -> Result<(), Error> {
     let count = devices.len();
     if count == 0 {
         return Err(Error::new(Kind::Conflict, "run/empty", "the task selects no device, so nothing was started; look at its targets"));
@@ -247,6 +284,7 @@ fn situation(row: &AssignmentRow, agents: &[Agent], org: &Org, loads: &Loads, no
             run: row.run_load,
             open_to_strangers: row.open_to_strangers,
         },
+        by_server: row.record.device == DeviceId::SERVER,
         push: row.delivery == Delivery::Push && org.settings.wake_enabled,
         candidates: candidates(agents, &row.action, &org.settings, loads, now),
     }

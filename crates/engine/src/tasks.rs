@@ -74,12 +74,14 @@ fn name_taken(name: &str) -> Error {
 pub fn task_create(tx: &mut Tx, cx: &Cx, document: &Value) -> Result<TaskView, Error> {
     cx.may_here(Role::Operator, "writing tasks")?;
     let doc = read(document)?;
-    let task = Task { id: cx.id(), org: cx.org, version: 1, doc, created: cx.now, updated: cx.now, author: cx.name.clone() };
+    let task =
+        Task { id: cx.id(), org: cx.org, version: 1, doc, created: cx.now, updated: cx.now, author: cx.name.clone(), targets_max: None };
     if !tx.task_insert(&task)? {
         return Err(name_taken(&task.doc.name));
     }
     let object = Object { kind: "task", id: Some(task.id.0), name: &task.doc.name };
     record(tx, cx, Some(cx.org), "task_create", object, None, Some(document.clone()))?;
+    crate::schedules::follow(tx, cx, &task)?;
     view(tx, task)
 }
 
@@ -104,6 +106,7 @@ pub fn task_update(tx: &mut Tx, cx: &Cx, id: TaskId, document: &Value, version: 
     }
     let object = Object { kind: "task", id: Some(id.0), name: &task.doc.name };
     record(tx, cx, Some(cx.org), "task_update", object, old, Some(document.clone()))?;
+    crate::schedules::follow(tx, cx, &task)?;
     view(tx, task)
 }
 
@@ -112,6 +115,7 @@ pub fn task_delete(tx: &mut Tx, cx: &Cx, id: TaskId) -> Result<(), Error> {
     let task = found(tx, cx, id)?;
     cx.may_here(Role::Operator, "deleting tasks")?;
     tx.task_delete(cx.org, id, cx.now)?;
+    tx.schedule_drop(id)?;
     record(tx, cx, Some(cx.org), "task_delete", Object { kind: "task", id: Some(id.0), name: &task.doc.name }, None, None)
 }
 
@@ -181,7 +185,7 @@ const PREVIEW_NAMED: usize = 100;
 pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> {
     let task = found(rx, cx, id)?;
     let org = rx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
-    let devices = resolve(rx, cx.org, &task.doc.targets)?;
+    let devices = crate::runs::targets_of(rx, cx.org, &task.doc)?;
     let with_all = Targets { exclude: muster_core::tasks::doc::Exclude::default(), ..task.doc.targets.clone() };
     let excluded = if task.doc.targets.exclude.is_empty() { 0 } else { resolve(rx, cx.org, &with_all)?.len() - devices.len() };
     let groups = rx.device_groups(cx.org, &devices, crate::fleet::online_since(&org.settings, cx.now))?;
@@ -209,6 +213,7 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
                 run: Load::default(),
                 open_to_strangers: step.is_some_and(|s| s.action.is_open_to_strangers()),
             },
+            by_server: false,
             push: task.doc.delivery == Delivery::Push && org.settings.wake_enabled,
             candidates: crate::runs::candidates(&agents, step.map_or("", |s| s.action.kind()), &org.settings, &loads, cx.now),
         };

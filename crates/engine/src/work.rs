@@ -144,7 +144,7 @@ pub(crate) fn change(record: AssignmentRecord, input: Input, now: Timestamp) -> 
 }
 
 /// The assignment as a change leaves it, so that a second decision can follow in the same transaction.
-fn after(change: &Change) -> AssignmentRecord {
+pub(crate) fn after(change: &Change) -> AssignmentRecord {
     let started = change.before.started.or((change.after.status.state() == State::Started).then_some(change.at));
     AssignmentRecord { state: change.after, updated: change.at, started, ..change.before.clone() }
 }
@@ -313,7 +313,7 @@ fn confirms(state: Option<State>, said: Said) -> bool {
 }
 
 /// Cuts a text to a number of bytes, at a character, without NUL (which PostgreSQL's text does not take).
-fn cut(text: &str, bytes_max: usize) -> String {
+pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -433,6 +433,7 @@ pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), 
         run.ended = Some(cx.now);
         tx.run_update(&run)?;
         tx.event_insert(org, id, None, None, cx.now, "finished", &json!({"verdict": run.verdict, "counts": run.counts}))?;
+        crate::schedules::run_ended(tx, cx, &run)?;
     } else if is_amended(&run) {
         run.verdict = run.counts.verdict();
         tx.run_update(&run)?;

@@ -4,6 +4,7 @@
 use crate::cx::Cx;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::schedules::Timing;
 use crate::software;
 use crate::work;
 use muster_core::fleet::{WAKE_TRIES_MAX, WakeOutcome, WakeTry, next_wake_in};
@@ -12,6 +13,7 @@ use muster_core::tasks::{Delivery, DueWake, Run, RunState};
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, NewAssignment, Tx};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What one activation did.
@@ -46,13 +48,17 @@ pub fn prepare(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
 fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let Some(mut run) = tx.run_for_update(run.org, run.id)? else { return Ok(0) };
     let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(PIECE).collect();
-    let new: Vec<NewAssignment> =
-        devices.iter().map(|d| NewAssignment { id: cx.id(), device: *d, from: cx.now, not_after: None }).collect();
+    let timing = Timing::of(tx, cx, &run)?;
+    let zones = if timing.is_per_device() { tx.device_zones(&devices)? } else { BTreeMap::new() };
+    let new: Vec<NewAssignment> = devices.iter().map(|d| timed(cx, &timing, *d, zones.get(d).map(String::as_str))).collect();
+    run.not_before = new.iter().map(|n| n.from).chain(run.not_before).min();
+    run.not_after = new.iter().filter_map(|n| n.not_after).chain(run.not_after).max();
     tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
     let there = tx.devices_there(run.org, &devices)?;
-    let gone: Vec<AssignmentId> = new.iter().filter(|n| there.binary_search(&n.device).is_err()).map(|n| n.id).collect();
+    let gone: Vec<AssignmentId> =
+        new.iter().filter(|n| n.device != DeviceId::SERVER && there.binary_search(&n.device).is_err()).map(|n| n.id).collect();
     if run.delivery == Delivery::Push && !run.cancel_requested {
-        wake_agents(tx, cx, run.org, &devices)?;
+        wake_agents(tx, cx, run.org, &new)?;
     }
     run.made += i64::try_from(devices.len()).unwrap_or(0);
     let complete = run.made >= run.targeted || devices.is_empty();
@@ -71,12 +77,26 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
 }
 
 /// Puts the agents of devices that can be woken over HTTP on the list.
-fn wake_agents(tx: &mut Tx, cx: &Cx, org: OrgId, devices: &[DeviceId]) -> Result<(), Error> {
-    let enabled = tx.org(org)?.is_some_and(|o| o.settings.wake_enabled);
-    let agents = tx.agents_of_all(devices)?;
-    let wakeable: Vec<AgentId> =
-        agents.iter().filter(|a| enabled && a.protocol.has_http_wake() && a.address.is_some()).map(|a| a.id).collect();
-    Ok(tx.wakes_insert(org, &wakeable, cx.now)?)
+fn wake_agents(tx: &mut Tx, cx: &Cx, org: OrgId, new: &[NewAssignment]) -> Result<(), Error> {
+    if !tx.org(org)?.is_some_and(|o| o.settings.wake_enabled) {
+        return Ok(());
+    }
+    let devices: Vec<DeviceId> = new.iter().map(|n| n.device).collect();
+    let mut wakeable: BTreeMap<Timestamp, Vec<AgentId>> = BTreeMap::new();
+    for agent in tx.agents_of_all(&devices)?.iter().filter(|a| a.protocol.has_http_wake() && a.address.is_some()) {
+        let from = new.iter().find(|n| n.device == agent.device).map_or(cx.now, |n| n.from.max(cx.now));
+        wakeable.entry(from).or_default().push(agent.id);
+    }
+    for (due, agents) in wakeable {
+        tx.wakes_insert(org, &agents, due, false)?;
+    }
+    Ok(())
+}
+
+/// An assignment with its time; one whose time has passed ends at the next look.
+fn timed(cx: &Cx, timing: &Timing, device: DeviceId, zone: Option<&str>) -> NewAssignment {
+    let (from, not_after) = timing.open(zone).map_or((cx.now, Some(cx.now)), |open| (open.not_before, open.not_after));
+    NewAssignment { id: cx.id(), device, from, not_after }
 }
 
 /// Ends a piece of a cancelled run; what was never made is made as cancelled, so that the totals sum to what was targeted.
@@ -162,7 +182,7 @@ fn wake_take(tx: &mut Tx, cx: &Cx, due: &DueWake) -> Result<Option<WakeCall>, Er
     }
     let agent = tx.agent(due.agent)?;
     let wanted = match &agent {
-        Some(agent) => tx.push_waits(agent.device)? && due.tries < WAKE_TRIES_MAX,
+        Some(agent) => (due.anyway || tx.push_waits(agent.device)?) && due.tries < WAKE_TRIES_MAX,
         None => false,
     };
     match agent {

@@ -6,14 +6,15 @@ use muster_core::fleet::Protocol;
 use muster_core::ids::RunId;
 use muster_core::inventory::{Canonical, Completeness, Inventory};
 use muster_core::page::PageRequest;
-use muster_core::tasks::{RunState, State, Verdict};
+use muster_core::tasks::{OccurrenceState, RunState, State, Verdict};
 use muster_core::time::{Clock, HandClock, Timestamp};
 use muster_engine::contact::{self, Hello};
 use muster_engine::intake::Arrival;
 use muster_engine::queue::QueueAct;
 use muster_engine::runs::{RunDetail, Start};
 use muster_engine::{
-    AssignmentFilter, Cx, DeviceFilter, Engine, Error, Kind, SeededRandom, Store, access, brake, fleet, intake, queue, runs, tasks, workers,
+    AssignmentFilter, Cx, DeviceFilter, Engine, Error, Kind, SeededRandom, Store, access, brake, fleet, intake, queue, runs, schedules,
+    steps, tasks, workers,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -51,6 +52,13 @@ on_all! {
     a_paused_run_hands_out_nothing_and_goes_on_when_resumed
     nobody_gets_more_than_may_be_under_way
     what_was_put_off_waits_and_what_was_put_first_goes_first
+    a_nightly_task_hands_out_nothing_after_its_window_and_says_so
+    a_night_in_which_no_server_ran_is_missed
+    a_large_occurrence_waits_for_a_person_unless_that_many_were_approved
+    a_recurring_task_without_a_window_ends_where_the_next_begins
+    what_happens_to_a_device_starts_the_tasks_that_wait_for_it
+    the_server_does_its_own_steps
+    each_machine_has_the_window_of_its_own_wall
 }
 
 impl World {
@@ -222,6 +230,190 @@ fn what_was_put_off_waits_and_what_was_put_first_goes_first(world: World) {
     let third = run_on_all(&world, "third");
     assert_eq!(act(third, QueueAct::Prioritise(0)), 1);
     assert_eq!(claimed(&world), [third, first]);
+}
+
+/// A task that runs by itself.
+fn scheduled(world: &World, more: serde_json::Value) -> muster_core::ids::TaskId {
+    let mut document = inventory_task("nightly");
+    document.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    world.engine.write_now("task", &world.cx, move |tx, cx| tasks::task_create(tx, cx, &document)).expect("written").task.id
+}
+
+/// The workers that start and end things, until nothing more is due.
+fn workers_go(world: &World) {
+    for worker in [schedules::look, schedules::answer, workers::prepare, workers::lapse] {
+        while world.engine.write_now("worker", &world.cx, worker).expect("worked").more {}
+    }
+}
+
+fn at(world: &World, text: &str) {
+    world.clock.set(Timestamp::parse(text).expect("an instant"));
+    workers_go(world);
+}
+
+fn occurrences(world: &World, task: muster_core::ids::TaskId) -> Vec<(String, OccurrenceState, String)> {
+    let page = PageRequest { limit: 100, ..PageRequest::default() };
+    let past = world.engine.read_now(&world.cx, move |rx, cx| schedules::past(rx, cx, task, &page)).expect("a page");
+    past.items.into_iter().map(|o| (o.nominal, o.state, o.detail)).collect()
+}
+
+fn runs_of(world: &World) -> Vec<muster_core::tasks::Run> {
+    let page = PageRequest { limit: 100, ..PageRequest::default() };
+    world.engine.read_now(&world.cx, move |rx, cx| runs::run_list(rx, cx, &Default::default(), &page)).expect("runs").items
+}
+
+/// Midnight of the server's wall, never after 06:00: a machine that comes at 07:00 gets nothing, and the run says so.
+fn a_nightly_task_hands_out_nothing_after_its_window_and_says_so(world: World) {
+    at(&world, "2026-11-20T12:00:00Z");
+    known(&world, &["pc-1", "pc-2"]);
+    let task = scheduled(&world, json!({"schedule": {"cron": "0 0 * * *", "zone": "server"}, "window": {"not_after": "06:00"}}));
+    at(&world, "2026-11-20T23:59:59Z");
+    assert_eq!(runs_of(&world).len(), 0);
+    at(&world, "2026-11-21T00:00:01Z");
+    let run = runs_of(&world).pop().expect("the run");
+    assert_eq!(run.nominal.as_deref(), Some("2026-11-21T00:00:00Z"));
+    assert_eq!(run.not_after, Timestamp::parse("2026-11-21T06:00:00Z"));
+    assert_eq!(world.prolog("pc-1").claimed.len(), 1);
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.2")));
+    // Foreign agents begin up to a minute after the answer.
+    at(&world, "2026-11-21T05:59:01Z");
+    assert_eq!(world.prolog("pc-2").claimed, []);
+    at(&world, "2026-11-21T07:00:00Z");
+    assert_eq!(world.prolog("pc-2").claimed, []);
+    let run = world.run(run.id).run;
+    assert_eq!((run.counts.of(State::Ok), run.counts.of(State::Expired)), (1, 1));
+    assert_eq!((run.state, run.verdict), (RunState::Finished, Some(Verdict::Partial)));
+    assert_eq!(occurrences(&world, task), [("2026-11-21T00:00:00Z".to_owned(), OccurrenceState::Started, String::new())]);
+    at(&world, "2026-11-22T00:00:00Z");
+    assert_eq!(runs_of(&world).len(), 2, "and again the next night, once");
+    workers_go(&world);
+    assert_eq!(runs_of(&world).len(), 2);
+    at(&world, "2026-11-22T07:00:00Z");
+    let states: Vec<_> = occurrences(&world, task).into_iter().map(|(_, state, detail)| (state, detail)).collect();
+    let nothing_began = (OccurrenceState::Missed, "not_begun".to_owned());
+    assert!(states.contains(&nothing_began), "nobody came in the second night: {states:?}");
+}
+
+fn a_night_in_which_no_server_ran_is_missed(world: World) {
+    at(&world, "2026-11-20T12:00:00Z");
+    known(&world, &["pc-1"]);
+    let task = scheduled(&world, json!({"schedule": {"cron": "0 0 * * *", "zone": "server"}, "window": {"not_after": "06:00"}}));
+    at(&world, "2026-11-21T07:30:00Z");
+    assert_eq!(runs_of(&world).len(), 0);
+    let missed = ("2026-11-21T00:00:00Z".to_owned(), OccurrenceState::Missed, "server_down".to_owned());
+    assert_eq!(occurrences(&world, task), [missed]);
+    assert_eq!(world.prolog("pc-1").claimed, []);
+}
+
+fn a_large_occurrence_waits_for_a_person_unless_that_many_were_approved(world: World) {
+    at(&world, "2026-11-20T12:00:00Z");
+    known(&world, &["pc-1", "pc-2"]);
+    let patch = json!({"size_guard": 1}).as_object().cloned().expect("an object");
+    world.engine.write_now("settings", &world.cx, move |tx, cx| access::settings_update(tx, cx, &patch, None)).expect("set");
+    let task = scheduled(&world, json!({"schedule": {"every": "1h"}}));
+    at(&world, "2026-11-20T13:00:01Z");
+    assert_eq!(runs_of(&world).len(), 0);
+    let held = occurrences(&world, task).pop().expect("an occurrence");
+    assert_eq!((held.1, held.2.as_str()), (OccurrenceState::Held, "size_guard"));
+    let begin = |start: Start| {
+        let nominal = held.0.clone();
+        world.engine.write_now("held", &world.cx, move |tx, cx| schedules::start_held(tx, cx, task, &nominal, &start))
+    };
+    assert_eq!(begin(Start::default()).expect_err("refused").key, "run/size-guard");
+    assert_eq!(begin(Start { confirm_count: Some(2), plan: None }).expect("started").run.targeted, 2);
+    assert_eq!(begin(Start { confirm_count: Some(2), plan: None }).expect_err("refused").key, "occurrence/not-held");
+    world.engine.write_now("approve", &world.cx, move |tx, cx| schedules::approve(tx, cx, task, Some(2))).expect("approved");
+    at(&world, "2026-11-20T14:00:01Z");
+    assert_eq!(runs_of(&world).len(), 2);
+}
+
+fn a_recurring_task_without_a_window_ends_where_the_next_begins(world: World) {
+    at(&world, "2026-11-20T12:00:00Z");
+    known(&world, &["pc-1"]);
+    scheduled(&world, json!({"schedule": {"every": "30m"}}));
+    for (time, runs) in [("2026-11-20T12:30:00Z", 1), ("2026-11-20T13:00:00Z", 2)] {
+        at(&world, time);
+        assert_eq!(runs_of(&world).len(), runs);
+    }
+    let claimed = world.prolog("pc-1").claimed;
+    assert_eq!(claimed.len(), 1, "one occurrence is claimed, not all that were ever missed");
+    let ended = runs_of(&world).into_iter().filter(|r| r.counts.of(State::Expired) == 1).count();
+    assert_eq!(ended, 1);
+}
+
+fn what_happens_to_a_device_starts_the_tasks_that_wait_for_it(world: World) {
+    let named = |name: &str, on: serde_json::Value| {
+        let mut document = inventory_task(name);
+        document["schedule"] = json!({"on": on});
+        world.engine.write_now("task", &world.cx, move |tx, cx| tasks::task_create(tx, cx, &document)).expect("written").task.id
+    };
+    let enrolled = named("enrolled", json!("device_enrolled"));
+    let changed = named("changed", json!({"inventory_changed": "softwares"}));
+    let ended = named("ended", json!({"task_ended": "changed"}));
+    let begun = |world: &World, task| occurrences(world, task).into_iter().filter(|o| o.1 == OccurrenceState::Started).count();
+    known(&world, &["pc-1", "pc-2"]);
+    workers_go(&world);
+    assert_eq!(begun(&world, enrolled), 0, "what happens is gathered for some seconds");
+    world.clock.advance(Duration::from_secs(6));
+    workers_go(&world);
+    assert_eq!((begun(&world, enrolled), begun(&world, changed)), (1, 0));
+    assert_eq!(runs_of(&world).iter().map(|r| r.targeted).collect::<Vec<_>>(), [2]);
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.2")));
+    world.clock.advance(Duration::from_secs(6));
+    workers_go(&world);
+    assert_eq!(begun(&world, changed), 1);
+    assert_eq!(begun(&world, ended), 0);
+    world.prolog("pc-1");
+    world.send(world.arrival("pc-1", inventory("pc-1", "5.2")));
+    world.clock.advance(Duration::from_secs(6));
+    workers_go(&world);
+    assert_eq!(begun(&world, ended), 1);
+}
+
+fn the_server_does_its_own_steps(world: World) {
+    let step = |name: &str, action: serde_json::Value| {
+        let document = json!({"name": name, "targets": {"all": true}, "steps": [{"id": "do", "action": action}]});
+        let run = world.start(document).expect("started").run.id;
+        world.prepare();
+        let (errands, _) = world.engine.write_now("steps", &world.cx, steps::work).expect("worked");
+        (run, errands)
+    };
+    let (raised, none) = step("tell", json!({"type": "raise_message", "title": "{{task.name}} began", "level": "warning"}));
+    assert_eq!(none, []);
+    assert_eq!((world.run(raised).run.state, world.run(raised).run.verdict), (RunState::Finished, Some(Verdict::Ok)));
+    let messages = world.engine.read_now(&world.cx, |rx, cx| Ok(rx.messages(cx.org, true, &PageRequest::default())?)).expect("messages");
+    assert_eq!((messages.items[0].title.as_str(), messages.items[0].level.as_str()), ("tell began", "warning"));
+    let (called, errands) = step("call", json!({"type": "call_web_service", "url": "http://127.0.0.1:9/hook", "method": "POST"}));
+    assert_eq!(world.run(called).run.state, RunState::Running);
+    let told = steps::Told { outcome: muster_core::tasks::Outcome::Error, exit_code: Some(500), message: "no".into(), output: None };
+    let errand = errands[0].clone();
+    world.engine.write_now("done", &world.cx, move |tx, cx| steps::done(tx, cx, &errand, &told)).expect("noted");
+    let run = world.run(called).run;
+    assert_eq!((run.state, run.verdict), (RunState::Finished, Some(Verdict::Error)), "a POST that failed is not sent again");
+}
+
+/// Midnight comes to Tokyo first: each machine has its own window, by the zone it told or by the organization's.
+fn each_machine_has_the_window_of_its_own_wall(world: World) {
+    at(&world, "2026-11-20T09:00:00Z");
+    for (host, zone) in [("tokyo", Some("Asia/Tokyo")), ("paris", Some("Europe/Paris")), ("nowhere", None)] {
+        let mut it = inventory(host, "5.1");
+        let zone = zone.map_or(json!({}), |zone| json!({"timezone": {"name": zone, "offset": "+0000"}}));
+        it.sections.insert("operatingsystem".into(), serde_json::from_value(json!([zone])).expect("rows"));
+        world.send(world.arrival(host, it));
+    }
+    scheduled(&world, json!({"schedule": {"cron": "0 0 * * *", "zone": "device"}, "window": {"not_after": "06:00"}}));
+    at(&world, "2026-11-20T10:00:01Z");
+    assert_eq!(runs_of(&world).len(), 1, "it is midnight somewhere");
+    for (time, who) in [
+        ("2026-11-20T14:59:00Z", vec![]),
+        ("2026-11-20T15:00:00Z", vec!["tokyo"]),
+        ("2026-11-20T23:00:00Z", vec!["paris"]),
+        ("2026-11-21T00:00:00Z", vec!["nowhere"]),
+    ] {
+        at(&world, time);
+        let got: Vec<&str> = ["tokyo", "paris", "nowhere"].into_iter().filter(|host| !world.prolog(host).claimed.is_empty()).collect();
+        assert_eq!(got, who, "{time}");
+    }
 }
 
 fn inventory(host: &str, bash: &str) -> Inventory {

@@ -15,6 +15,7 @@ mod logs;
 mod open;
 mod quickstart;
 
+mod errand;
 mod server;
 mod tls;
 mod wake;

@@ -4,6 +4,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, without_password};
 use crate::keys::directory_of_secrets;
 use anyhow::{Context, bail};
+use jiff::tz::TimeZone;
 use muster_core::ids::OrgId;
 use muster_core::time::Clock;
 use muster_engine::{Engine, Store, SystemRandom, access};
@@ -32,7 +33,7 @@ pub fn open(config: &Config) -> anyhow::Result<Opened> {
             Store::open_sqlite(&file, clock.clone()).with_context(|| format!("cannot open the database {}", file.display()))?
         }
     };
-    let engine = Engine::new(store, clock, Arc::new(SystemRandom));
+    let engine = Engine::in_zone(store, clock, Arc::new(SystemRandom), TimeZone::system());
     let cx = engine.system(OrgId(Uuid::nil()), "start");
     let org = engine.write_now("org.default", &cx, access::default_org).context("the default organization cannot be made")?;
     Ok(Opened { engine, org: org.id })

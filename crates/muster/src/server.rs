@@ -3,6 +3,7 @@
 use crate::accept::{self, Limits};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::errand::Runner;
 use crate::keys::server_key;
 use crate::open::{DataLock, Opened, open, take_data};
 use crate::tls;
@@ -66,7 +67,12 @@ impl Server {
         let address = listener.local_addr().context("the listener has no address")?;
         let (stop, stopping) = watch::channel(false);
         let (end_workers, workers_end) = watch::channel(false);
-        let driver = Driver::new(engine.clone(), org, Outside::new(WAKE_TIMEOUT).context("no HTTP client for wake-ups")?);
+        let driver = Driver::new(
+            engine.clone(),
+            org,
+            Outside::new(WAKE_TIMEOUT).context("no HTTP client for wake-ups")?,
+            Runner::new(config.web_calls_to.clone()),
+        );
         let around = Surroundings {
             limits: config.doors.clone(),
             server_key,

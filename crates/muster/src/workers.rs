@@ -2,11 +2,13 @@
 //! says that something may be due, again at once while more is due, later after errors.
 
 use crate::accept::told;
+use crate::errand::Runner;
 use crate::wake::Outside;
 use muster_core::ids::OrgId;
 use muster_core::time::Timestamp;
 use muster_engine::workers::{self, Done};
 use muster_engine::{Engine, Error, Topic};
+use muster_engine::{schedules, steps};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,11 +37,26 @@ pub enum Worker {
     Wakes,
     /// Counts programs across the fleet.
     Tally,
+    /// Starts what is due by the clock.
+    Schedules,
+    /// Starts what something happened for.
+    Happenings,
+    /// Does the server's own steps.
+    Steps,
 }
 
 impl Worker {
     /// All of them.
-    pub const ALL: [Worker; 5] = [Worker::Prepare, Worker::Lapse, Worker::Presence, Worker::Wakes, Worker::Tally];
+    pub const ALL: [Worker; 8] = [
+        Worker::Prepare,
+        Worker::Lapse,
+        Worker::Presence,
+        Worker::Wakes,
+        Worker::Tally,
+        Worker::Schedules,
+        Worker::Happenings,
+        Worker::Steps,
+    ];
 
     /// Its name in the log.
     pub const fn name(self) -> &'static str {
@@ -49,11 +66,17 @@ impl Worker {
             Worker::Presence => "presence",
             Worker::Wakes => "wakes",
             Worker::Tally => "tally",
+            Worker::Schedules => "schedules",
+            Worker::Happenings => "happenings",
+            Worker::Steps => "steps",
         }
     }
 
     const fn nudged_by(self, topic: Topic) -> bool {
-        matches!((self, topic), (Worker::Prepare, Topic::Run) | (Worker::Wakes, Topic::Wake))
+        matches!(
+            (self, topic),
+            (Worker::Prepare | Worker::Steps, Topic::Run) | (Worker::Wakes, Topic::Wake) | (Worker::Schedules, Topic::Schedule)
+        )
     }
 }
 
@@ -84,16 +107,17 @@ pub struct Driver {
     engine: Engine,
     org: OrgId,
     outside: Outside,
+    runner: Runner,
     beat: Arc<AtomicI64>,
     seats: Arc<Vec<Seat>>,
 }
 
 impl Driver {
     /// A driver; `org` is where Muster itself acts.
-    pub fn new(engine: Engine, org: OrgId, outside: Outside) -> Self {
+    pub fn new(engine: Engine, org: OrgId, outside: Outside, runner: Runner) -> Self {
         let never = Last { at: Timestamp(0), took: Duration::ZERO, result: Ok(0), activations: 0, failures: 0 };
         let seat = |worker| Seat { worker, nudge: Notify::new(), last: Mutex::new(never.clone()) };
-        Self { engine, org, outside, beat: Arc::default(), seats: Arc::new(Worker::ALL.into_iter().map(seat).collect()) }
+        Self { engine, org, outside, runner, beat: Arc::default(), seats: Arc::new(Worker::ALL.into_iter().map(seat).collect()) }
     }
 
     /// When the assignments of runs were last worked on, milliseconds since 1970; 0 is never.
@@ -201,7 +225,29 @@ impl Driver {
             Worker::Presence => workers::presence(&self.engine, &cx).await,
             Worker::Wakes => self.wakes().await,
             Worker::Tally => workers::tally(&self.engine, &cx).await,
+            Worker::Schedules => self.engine.write("workers.schedules", &cx, schedules::look).await,
+            Worker::Happenings => self.engine.write("workers.happenings", &cx, schedules::answer).await,
+            Worker::Steps => self.steps().await,
         }
+    }
+
+    /// Does the server's own steps; those that leave the house run beside the driver, so that a slow one keeps nobody waiting.
+    async fn steps(&self) -> Result<Done, Error> {
+        let cx = self.engine.system(self.org, Worker::Steps.name());
+        let (errands, more) = self.engine.write("workers.steps", &cx, steps::work).await?;
+        let count = errands.len();
+        for errand in errands {
+            let (engine, runner) = (self.engine.clone(), self.runner.clone());
+            tokio::spawn(async move {
+                let told = runner.run(&errand).await;
+                let cx = engine.system(errand.org, Worker::Steps.name());
+                let assignment = errand.assignment;
+                if let Err(error) = engine.write("steps.done", &cx, move |tx, cx| steps::done(tx, cx, &errand, &told)).await {
+                    tracing::error!(%assignment, %error, "how a step of the server ended could not be written; its lease ends it");
+                }
+            });
+        }
+        Ok(Done { count, more })
     }
 
     async fn wakes(&self) -> Result<Done, Error> {

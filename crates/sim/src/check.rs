@@ -4,11 +4,14 @@
 
 use crate::model::Model;
 use crate::observe::{Observed, ObservedAssignment, ObservedRun, Told};
-use muster_core::ids::AssignmentId;
+use crate::script::lead;
+use muster_core::ids::{AssignmentId, DeviceId};
 use muster_core::tasks::state::Status;
 use muster_core::tasks::{AttemptState, Counts, Event, Outcome, RunState, State};
+use muster_core::time::Timestamp;
 use muster_engine::work::Said;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,7 @@ const WAITING: &[&str] = &[
     "retry",
     "not_yet",
     "too_late",
+    "server_next",
     "unable",
     "switched_off",
     "agent_busy",
@@ -85,6 +89,7 @@ impl Checkers {
             self.breach(13, format!("agent {} was verified {} and is {} after a merge, split or undo", it.agent, it.before, it.after));
         }
         if seen.full {
+            self.occurrences(seen);
             self.acknowledged_things(seen, model);
             self.reasons_end(seen);
         }
@@ -135,7 +140,11 @@ impl Checkers {
     /// Rule 1: final if and only if no try remains.
     fn finality(&mut self, it: &ObservedAssignment) {
         let (a, id) = (&it.record.state, it.record.id);
-        let remain = a.rules.idempotent && a.attempt < a.rules.attempts_max && !a.cancel_requested;
+        let more = a.rules.idempotent && a.attempt < a.rules.attempts_max && !a.cancel_requested;
+        // No try remains that could begin in its time only after the pause.
+        let pause = a.rules.backoff.saturating_mul(1 << a.attempt.saturating_sub(1).min(16)).min(Duration::from_secs(86_400));
+        let over = |end: Timestamp| a.status.ended().is_some_and(|at| end <= at.plus(pause));
+        let remain = more && !a.limits.not_after.is_some_and(over);
         let before_last = it.events.iter().rev().nth(1).map(|e| e.kind.as_str());
         match a.status.state() {
             State::Error => {
@@ -147,6 +156,11 @@ impl Checkers {
             }
             State::Prepared => {
                 self.require(1, a.attempt == 0 || remain, || format!("{id} waits after its last try {}", a.attempt));
+            }
+            State::Expired => {
+                let passed = a.limits.not_after.is_some_and(|end| a.status.ended().is_some_and(|at| end <= at));
+                self.require(5, passed, || format!("{id} expired before its time was over"));
+                self.require(5, a.attempt == 0, || format!("{id} expired though it was tried {} times", a.attempt));
             }
             _ => {}
         }
@@ -191,6 +205,9 @@ impl Checkers {
             self.require(2, no == it.before + 1, || format!("attempt {no} of {id} came after attempt {}", it.before));
             let ended = model.cancelled.contains(&id) || model.cancelled_runs.contains(&it.run);
             self.require(9, !ended, || format!("{id} was handed out after it was cancelled"));
+            let begins = it.at.plus(lead(it.protocol));
+            let in_time = it.from <= it.at && it.not_after.is_none_or(|end| begins < end);
+            self.require(5, in_time, || format!("{id} was handed out at {}, its time is {} to {:?}", it.at, it.from, it.not_after));
             self.require(9, !it.paused, || format!("{id} was handed out while its run was paused"));
             self.require(13, it.verified || it.action == "inventory", || format!("{} went to an unverified agent", it.action));
             let run_org = model.runs.get(&it.run).map(|(org, _)| *org);
@@ -228,10 +245,24 @@ impl Checkers {
         let runs: BTreeMap<_, _> = seen.runs.iter().map(|r| (r.run.id, r.run.state)).collect();
         for it in &seen.assignments {
             let (record, state) = (&it.record, it.record.state.status.state());
-            let there = state != State::Prepared || seen.devices.iter().any(|(d, _)| *d == record.device);
+            let there =
+                state != State::Prepared || record.device == DeviceId::SERVER || seen.devices.iter().any(|(d, _)| *d == record.device);
             self.require(4, there, || format!("{} waits for the agents of device {}, which was removed", record.id, record.device));
             let alive = !state.is_open() || runs.get(&record.run).is_none_or(|s| *s != RunState::Finished);
             self.require(4, alive, || format!("{} is {state} in a run that has finished", record.id));
+        }
+    }
+
+    /// Rule 11: one run per schedule and nominal time.
+    fn occurrences(&mut self, seen: &Observed) {
+        let mut runs: BTreeMap<_, usize> = BTreeMap::new();
+        for run in seen.runs.iter().map(|r| &r.run) {
+            if let Some(nominal) = &run.nominal {
+                *runs.entry((run.task, nominal)).or_default() += 1;
+            }
+        }
+        for ((task, nominal), count) in runs {
+            self.require(11, count == 1, || format!("task {task} ran {count} times for {nominal}"));
         }
     }
 

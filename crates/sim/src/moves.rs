@@ -36,6 +36,9 @@ pub(crate) enum Move {
     Intrude,
     Prepare,
     Lapse,
+    Schedules,
+    Happenings,
+    Steps,
     Presence,
     Wake,
     WakeDone,
@@ -45,7 +48,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 35] = [
+    pub(crate) const ALL: [Move; 38] = [
         Move::Contact,
         Move::Inventory,
         Move::Repeat,
@@ -75,6 +78,9 @@ impl Move {
         Move::Intrude,
         Move::Prepare,
         Move::Lapse,
+        Move::Schedules,
+        Move::Happenings,
+        Move::Steps,
         Move::Presence,
         Move::Wake,
         Move::WakeDone,
@@ -135,6 +141,9 @@ impl World {
             Move::Intrude => self.intrude(),
             Move::Prepare => drop(self.work_prepare()),
             Move::Lapse => drop(self.work_lapse()),
+            Move::Schedules => drop(self.work_schedules()),
+            Move::Happenings => drop(self.work_happenings()),
+            Move::Steps => drop(self.work_steps()),
             Move::Presence => self.work_presence(),
             Move::Wake => self.work_wakes(),
             Move::WakeDone => self.work_wake_done(),

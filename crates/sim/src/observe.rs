@@ -31,6 +31,12 @@ pub struct Handed {
     pub action: String,
     /// Whether its run was paused just before.
     pub paused: bool,
+    /// When.
+    pub at: Timestamp,
+    /// Not before this instant.
+    pub from: Timestamp,
+    /// It must begin before this instant.
+    pub not_after: Option<Timestamp>,
     /// The highest attempt just before.
     pub before: u32,
 }

@@ -11,6 +11,7 @@ use muster_engine::runs::{Start, assignment_cancel, assignment_view, house_view,
 use muster_engine::tasks::{task_create, task_delete, task_preview, task_update};
 use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Tx, brake};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Runs that may be open at once in one organization, so that a world stays small.
 const OPEN_RUNS_MAX: usize = 12;
@@ -39,11 +40,48 @@ impl World {
         };
         let on: &[&str] = self.dice.pick(&[&["error", "unknown"][..], &["error"], &["unknown"], &[]]).unwrap_or(&[]);
         let timeout = self.dice.pick(&["60s", "10m", "2h"]);
-        json!({
+        let mut document = json!({
             "name": name, "targets": targets, "delivery": self.dice.pick(&["pull", "push"]), "priority": self.dice.below(10),
             "retry": {"attempts": self.dice.within(1, 4), "backoff": self.dice.pick(&["0s", "30s", "1h"]), "on": on},
             "steps": [{"id": "collect", "action": {"type": "inventory"}, "timeout": timeout}],
-        })
+        });
+        self.timed(&mut document);
+        document
+    }
+
+    /// Gives some tasks a schedule, a window, a limit, or an action of the server.
+    fn timed(&mut self, document: &mut Value) {
+        if self.dice.chance(self.swarm.scheduled) {
+            let zone = self.dice.pick(&["server", "device", "Europe/Paris", "America/St_Johns"]);
+            document["schedule"] = match self.dice.below(6) {
+                0 => json!({"every": self.dice.pick(&["10m", "6h", "24h"])}),
+                1 => json!({"cron": self.dice.pick(&["0 * * * *", "30 2 * * *", "0 0 * * 1-5"]), "zone": zone}),
+                2 => json!({"on": "device_enrolled"}),
+                3 => json!({"on": {"inventory_changed": "softwares"}}),
+                4 => json!({"now": true}),
+                _ => json!({"at": self.now().plus(Duration::from_secs(self.dice.within(60, 90_000) as u64)).to_string()}),
+            };
+            document["schedule"]["misfire"] = json!(self.dice.pick(&["skip", "run_once"]));
+        }
+        if self.dice.chance(self.swarm.windowed) {
+            document["window"] = match self.dice.below(4) {
+                0 => json!({"not_after": "06:00"}),
+                1 => json!({"not_before": "22:00", "not_after": "06:00", "zone": "device"}),
+                2 => json!({"not_before": "12:00"}),
+                _ => json!({"not_before": "09:00", "not_after": "17:00", "days": ["mon", "tue", "wed", "thu", "fri"]}),
+            };
+            document["window"]["at_end"] = json!(self.dice.pick(&["let_finish", "stop"]));
+        }
+        if self.dice.chance(100) {
+            document["rollout"] = json!({"max_in_flight": self.dice.within(1, 4)});
+        }
+        if self.dice.chance(80) {
+            document["steps"] = json!([{"id": "do", "action": match self.dice.below(3) {
+                0 => json!({"type": "raise_message", "title": "{{task.name}}"}),
+                1 => json!({"type": "call_web_service", "url": "http://192.0.2.1/", "method": self.dice.pick(&["GET", "POST"])}),
+                _ => json!({"type": "wake_agents"}),
+            }}]);
+        }
     }
 
     pub(crate) fn task_new(&mut self) {
@@ -171,6 +209,12 @@ impl World {
 
     /// Brakes are released and runs go on.
     pub(crate) fn people_let_go(&mut self) {
+        for (id, (org, _)) in self.model.tasks.clone() {
+            // What recurs would never end.
+            if self.write("task.delete", &self.person(org), move |tx, cx| task_delete(tx, cx, id)).result.is_ok() {
+                self.model.tasks.remove(&id);
+            }
+        }
         for org in self.orgs() {
             drop(self.write("brake", &self.person(org), brake::release));
             for id in self.open_runs(org) {

@@ -22,6 +22,10 @@ pub enum Plant {
     ReasonWithoutEnd,
     /// Rule 4: a claimable assignment is kept from an agent that comes.
     KeptBack,
+    /// Rule 5: something is handed out after its time.
+    HandedTooLate,
+    /// Rule 11: an occurrence runs twice.
+    RunsTwice,
     /// Rule 8: a total is one too high.
     TotalOff,
     /// Rule 9: something is handed out after the end of its run was asked for.
@@ -52,7 +56,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 20] = [
+    pub const ALL: [Plant; 22] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -60,6 +64,8 @@ impl Plant {
         Plant::TooManyAttempts,
         Plant::ReasonWithoutEnd,
         Plant::KeptBack,
+        Plant::HandedTooLate,
+        Plant::RunsTwice,
         Plant::TotalOff,
         Plant::HandedAfterCancel,
         Plant::HandedWhileFrozen,
@@ -82,6 +88,8 @@ impl Plant {
             Plant::HandedTwice | Plant::OldReportTaken => 2,
             Plant::TooManyAttempts => 3,
             Plant::ReasonWithoutEnd | Plant::KeptBack => 4,
+            Plant::HandedTooLate => 5,
+            Plant::RunsTwice => 11,
             Plant::TotalOff => 8,
             Plant::HandedAfterCancel | Plant::HandedWhileFrozen | Plant::HandedWhilePaused => 9,
             Plant::HandedBeyondLimit => 12,
@@ -106,6 +114,11 @@ impl Plant {
             Plant::HandedWhileFrozen => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.frozen = true).is_some(),
             Plant::HandedWhilePaused => seen.handed.first_mut().map(|h| h.paused = true).is_some(),
             Plant::HandedBeyondLimit => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.agent_load = (1, 1)).is_some(),
+            Plant::HandedTooLate => seen.handed.first_mut().map(|h| h.not_after = Some(h.at)).is_some(),
+            Plant::RunsTwice => {
+                let run = seen.runs.iter().find(|r| seen.full && r.run.nominal.is_some()).cloned();
+                run.map(|r| seen.runs.push(r)).is_some()
+            }
             Plant::TotalOff => seen.runs.first_mut().map(|r| r.run.counts.add(State::Ok, 1)).is_some(),
             Plant::InventoryLost => {
                 let sure =

@@ -153,6 +153,7 @@ fn rest(world: &mut World, turn: u32) {
     world.note(format_args!("rest {turn}"));
     while world.work_prepare() {}
     while world.work_lapse() {}
+    while world.work_steps() {}
     for i in 0..world.agents.len() {
         world.contact(i);
         if turn == 0 {

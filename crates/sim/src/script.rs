@@ -8,7 +8,8 @@ use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::tasks::state::Status;
-use muster_core::tasks::{Outcome, State};
+use muster_core::tasks::{Outcome, Run, State};
+use muster_core::time::Timestamp;
 use muster_engine::contact::{self, Hello};
 use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::intake::{self, Arrival, Plan};
@@ -16,6 +17,7 @@ use muster_engine::work::{Claimed, Report, Said};
 use muster_engine::{AssignmentFilter, Cx, Kind, Rx};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A scripted agent.
 #[derive(Debug)]
@@ -139,10 +141,22 @@ impl Script {
     }
 }
 
+/// How long after a hand-out an agent begins at the latest.
+pub(crate) fn lead(protocol: Protocol) -> Duration {
+    if protocol == Protocol::Muster { Duration::ZERO } else { Duration::from_secs(60) }
+}
+
+/// How many more assignments of a run may be under way.
+fn room_of(run: &Run) -> usize {
+    let under_way = run.counts.of(State::Started) + run.counts.of(State::Running);
+    run.in_flight_max.map_or(usize::MAX, |most| usize::try_from(most - under_way).unwrap_or(0))
+}
+
 /// What was seen of an agent's device just before a contact.
 struct Before {
     agent: Agent,
     attempts: Vec<(AssignmentId, u32)>,
+    times: Vec<(AssignmentId, Timestamp, Option<Timestamp>)>,
     paused: Vec<RunId>,
     claimable: usize,
     frozen: bool,
@@ -202,25 +216,35 @@ impl World {
         let filter = AssignmentFilter { open: true, device: Some(agent.device), ..AssignmentFilter::default() };
         let page = muster_core::page::PageRequest { limit: 1_000, ..Default::default() };
         let rows = self.read(agent.org, move |rx, cx| muster_engine::runs::assignment_list(rx, cx, &filter, &page));
-        let (now, mut attempts, mut paused, mut claimable, mut under_way) = (self.now(), Vec::new(), Vec::new(), 0, 0);
+        let (now, mut attempts, mut paused, mut under_way) = (self.now(), Vec::new(), Vec::new(), 0);
+        let mut by_run = std::collections::BTreeMap::new();
+        let mut times = Vec::new();
         for (row, _) in rows.into_iter().flat_map(|p| p.items) {
             let record = row.record;
             let run = record.run;
             attempts.push((record.id, record.state.attempt));
             let seen = self.read(agent.org, move |rx, cx| muster_engine::runs::run_view(rx, cx, run));
-            let (ended, held) = seen.map_or((false, false), |r| (r.run.cancel_requested, r.run.paused));
+            let (ended, held, run_room) =
+                seen.map_or((false, false, usize::MAX), |r| (r.run.cancel_requested, r.run.paused, room_of(&r.run)));
             let due = matches!(record.state.status, Status::Prepared { from } if from <= now);
             under_way += usize::from(record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
-            claimable += usize::from(due && !ended && !held && (agent.verified || row.open_to_strangers));
+            let end = record.state.limits.not_after;
+            if let Status::Prepared { from } = record.state.status {
+                times.push((record.id, from, end));
+            }
+            let in_time = end.is_none_or(|end| now.plus(lead(agent.protocol)) < end);
+            let of_run = by_run.entry(run).or_insert((0, run_room));
+            of_run.0 += usize::from(due && in_time && !ended && !held && (agent.verified || row.open_to_strangers));
             if held {
                 paused.push(run);
             }
         }
+        let claimable: usize = by_run.into_values().map(|(claimable, room): (usize, usize)| claimable.min(room)).sum();
         let (frozen, per_agent, per_org) = self.house(agent.org);
         let (agent_load, org_load) = ((under_way, per_agent), (self.under_way(agent.org), per_org));
         let room = |(now, most): (usize, usize)| if most == 0 { usize::MAX } else { most.saturating_sub(now) };
         let claimable = if frozen { 0 } else { claimable.min(room(agent_load)).min(room(org_load)) };
-        Before { agent, attempts, paused, claimable, frozen, agent_load, org_load }
+        Before { agent, attempts, times, paused, claimable, frozen, agent_load, org_load }
     }
 
     /// Whether an organization's brake is on, and how many assignments an agent and all may have under way.
@@ -260,6 +284,9 @@ impl World {
                 attempt: it.attempt,
                 action: it.action.clone(),
                 paused: before.paused.contains(&it.run),
+                at: self.now(),
+                from: before.times.iter().find(|(id, ..)| *id == it.assignment).map_or(self.now(), |(_, from, _)| *from),
+                not_after: before.times.iter().find(|(id, ..)| *id == it.assignment).and_then(|(.., end)| *end),
                 before: highest,
             };
             self.model.was_handed(&handed);

@@ -2,7 +2,9 @@
 
 use crate::world::{Answer, World};
 use muster_core::fleet::WakeOutcome;
+use muster_core::tasks::Outcome;
 use muster_engine::workers::{Done, lapse, prepare, presence, wake_done, wakes_take};
+use muster_engine::{schedules, steps};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -22,6 +24,37 @@ impl World {
         let cx = self.door(self.tenants[0].id);
         let done = self.write("runs.lapse", &cx, lapse);
         self.worked("lapse", done)
+    }
+
+    /// Starts what is due by the clock.
+    pub(crate) fn work_schedules(&mut self) -> bool {
+        let cx = self.door(self.tenants[0].id);
+        let done = self.write("schedules.look", &cx, schedules::look);
+        self.worked("schedules", done)
+    }
+
+    /// Starts what something happened for.
+    pub(crate) fn work_happenings(&mut self) -> bool {
+        let cx = self.door(self.tenants[0].id);
+        let done = self.write("schedules.answer", &cx, schedules::answer);
+        self.worked("happenings", done)
+    }
+
+    /// Does the server's own steps; what comes of errands may be lost with the server.
+    pub(crate) fn work_steps(&mut self) -> bool {
+        let cx = self.door(self.tenants[0].id);
+        let (errands, more) = self.write("steps.work", &cx, steps::work).result.unwrap_or_default();
+        self.note(format_args!("worker steps: {} errands", errands.len()));
+        for errand in errands {
+            if !self.calm && self.dice.chance(200) {
+                continue;
+            }
+            let outcome = self.dice.pick(&[Outcome::Ok, Outcome::Error]).unwrap_or(Outcome::Ok);
+            let told = steps::Told { outcome, exit_code: Some(200), message: "scripted".to_owned(), output: None };
+            self.touched.push((errand.org, errand.assignment));
+            drop(self.write("steps.done", &cx, move |tx, cx| steps::done(tx, cx, &errand, &told)));
+        }
+        more
     }
 
     fn worked(&mut self, name: &str, done: Answer<Done>) -> bool {

@@ -48,6 +48,8 @@ pub(crate) struct Swarm {
     pub answer_lost: usize,
     pub vanish: usize,
     pub backwards: bool,
+    pub scheduled: usize,
+    pub windowed: usize,
 }
 
 pub(crate) struct World {
@@ -225,5 +227,7 @@ fn swarm(dice: &mut Dice) -> Swarm {
         answer_lost: rate(dice, 300),
         vanish: rate(dice, 100),
         backwards: dice.chance(400),
+        scheduled: rate(dice, 500),
+        windowed: rate(dice, 500),
     }
 }

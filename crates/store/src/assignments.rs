@@ -306,8 +306,9 @@ impl Rx {
 
     /// Agents that are due to be woken.
     pub fn wakes_due(&mut self, now: Timestamp, limit: i64) -> Result<Vec<DueWake>, Fault> {
-        let sql = "SELECT agent, org, tries FROM wake WHERE due <= ?1 ORDER BY due, agent LIMIT ?2";
-        let read = |r: &Row| Ok(DueWake { agent: r.id(0)?.into(), org: r.id(1)?.into(), tries: small(r, 2, "wake", "tries")? });
+        let sql = "SELECT agent, org, tries, anyway FROM wake WHERE due <= ?1 ORDER BY due, agent LIMIT ?2";
+        let read =
+            |r: &Row| Ok(DueWake { agent: r.id(0)?.into(), org: r.id(1)?.into(), tries: small(r, 2, "wake", "tries")?, anyway: r.flag(3) });
         self.rows(sql, &[now.0.into(), limit.into()])?.iter().map(read).collect()
     }
 
@@ -538,12 +539,14 @@ impl Tx {
         )
     }
 
-    /// Puts agents on the list of those to be woken; one that is there already is woken again at once.
-    pub fn wakes_insert(&mut self, org: OrgId, agents: &[AgentId], now: Timestamp) -> Result<(), Fault> {
+    /// Puts agents on the list of those to be woken at an instant, `anyway` or as long as something waits for them; one that is
+    /// there already begins again.
+    pub fn wakes_insert(&mut self, org: OrgId, agents: &[AgentId], now: Timestamp, anyway: bool) -> Result<(), Fault> {
         for agent in agents {
             self.send(
-                "INSERT INTO wake (agent, org, due, tries, created) VALUES (?1, ?2, ?3, 0, ?3) ON CONFLICT (agent) DO UPDATE SET due = excluded.due, tries = 0, created = excluded.created",
-                &[V::U(agent.0), V::U(org.0), now.0.into()],
+                "INSERT INTO wake (agent, org, due, tries, created, anyway) VALUES (?1, ?2, ?3, 0, ?3, ?4) ON CONFLICT (agent) DO UPDATE SET due = excluded.due, tries = 0, \
+                 created = excluded.created, anyway = excluded.anyway",
+                &[V::U(agent.0), V::U(org.0), now.0.into(), anyway.into()],
             )?;
         }
         if !agents.is_empty() {

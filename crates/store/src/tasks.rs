@@ -25,7 +25,7 @@ pub struct RunFilter {
 /// Devices in one chunk of a snapshot.
 pub const SNAPSHOT_CHUNK: usize = 2_000;
 
-const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author";
+const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
      r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, \
@@ -44,6 +44,7 @@ fn task(row: &Row) -> Result<Task, Fault> {
         created: Timestamp(row.int(4)?),
         updated: Timestamp(row.int(5)?),
         author: row.text(6)?.to_owned(),
+        targets_max: row.opt_int(7)?,
     })
 }
 

@@ -27,6 +27,10 @@ pub enum Topic {
     Settings,
     /// A timer or an outbox row may be due.
     Wake,
+    /// A schedule may be due.
+    Schedule,
+    /// A message was raised or read.
+    Message,
 }
 
 /// Says that something changed, after the commit. A lost hint costs a period, nothing more.

@@ -22,13 +22,15 @@ const EACH_MAX: u8 = 4;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// The kinds of changes, as the events name them.
-const KINDS: [(Topic, &str); 6] = [
+const KINDS: [(Topic, &str); 8] = [
     (Topic::Device, "device"),
     (Topic::Agent, "agent"),
     (Topic::Task, "task"),
     (Topic::Run, "run"),
     (Topic::Assignment, "assignment"),
     (Topic::Settings, "settings"),
+    (Topic::Schedule, "schedule"),
+    (Topic::Message, "message"),
 ];
 
 /// Tells live changes of the organization acted in: `event: change` with `{"kind", "id"}` (`id` null is several), `event: reset`

@@ -13,6 +13,7 @@ mod orgs;
 mod overview;
 mod queue;
 mod runs;
+mod schedules;
 mod session;
 mod settings;
 mod software;
@@ -68,6 +69,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))
         .routes(routes!(tasks::run_start))
+        .routes(routes!(schedules::schedule_view))
+        .routes(routes!(schedules::occurrence_list))
+        .routes(routes!(schedules::occurrence_start))
+        .routes(routes!(schedules::task_approve))
         .routes(routes!(runs::run_list))
         .routes(routes!(runs::run_view))
         .routes(routes!(runs::run_assignments))

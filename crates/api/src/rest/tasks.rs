@@ -28,7 +28,7 @@ asked! {
     }
 }
 
-fn task_id(text: &str) -> Result<TaskId, Problem> {
+pub(super) fn task_id(text: &str) -> Result<TaskId, Problem> {
     id("task/not-found", "task", text)
 }
 

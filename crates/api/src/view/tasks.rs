@@ -53,9 +53,12 @@ pub struct TaskRetry {
 /// What a step does.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TaskAction {
-    /// `inventory`.
+    /// The type, such as `inventory` or `call_web_service`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Its parameters, as docs/schedules.md and the task's file have them.
+    #[serde(flatten)]
+    pub parameters: Map<String, Value>,
 }
 
 /// One step of a task.
@@ -68,6 +71,15 @@ pub struct TaskStep {
     /// Longest time from hand-out to result, such as `10m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+    /// `server` or `client`, when written; it follows from the action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// How often it is tried, when that differs from the task's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<TaskRetry>,
+    /// Whether doing it twice does no harm, when written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<bool>,
 }
 
 /// A task as written. Only `name` and `steps` are needed.
@@ -82,9 +94,21 @@ pub struct TaskDoc {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub labels: Vec<String>,
+    /// `client_job` (unless written) or `server_job`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Value>,
     /// What it is aimed at.
     #[schema(required = false)]
     pub targets: TaskTargets,
+    /// When it runs by itself, as in the task's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Value>,
+    /// In which span of time each occurrence may begin, as in the task's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Value>,
+    /// How it spreads over its targets, as in the task's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Value>,
     /// How work reaches the agents.
     #[schema(required = false)]
     pub delivery: Delivery,
@@ -100,11 +124,17 @@ pub struct TaskDoc {
 
 impl From<core::TaskDoc> for TaskDoc {
     fn from(doc: core::TaskDoc) -> Self {
+        let written = serde_json::to_value(&doc).unwrap_or_default();
+        let as_written = |key: &str| written.get(key).cloned();
         let (targets, exclude) = (doc.targets, |e: core::doc::Exclude| TaskExclude { devices: e.devices, query: e.query, tags: e.tags });
+        let retry = |r: core::doc::Retry| TaskRetry { attempts: r.attempts, backoff: r.backoff.to_string(), on: r.on };
         let step = |s: core::doc::Step| TaskStep {
             id: s.id,
-            action: TaskAction { kind: s.action.kind().to_owned() },
+            action: action(&s.action),
             timeout: s.timeout.map(|t| t.to_string()),
+            scope: s.scope.map(|scope| scope.as_str().to_owned()),
+            retry: s.retry.map(retry),
+            idempotent: s.idempotent,
         };
         Self {
             name: doc.name,
@@ -118,10 +148,23 @@ impl From<core::TaskDoc> for TaskDoc {
             },
             delivery: doc.delivery.into(),
             priority: doc.priority,
-            retry: TaskRetry { attempts: doc.retry.attempts, backoff: doc.retry.backoff.to_string(), on: doc.retry.on },
+            mode: as_written("mode"),
+            schedule: as_written("schedule"),
+            window: as_written("window"),
+            rollout: as_written("rollout"),
+            retry: retry(doc.retry),
             steps: doc.steps.into_iter().map(step).collect(),
         }
     }
+}
+
+fn action(it: &core::Action) -> TaskAction {
+    let mut parameters = match serde_json::to_value(it) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    parameters.remove("type");
+    TaskAction { kind: it.kind().to_owned(), parameters }
 }
 
 /// A task.

@@ -1,10 +1,9 @@
 //! Tasks, runs and assignments as they are kept.
 
-use super::doc::{Delivery, TaskDoc};
+use super::doc::{Delivery, Scope, TaskDoc};
 use super::gate::Load;
 use super::run::{Counts, RunState, Verdict};
-use super::scope::Scope;
-use super::state::{Assignment, AttemptState, Rules};
+use super::state::{Assignment, AttemptState, Rules, State};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use crate::time::Timestamp;
 use serde_json::Value;
@@ -26,6 +25,8 @@ pub struct Task {
     pub updated: Timestamp,
     /// Who wrote this version.
     pub author: String,
+    /// Up to how many targets it starts unattended; `None`: as many as the size guard lets a person start.
+    pub targets_max: Option<i64>,
 }
 
 /// One execution of a task version.
@@ -93,7 +94,7 @@ impl Run {
 
     /// Whether something was handed out.
     pub fn has_begun(&self) -> bool {
-        self.counts.run_state() != RunState::Waiting
+        [State::Started, State::Running, State::Ok, State::Error, State::Unknown].iter().any(|s| self.counts.of(*s) > 0)
     }
 }
 
@@ -254,4 +255,6 @@ pub struct DueWake {
     pub org: OrgId,
     /// How often it was tried.
     pub tries: u32,
+    /// It is wanted though nothing waits for the agent.
+    pub anyway: bool,
 }

@@ -72,6 +72,8 @@ pub struct Situation {
     pub assignment: Assignment,
     /// What holds for every agent.
     pub around: Around,
+    /// Whether the server does it itself.
+    pub by_server: bool,
     /// Whether the run wakes agents.
     pub push: bool,
     /// The agents of the target, the likeliest first.
@@ -135,6 +137,10 @@ fn waiting(it: &Situation, from: Timestamp, now: Timestamp) -> Reason {
     let a = &it.assignment;
     if let Some(held) = held(a, &it.around, now) {
         return held_reason(it, from, held);
+    }
+    if it.by_server {
+        let ends = sentence("server_does", json!({}), "The server has done it.".to_owned());
+        return reason("server_next", json!({}), "The server does it itself in a moment.".to_owned(), ends);
     }
     let Some(likeliest) = it.candidates.first() else {
         let ends = sentence("agent_comes", json!({}), "An agent of this device reports.".to_owned());
@@ -412,6 +418,7 @@ mod tests {
                 run: Load::default(),
                 open_to_strangers: true,
             },
+            by_server: false,
             push: false,
             candidates: vec![agent()],
         }
@@ -433,6 +440,7 @@ mod tests {
         assert_eq!(key(|s| s.around.frozen = Some(NOW)), "frozen");
         assert_eq!(key(|s| s.around.state = RunState::Paused), "run_paused");
         assert_eq!(key(|s| s.around.ending = true), "ending");
+        assert_eq!(key(|s| (s.by_server, s.candidates) = (true, Vec::new())), "server_next");
         assert_eq!(key(|s| s.assignment.status = Status::Prepared { from: lease }), "not_yet");
         assert_eq!(key(|s| s.assignment.limits.not_after = Some(NOW.plus(Duration::from_secs(59)))), "too_late");
         assert_eq!(key(|s| s.candidates[0].hands.able = false), "unable");

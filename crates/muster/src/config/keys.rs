@@ -56,6 +56,12 @@ pub(crate) const KEYS: &[Key] = &[
     key("body_timeout", Kind::Duration, "60s", "longest time for the body of an agent's request"),
     key("min_body_rate", Kind::Size, "1KiB", "slowest sender that is waited for, in a second, after the first ten"),
     key("queue_timeout", Kind::Duration, "10s", "longest wait of an agent's request for its turn before it is sent away"),
+    key(
+        "web_calls_to",
+        Kind::Words,
+        "none of the server's own",
+        "networks of the server itself (loopback, link-local) that tasks may call web services in, such as 127.0.0.0/8",
+    ),
     key("shutdown_timeout", Kind::Duration, "20s", "longest wait for requests under way when the server stops"),
 ];
 

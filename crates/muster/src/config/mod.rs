@@ -8,6 +8,7 @@ mod value;
 
 use keys::{AGENT_PREFIX, KEYS, Key, OTHER_VARIABLES, variable};
 use muster_core::nearest::nearest;
+use muster_core::settings::Network;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -81,6 +82,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long a stop waits for requests under way.
     pub shutdown_timeout: Duration,
+    /// Networks of the server itself that tasks may call web services in.
+    pub web_calls_to: Vec<Network>,
 }
 
 impl Config {
@@ -143,6 +146,7 @@ impl Config {
                 "log_format" => format.clone().map(Value::Text),
                 "max_connections" => Some(Value::Count(self.max_connections)),
                 "header_timeout" => Some(Value::Duration(self.header_timeout)),
+                "web_calls_to" => Some(Value::Words(self.web_calls_to.iter().map(Network::to_string).collect())),
                 "shutdown_timeout" => Some(Value::Duration(self.shutdown_timeout)),
                 name => self.doors.shown(name),
             };
@@ -288,6 +292,16 @@ impl Said {
         }
     }
 
+    fn networks(&mut self, key: &'static str) -> Vec<Network> {
+        let Some((Value::Words(words), place)) = self.values.get(key).cloned() else { return Vec::new() };
+        let read = |word: &String| {
+            Network::parse(word).ok_or_else(|| format!("{place}: '{word}' is no network; write 127.0.0.0/8 or one address"))
+        };
+        let (good, bad): (Vec<_>, Vec<_>) = words.iter().map(read).partition(Result::is_ok);
+        self.problems.extend(bad.into_iter().filter_map(Result::err));
+        good.into_iter().flatten().collect()
+    }
+
     fn into_config(mut self) -> Result<Config, Problems> {
         let listen = match self.values.get("listen") {
             Some((Value::Address(address), _)) => *address,
@@ -309,6 +323,7 @@ impl Said {
             doors,
             header_timeout: self.duration("header_timeout", 30),
             shutdown_timeout: self.duration("shutdown_timeout", 20),
+            web_calls_to: self.networks("web_calls_to"),
         };
         if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }
     }

@@ -84,10 +84,10 @@ enum Command {
     Task(tasks::TaskCommand),
     /// Lists runs, the latest first
     Runs(ListArgs),
-    /// One run: show, watch, cancel, why
+    /// One run: show, watch, pause, resume, cancel, why
     #[command(subcommand)]
     Run(runs::RunCommand),
-    /// Lists what is not finished, of all tasks and machines; 'queue cancel', 'delay' and 'priority' change it
+    /// Lists what is not finished, of all tasks and machines; 'queue cancel', 'delay' and 'priority' act on it
     #[command(args_conflicts_with_subcommands = true)]
     Queue {
         #[command(flatten)]
@@ -95,7 +95,7 @@ enum Command {
         #[command(subcommand)]
         command: Option<queue::QueueCommand>,
     },
-    /// Shows the brake; 'brake on' holds back every start, 'brake off' lets go
+    /// Shows whether the brake is on; 'brake on' holds everything, 'brake off' releases it
     Brake {
         #[command(subcommand)]
         command: Option<queue::BrakeCommand>,
@@ -157,7 +157,7 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
         Command::Run(command) => return runs::run(&client, command, form).await,
         Command::Queue { list, command: None } => lists::list(&client, &lists::QUEUE, &list, form).await?,
-        Command::Queue { command: Some(it), .. } => queue::run(&client, it, form).await?,
+        Command::Queue { command: Some(command), .. } => queue::run(&client, command, form).await?,
         Command::Brake { command } => queue::brake(&client, command, form).await?,
         Command::Users(args) => lists::list(&client, &lists::USERS, &args, form).await?,
         Command::Tokens(args) => lists::list(&client, &lists::TOKENS, &args, form).await?,

@@ -1,4 +1,4 @@
-//! The queue and the brake: bulk acts by ids or by a filter.
+//! The queue: bulk acts on it, by ids or by a filter; and the brake.
 
 use super::client::Client;
 use super::lists;
@@ -6,38 +6,21 @@ use super::output::{self, Form};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-/// On what an act is aimed.
-#[derive(Debug, Args)]
-pub struct Aim {
-    /// Ids of assignments
-    ids: Vec<String>,
-    /// Act on what a filter selects: state, task, run, device or q, as KEY=VALUE
-    #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = lists::pair)]
-    filters: Vec<(String, String)>,
-    /// How many will be changed; the server asks for it when there are many
-    #[arg(long, value_name = "N")]
-    confirm_count: Option<u64>,
-}
-
-/// The commands of the queue.
+/// What is done to the queue.
 #[derive(Debug, Subcommand)]
 pub enum QueueCommand {
     /// Ends waiting work by ids or by filter
-    Cancel(#[command(flatten)] Aim),
-    /// Puts off waiting work by ids or by filter; never makes it come sooner
+    Cancel(Aim),
+    /// Puts off waiting work by ids or by filter; never to an earlier time than it waits for already
     Delay {
         #[command(flatten)]
         aim: Aim,
-        /// For how long from now, such as 2h or 3d
-        #[arg(long, value_name = "TIME", required_unless_present = "until", conflicts_with = "until")]
-        by: Option<String>,
-        /// Until when, such as 2026-12-01T06:00:00Z
-        #[arg(long, value_name = "INSTANT")]
-        until: Option<String>,
+        #[command(flatten)]
+        when: When,
     },
     /// Gives work another priority by ids or by filter
     Priority {
-        /// 0 (first) to 9 (last)
+        /// From 0 (first) to 9 (last)
         #[arg(value_parser = clap::value_parser!(u8).range(0..=9))]
         priority: u8,
         #[command(flatten)]
@@ -45,46 +28,82 @@ pub enum QueueCommand {
     },
 }
 
-/// The commands of the brake.
+/// On what: ids or a filter.
+#[derive(Debug, Args)]
+pub struct Aim {
+    /// Ids of assignments
+    ids: Vec<String>,
+    /// What a filter selects instead: state, task, run, device or q, as KEY=VALUE
+    #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = lists::pair)]
+    filters: Vec<(String, String)>,
+    /// How many will be changed; the server asks for it when there are many
+    #[arg(long, value_name = "N")]
+    confirm_count: Option<u64>,
+}
+
+/// Until when.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct When {
+    /// For how long from now, such as 2h or 3d
+    #[arg(long, value_name = "TIME")]
+    by: Option<String>,
+    /// Until an instant, such as 2026-12-01T06:00:00Z
+    #[arg(long, value_name = "INSTANT")]
+    until: Option<String>,
+}
+
+impl Aim {
+    /// The members of the request's body.
+    fn body(self) -> anyhow::Result<Map<String, Value>> {
+        if self.ids.is_empty() == self.filters.is_empty() {
+            anyhow::bail!("name either ids of assignments or --filter KEY=VALUE; 'queue' lists what there is");
+        }
+        let mut body = Map::new();
+        if self.ids.is_empty() {
+            let filter = self.filters.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+            body.insert("filter".to_owned(), Value::Object(filter));
+        } else {
+            body.insert("ids".to_owned(), json!(self.ids));
+        }
+        body.extend(self.confirm_count.map(|n| ("confirm_count".to_owned(), json!(n))));
+        Ok(body)
+    }
+}
+
+/// Acts on the queue.
+pub async fn run(client: &Client, command: QueueCommand, form: Form) -> anyhow::Result<()> {
+    let (path, body) = match command {
+        QueueCommand::Cancel(aim) => ("queue/cancel", aim.body()?),
+        QueueCommand::Delay { aim, when } => {
+            let mut body = aim.body()?;
+            body.extend(when.by.map(|by| ("by".to_owned(), json!(by))));
+            body.extend(when.until.map(|until| ("until".to_owned(), json!(until))));
+            ("queue/delay", body)
+        }
+        QueueCommand::Priority { priority, aim } => {
+            let mut body = aim.body()?;
+            body.insert("priority".to_owned(), json!(priority));
+            ("queue/priority", body)
+        }
+    };
+    output::record(&client.post(path, &Value::Object(body)).await?, form)
+}
+
+/// What is done to the brake.
 #[derive(Debug, Subcommand)]
 pub enum BrakeCommand {
-    /// Pulls it: nothing is handed out and nothing starts until it is released
+    /// Holds everything: nothing is handed out and nothing starts; what is under way goes on
     On {
-        /// Why
-        #[arg(long, default_value = "")]
+        /// Why, for the others
+        #[arg(long, value_name = "TEXT", default_value = "")]
         note: String,
     },
-    /// Releases it
+    /// Releases the brake
     Off,
 }
 
-/// Runs a command of the queue.
-pub async fn run(client: &Client, command: QueueCommand, form: Form) -> anyhow::Result<()> {
-    let (path, aim, more) = match command {
-        QueueCommand::Cancel(aim) => ("queue/cancel", aim, json!({})),
-        QueueCommand::Delay { aim, by, until } => ("queue/delay", aim, json!({"by": by, "until": until})),
-        QueueCommand::Priority { priority, aim } => ("queue/priority", aim, json!({"priority": priority})),
-    };
-    output::record(&client.post(path, &body(aim, more)?).await?, form)
-}
-
-fn body(aim: Aim, more: Value) -> anyhow::Result<Value> {
-    if aim.ids.is_empty() == aim.filters.is_empty() {
-        anyhow::bail!("name either ids of assignments or --filter KEY=VALUE; 'queue' lists what there is");
-    }
-    let mut body = Map::new();
-    if aim.ids.is_empty() {
-        let filter = aim.filters.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
-        body.insert("filter".to_owned(), Value::Object(filter));
-    } else {
-        body.insert("ids".to_owned(), json!(aim.ids));
-    }
-    body.extend(aim.confirm_count.map(|n| ("confirm_count".to_owned(), json!(n))));
-    body.extend(more.as_object().cloned().unwrap_or_default().into_iter().filter(|(_, value)| !value.is_null()));
-    Ok(Value::Object(body))
-}
-
-/// Shows the brake, pulls or releases it.
+/// Shows, pulls or releases the brake.
 pub async fn brake(client: &Client, command: Option<BrakeCommand>, form: Form) -> anyhow::Result<()> {
     let brake = match command {
         None => client.get("brake", &[]).await?,
@@ -92,29 +111,4 @@ pub async fn brake(client: &Client, command: Option<BrakeCommand>, form: Form) -
         Some(BrakeCommand::Off) => client.delete("brake").await?,
     };
     output::record(&brake, form)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn aim(ids: &[&str], filters: &[(&str, &str)]) -> Aim {
-        let pair = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
-        Aim {
-            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
-            filters: filters.iter().map(pair).collect(),
-            confirm_count: (!filters.is_empty()).then_some(7),
-        }
-    }
-
-    #[test]
-    fn an_act_names_ids_or_a_filter_and_leaves_out_what_was_not_said() {
-        let delay = json!({"by": "2h", "until": null});
-        assert_eq!(body(aim(&["a"], &[]), delay.clone()).expect("a body"), json!({"ids": ["a"], "by": "2h"}));
-        let filtered = body(aim(&[], &[("q", "web"), ("state", "prepared")]), delay).expect("a body");
-        assert_eq!(filtered, json!({"filter": {"q": "web", "state": "prepared"}, "confirm_count": 7, "by": "2h"}));
-        for wrong in [aim(&[], &[]), aim(&["a"], &[("q", "web")])] {
-            assert!(body(wrong, json!({})).is_err());
-        }
-    }
 }

@@ -23,6 +23,16 @@ pub enum RunCommand {
         /// Its number or id
         run: String,
     },
+    /// Holds a run back: nothing more of it is handed out until it is resumed; what is under way goes on
+    Pause {
+        /// Its number or id
+        run: String,
+    },
+    /// Lets a paused run go on
+    Resume {
+        /// Its number or id
+        run: String,
+    },
     /// Ends a run: nothing more is handed out, what is under way is asked to end
     Cancel {
         /// Its number or id
@@ -50,9 +60,9 @@ pub async fn run(client: &Client, command: RunCommand, form: Form) -> anyhow::Re
     match command {
         RunCommand::Show { run } => show(client, &id(client, &run).await?, form).await?,
         RunCommand::Watch { run } => return watch(client, &id(client, &run).await?, form).await,
-        RunCommand::Cancel { run } => act(client, &run, "cancel", form).await?,
         RunCommand::Pause { run } => act(client, &run, "pause", form).await?,
         RunCommand::Resume { run } => act(client, &run, "resume", form).await?,
+        RunCommand::Cancel { run } => act(client, &run, "cancel", form).await?,
         RunCommand::Why { assignment } => why(client, &assignment, form).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -65,6 +75,11 @@ async fn act(client: &Client, run: &str, what: &str, form: Form) -> anyhow::Resu
 
 async fn id(client: &Client, run: &str) -> anyhow::Result<String> {
     Ok(encoded(&client.id_of("runs", "run", run).await?))
+}
+
+async fn act(client: &Client, run: &str, verb: &str, form: Form) -> anyhow::Result<()> {
+    let run = client.post(&format!("runs/{}/{verb}", id(client, run).await?), &json!({})).await?;
+    output::record(&run, form)
 }
 
 async fn show(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {

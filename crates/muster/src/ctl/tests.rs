@@ -1,6 +1,6 @@
 use super::client::{Access, Client, encoded, refusal};
 use super::login::Kept;
-use super::{credentials, lists, output, runs, software, tasks};
+use super::{credentials, lists, output, queue, runs, software, tasks};
 use crate::ctl::{Command, Ctl};
 use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode};
@@ -35,12 +35,12 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl task apply -f -",
         "musterctl queue",
         "musterctl queue cancel --filter state=prepared --confirm-count 5",
-        "musterctl queue delay --filter task=0192 --by 2h",
-        "musterctl queue delay 0192 0193 --until 2026-12-01T06:00:00Z --confirm-count 2",
-        "musterctl queue priority 1 --filter q=web",
+        "musterctl queue delay --by 2h 0192 0193",
+        "musterctl queue delay --filter task=0192 --until 2026-12-01T06:00:00Z --confirm-count 500",
+        "musterctl queue priority 0 --filter q=web",
         "musterctl brake",
-        "musterctl brake on --note wrong-script",
-        "musterctl brake off",
+        "musterctl brake on --note power-cut",
+        "musterctl brake off -o json",
         "musterctl run pause 12",
         "musterctl run resume 12",
         "musterctl settings set contact_every=15m size_guard=200",
@@ -79,6 +79,10 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl brake sideways",
         "musterctl agent-credentials create",
         "musterctl agent-credentials delete",
+        "musterctl queue delay 0192",
+        "musterctl queue delay 0192 --by 2h --until 2026-12-01T06:00:00Z",
+        "musterctl queue priority 10 0192",
+        "musterctl run pause",
     ] {
         assert!(Ctl::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
@@ -241,5 +245,54 @@ async fn a_credential_is_made_as_it_was_said_and_deleted_by_its_name() {
     let unknown = credentials_line(&client, "musterctl agent-credentials delete nice").await.expect_err("none");
     assert_eq!(unknown.to_string(), "there is no credential 'nice'");
     let expected = [r#"{"name":"paris","verified":true}"#, r#"{"name":"paris","verified":false}"#, id];
+    assert_eq!(*calls.lock().expect("calls"), expected);
+}
+
+/// Runs what a command line says about the queue, the brake or a run.
+async fn work_line(client: &Client, line: &str) -> anyhow::Result<()> {
+    match Ctl::try_parse_from(line.split(' ')).expect("a command line").command {
+        Command::Queue { command: Some(it), .. } => queue::run(client, it, output::Form::Json).await,
+        Command::Brake { command } => queue::brake(client, command, output::Form::Json).await,
+        Command::Run(it) => runs::run(client, it, output::Form::Json).await.map(|_| ()),
+        other => panic!("{other:?} is about something else"),
+    }
+}
+
+#[tokio::test]
+async fn the_queue_the_brake_and_a_run_are_acted_on_as_it_was_said() {
+    let calls: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = calls.clone();
+    let any = move |method: axum::http::Method, uri: axum::http::Uri, body: String| async move {
+        heard.lock().expect("calls").push(format!("{method} {} {body}", uri.path()));
+        Json(json!({"changed": 1}))
+    };
+    let client = client(serve(Router::new().fallback(any)).await);
+    let run = "01920000-0000-7000-8000-000000000000";
+    for line in [
+        "musterctl queue cancel a b",
+        "musterctl queue delay --by 2h --filter state=prepared --confirm-count 7",
+        "musterctl queue delay --until 2026-12-01T06:00:00Z a",
+        "musterctl queue priority 0 a",
+        "musterctl brake",
+        "musterctl brake on --note fire",
+        "musterctl brake off",
+        &format!("musterctl run pause {run}"),
+        &format!("musterctl run resume {run}"),
+    ] {
+        work_line(&client, line).await.expect(line);
+    }
+    let nothing = work_line(&client, "musterctl queue priority 3").await.expect_err("neither ids nor a filter");
+    assert!(nothing.to_string().contains("either ids"), "{nothing}");
+    let expected = [
+        r#"POST /api/v1/queue/cancel {"ids":["a","b"]}"#.to_owned(),
+        r#"POST /api/v1/queue/delay {"filter":{"state":"prepared"},"confirm_count":7,"by":"2h"}"#.to_owned(),
+        r#"POST /api/v1/queue/delay {"ids":["a"],"until":"2026-12-01T06:00:00Z"}"#.to_owned(),
+        r#"POST /api/v1/queue/priority {"ids":["a"],"priority":0}"#.to_owned(),
+        "GET /api/v1/brake ".to_owned(),
+        r#"POST /api/v1/brake {"note":"fire"}"#.to_owned(),
+        "DELETE /api/v1/brake ".to_owned(),
+        format!("POST /api/v1/runs/{run}/pause {{}}"),
+        format!("POST /api/v1/runs/{run}/resume {{}}"),
+    ];
     assert_eq!(*calls.lock().expect("calls"), expected);
 }

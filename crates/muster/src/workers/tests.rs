@@ -1,4 +1,5 @@
 use super::*;
+use crate::errand::Runner;
 use crate::wake::WAKE_TIMEOUT;
 use muster_core::fleet::Protocol;
 use muster_core::ids::{AgentId, RunId};
@@ -39,7 +40,7 @@ fn world() -> World {
         };
         Ok(enrol(tx, cx, &agent)?.agent)
     });
-    let driver = Driver::new(engine, org, Outside::new(WAKE_TIMEOUT).expect("a client"));
+    let driver = Driver::new(engine, org, Outside::new(WAKE_TIMEOUT).expect("a client"), Runner::default());
     World { driver, agent: agent.expect("joined") }
 }
 

@@ -272,14 +272,14 @@ fn starts_and_ends_are_counted_by_hour(w: &World) {
 }
 
 fn due(n: u128, tries: u32) -> DueWake {
-    DueWake { agent: AgentId(id(n)), org: HERE, tries }
+    DueWake { agent: AgentId(id(n)), org: HERE, tries, anyway: false }
 }
 
 fn a_wake_up_is_taken_by_one(w: &World) {
     furnish(w);
     write(w, |tx| {
-        tx.wakes_insert(HERE, &[AgentId(id(1011)), AgentId(id(1010))], later(10))?;
-        tx.wakes_insert(HERE, &[AgentId(id(1012))], later(5))
+        tx.wakes_insert(HERE, &[AgentId(id(1011)), AgentId(id(1010))], later(10), false)?;
+        tx.wakes_insert(HERE, &[AgentId(id(1012))], later(5), false)
     });
     let wakes = |at, limit| read(w, move |rx| rx.wakes_due(at, limit));
     assert_eq!((wakes(later(4), 9), wakes(later(10), 9)), (vec![], vec![due(1012, 0), due(1010, 0), due(1011, 0)]));
@@ -290,7 +290,7 @@ fn a_wake_up_is_taken_by_one(w: &World) {
     assert_eq!(wakes(later(40), 9), [due(1012, 0), due(1011, 0), due(1010, 1)]);
     write(w, |tx| {
         tx.wake_drop(AgentId(id(1012)))?;
-        tx.wakes_insert(HERE, &[AgentId(id(1010))], later(12))
+        tx.wakes_insert(HERE, &[AgentId(id(1010))], later(12), false)
     });
     assert_eq!(wakes(later(12), 9), [due(1011, 0), due(1010, 0)], "asked for again, it begins anew");
 }
@@ -301,7 +301,7 @@ fn a_wake_up_is_recorded_until_the_agent_comes(w: &World) {
     let all = [tried(1, WakeOutcome::Timeout), tried(2, WakeOutcome::Busy), tried(3, WakeOutcome::Ok)];
     let kept = all.clone();
     write(w, move |tx| {
-        tx.wakes_insert(HERE, &[AgentId(id(1010))], NOW)?;
+        tx.wakes_insert(HERE, &[AgentId(id(1010))], NOW, false)?;
         kept.iter().try_for_each(|t| tx.wake_record(HERE, AgentId(id(1010)), t, Some(later(50))))?;
         tx.wake_record(HERE, AgentId(id(9)), &tried(4, WakeOutcome::Ok), None)
     });
@@ -320,7 +320,7 @@ fn a_wake_up_is_recorded_until_the_agent_comes(w: &World) {
     assert_eq!(waits(w), 0);
     let last = tried(5, WakeOutcome::Refused);
     write(w, move |tx| {
-        tx.wakes_insert(HERE, &[AgentId(id(1010))], NOW).and_then(|()| tx.wake_record(HERE, AgentId(id(1010)), &last, None))
+        tx.wakes_insert(HERE, &[AgentId(id(1010))], NOW, false).and_then(|()| tx.wake_record(HERE, AgentId(id(1010)), &last, None))
     });
     assert_eq!(waits(w), 0, "the tries are over");
 }
@@ -330,7 +330,7 @@ fn the_assignments_of_a_deleted_device_stay(w: &World) {
     apply(w, 70, claim(10, later(60)), NOW);
     write(w, |tx| {
         tx.evidence_replace(HERE, AgentId(id(1010)), &[Evidence { kind: EvidenceKind::Mac, value: "m".to_owned() }])?;
-        tx.wakes_insert(HERE, &[AgentId(id(1010))], NOW)?;
+        tx.wakes_insert(HERE, &[AgentId(id(1010))], NOW, false)?;
         let tried = WakeTry { id: id(1), at: NOW, outcome: WakeOutcome::Ok, detail: String::new() };
         tx.wake_record(HERE, AgentId(id(1010)), &tried, Some(NOW))?;
         tx.agent_insert(&new_agent(2010, 10, Protocol::Ocs), NOW)

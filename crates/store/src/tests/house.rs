@@ -103,17 +103,7 @@ pub(crate) fn inventory(summary: Summary) -> InventoryWrite {
 }
 
 pub(crate) fn task(n: u128, name: &str) -> Task {
-    let step = muster_core::tasks::doc::Step { id: "look".to_owned(), action: Action::Inventory, timeout: None };
-    let doc = TaskDoc {
-        name: name.to_owned(),
-        description: String::new(),
-        labels: Vec::new(),
-        targets: Default::default(),
-        delivery: Delivery::Pull,
-        priority: 5,
-        retry: Default::default(),
-        steps: vec![step],
-    };
+    let doc = TaskDoc::new(name, vec![muster_core::tasks::doc::Step::new("look", Action::Inventory)]);
     Task { id: TaskId(id(n)), org: HERE, version: 1, doc, created: NOW, updated: NOW, author: "ann".to_owned() }
 }
 

@@ -1,0 +1,71 @@
+//! Schedules of tasks: what comes, what came of it, approvals; messages that tasks raise.
+
+use super::tasks::task_id;
+use crate::auth::{Created, Ctx, Keep, Tagged};
+use crate::json::Body;
+use crate::list::{Asked, List, asked};
+use crate::problem::Problem;
+use crate::view;
+use axum::Json;
+use axum::extract::Path;
+use muster_engine::runs::Start;
+use muster_engine::{schedules, tasks};
+
+/// Shows the next ten occurrences of a task's schedule.
+#[utoipa::path(get, path = "/api/v1/tasks/{id}/schedule", tag = "tasks", operation_id = "schedule_view",
+    params(("id" = String, Path, description = "Id of the task.")),
+    responses((status = 200, description = "What comes.", body = view::Ahead)))]
+pub async fn schedule_view(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Ahead>, Problem> {
+    let id = task_id(&id)?;
+    let ahead = ctx
+        .read(move |rx, cx| {
+            let task = tasks::task_view(rx, cx, id)?.task;
+            schedules::ahead(rx, cx, &task.doc, task.updated)
+        })
+        .await?;
+    Ok(Json(ahead.into()))
+}
+
+asked! {
+    /// Which occurrences; the newest first unless asked for otherwise.
+    OccurrenceQuery {}
+}
+
+/// Lists what became of a task's occurrences.
+#[utoipa::path(get, path = "/api/v1/tasks/{id}/occurrences", tag = "tasks", operation_id = "occurrence_list",
+    params(("id" = String, Path, description = "Id of the task."), OccurrenceQuery),
+    responses((status = 200, description = "A page of occurrences.", body = List<view::Occurrence>)))]
+pub async fn occurrence_list(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    Asked(query): Asked<OccurrenceQuery>,
+) -> Result<Json<List<view::Occurrence>>, Problem> {
+    let id = task_id(&id)?;
+    let page = query.page(&["at"], "-at")?;
+    let page = ctx.read(move |rx, cx| schedules::past(rx, cx, id, &page)).await?;
+    Ok(Json(List::of(page, view::Occurrence::from)))
+}
+
+/// Starts an occurrence that waits for a person. Above the size guard the number of targets must be said.
+#[utoipa::path(post, path = "/api/v1/tasks/{id}/occurrences/{nominal}/runs", tag = "tasks", operation_id = "occurrence_start",
+    params(("id" = String, Path, description = "Id of the task."), ("nominal" = String, Path, description = "The nominal time, as listed.")),
+    request_body = view::RunStart,
+    responses((status = 201, description = "The run.", body = view::Run)))]
+pub async fn occurrence_start(ctx: Ctx, Path((id, nominal)): Path<(String, String)>, body: Body) -> Result<Created, Problem> {
+    let id = task_id(&id)?;
+    let start: view::RunStart = body.object_or_nothing()?;
+    let start = Start { confirm_count: start.confirm_count, plan: start.plan };
+    let begin =
+        move |tx: &mut muster_engine::Tx, cx: &muster_engine::Cx| schedules::start_held(tx, cx, id, &nominal, &start).map(view::Run::from);
+    ctx.create("occurrence.start", &body.bytes, Keep::Answer, begin).await
+}
+
+/// Lets a task start unattended on up to so many targets.
+#[utoipa::path(put, path = "/api/v1/tasks/{id}/approval", tag = "tasks", operation_id = "task_approve",
+    params(("id" = String, Path, description = "Id of the task.")), request_body = view::Approval,
+    responses((status = 200, description = "The task as it is now.", body = view::Task)))]
+pub async fn task_approve(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Tagged<view::Task>, Problem> {
+    let (id, asked) = (task_id(&id)?, body.object::<view::Approval>()?);
+    let task = ctx.write("task.approve", move |tx, cx| schedules::approve(tx, cx, id, asked.targets_max)).await?;
+    Ok(Tagged(task.task.version, view::Task::of(task, &ctx.org.name)))
+}

@@ -1,0 +1,86 @@
+//! What texts of the server's actions can say of their run: `{{task.name}}`.
+
+use crate::nearest::nearest;
+
+/// Every placeholder there is, without its braces.
+pub const PLACEHOLDERS: [&str; 4] = ["task.name", "run.number", "run.id", "targets.count"];
+
+/// What stands for the placeholders.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// `task.name`.
+    pub task_name: &'a str,
+    /// `run.number`.
+    pub run_number: i64,
+    /// `run.id`.
+    pub run_id: &'a str,
+    /// `targets.count`.
+    pub targets_count: i64,
+}
+
+impl Facts<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        Some(match name {
+            "task.name" => self.task_name.to_owned(),
+            "run.number" => self.run_number.to_string(),
+            "run.id" => self.run_id.to_owned(),
+            "targets.count" => self.targets_count.to_string(),
+            _ => return None,
+        })
+    }
+}
+
+/// A text as it is and a placeholder's name, by turns.
+enum Piece<'a> {
+    Text(&'a str),
+    Name(&'a str),
+    Unclosed(&'a str),
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let (mut rest, mut pieces) = (text, Vec::new());
+    while let Some((before, after)) = rest.split_once("{{") {
+        pieces.push(Piece::Text(before));
+        let Some((name, behind)) = after.split_once("}}") else {
+            pieces.push(Piece::Unclosed(after));
+            return pieces;
+        };
+        pieces.push(Piece::Name(name.trim()));
+        rest = behind;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// What is wrong with the placeholders of a text, one sentence each.
+pub(super) fn faults(text: &str) -> Vec<String> {
+    let fault = |piece| match piece {
+        Piece::Name(name) if !PLACEHOLDERS.contains(&name) => {
+            let hint = nearest(name, PLACEHOLDERS).map_or_else(String::new, |near| format!("; did you mean '{{{{{near}}}}}'?"));
+            let end = if hint.is_empty() { format!("; there are {}", PLACEHOLDERS.join(", ")) } else { hint };
+            Some(format!("there is no placeholder '{{{{{name}}}}}'{end}"))
+        }
+        Piece::Unclosed(_) => Some("a placeholder begins with '{{' and must end with '}}'".to_owned()),
+        _ => None,
+    };
+    pieces(text).into_iter().filter_map(fault).collect()
+}
+
+/// A text with its placeholders filled in. What is filled in is not looked at again; what is no placeholder stays.
+pub fn fill(text: &str, facts: &Facts) -> String {
+    let mut filled = String::with_capacity(text.len());
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Name(name) => match facts.get(name) {
+                Some(value) => filled.push_str(&value),
+                None => filled.push_str(&format!("{{{{{name}}}}}")),
+            },
+            Piece::Unclosed(rest) => {
+                filled.push_str("{{");
+                filled.push_str(rest);
+            }
+        }
+    }
+    filled
+}

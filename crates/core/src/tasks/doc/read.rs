@@ -1,0 +1,319 @@
+//! Reading a document: every fault with its place.
+
+use super::*;
+use crate::limits::{ATTEMPTS_MAX, IN_FLIGHT_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX, TASK_STEPS_MAX};
+use crate::nearest::nearest;
+use crate::query::Query;
+use serde_json::Map;
+
+const LATER: &[&str] = &["actors"];
+const LATER_TARGETS: &[&str] = &["groups", "ip_ranges", "subnets", "late_joiners"];
+const LATER_ROLLOUT: &[&str] = &["waves", "halt_on_error_rate"];
+const LATER_STEP: &[&str] = &["when", "on_error", "outputs"];
+
+#[derive(Default)]
+pub(super) struct Reader {
+    pub(super) faults: Vec<BadTask>,
+}
+
+impl Reader {
+    pub(super) fn fault(&mut self, pointer: &str, what: impl Into<String>) {
+        self.faults.push(BadTask { pointer: pointer.to_owned(), what: what.into() });
+    }
+
+    /// Checks an object's keys; gives the object.
+    pub(super) fn object<'v>(&mut self, at: &str, value: &'v Value, known: &[&str], later: &[&str]) -> Option<&'v Map<String, Value>> {
+        let Some(map) = value.as_object() else {
+            self.fault(at, format!("an object with keys such as {} is expected here", known.join(", ")));
+            return None;
+        };
+        for key in map.keys().filter(|k| !known.contains(&k.as_str())) {
+            let pointer = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+            if later.contains(&key.as_str()) {
+                self.fault(&pointer, format!("'{key}' is not available in this version of Muster; remove it"));
+            } else {
+                let hint = nearest(key, known.iter().copied()).map_or(String::new(), |near| format!("; did you mean '{near}'?"));
+                self.fault(&pointer, format!("there is no key '{key}' here{hint}"));
+            }
+        }
+        Some(map)
+    }
+
+    pub(super) fn text(&mut self, at: &str, value: Option<&Value>, chars_max: usize) -> Option<String> {
+        match value {
+            None | Some(Value::Null) => None,
+            Some(Value::String(s)) if s.chars().count() <= chars_max => Some(s.clone()),
+            Some(Value::String(s)) => {
+                self.fault(at, format!("this text has {} characters; at most {chars_max} are kept", s.chars().count()));
+                None
+            }
+            Some(other) => {
+                self.fault(at, format!("a text is expected here, not {}", kind_of(other)));
+                None
+            }
+        }
+    }
+
+    pub(super) fn texts(&mut self, at: &str, value: Option<&Value>, count_max: usize) -> Vec<String> {
+        match value {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(list)) if list.len() <= count_max => {
+                list.iter().enumerate().filter_map(|(i, v)| self.text(&format!("{at}/{i}"), Some(v), NAME_CHARS_MAX)).collect()
+            }
+            Some(Value::Array(list)) => {
+                self.fault(at, format!("{} entries; at most {count_max} are taken. Use a query instead", list.len()));
+                Vec::new()
+            }
+            Some(other) => {
+                self.fault(at, format!("a list of texts is expected here, not {}", kind_of(other)));
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn span(&mut self, at: &str, value: Option<&Value>) -> Option<Span> {
+        let text = self.text(at, value, 40)?;
+        let span = Span::parse(&text).filter(|s| s.0 <= Duration::from_secs(366 * 86_400));
+        if span.is_none() {
+            self.fault(at, format!("'{text}' is not a duration of at most a year: write a number and a unit, such as 30s, 15m, 24h"));
+        }
+        span
+    }
+
+    fn query(&mut self, at: &str, value: Option<&Value>) -> Option<String> {
+        let text = self.text(at, value, crate::limits::QUERY_BYTES_MAX)?;
+        match Query::parse(&text) {
+            Ok(_) => Some(text),
+            Err(bad) => {
+                self.fault(at, bad.what);
+                None
+            }
+        }
+    }
+
+    pub(super) fn task(&mut self, value: &Value) -> Option<TaskDoc> {
+        const KNOWN: &[&str] = &[
+            "name",
+            "description",
+            "labels",
+            "mode",
+            "targets",
+            "schedule",
+            "window",
+            "delivery",
+            "rollout",
+            "priority",
+            "retry",
+            "steps",
+        ];
+        let map = self.object("", value, KNOWN, LATER)?;
+        let name = self.text("/name", map.get("name"), NAME_CHARS_MAX).map(|n| n.trim().to_owned());
+        if name.as_deref().is_none_or(str::is_empty) && !self.faults.iter().any(|f| f.pointer == "/name") {
+            self.fault("/name", "a task needs a name");
+        }
+        let description = self.text("/description", map.get("description"), NOTES_CHARS_MAX).unwrap_or_default();
+        let labels = self.texts("/labels", map.get("labels"), 50);
+        let mode = self.word("/mode", map.get("mode"), &[("client_job", Mode::ClientJob), ("server_job", Mode::ServerJob)]);
+        let targets = map.get("targets").map_or_else(Targets::default, |t| self.targets(t));
+        let schedule = given(map.get("schedule")).and_then(|s| self.schedule("/schedule", s));
+        let window = given(map.get("window")).and_then(|w| self.window("/window", w));
+        let delivery = self.word("/delivery", map.get("delivery"), &[("pull", Delivery::Pull), ("push", Delivery::Push)]);
+        let rollout = given(map.get("rollout")).map_or_else(Rollout::default, |r| self.rollout(r));
+        let priority = self.priority(map.get("priority"));
+        let retry = map.get("retry").map_or_else(Retry::default, |r| self.retry("/retry", r));
+        let steps = self.steps(map.get("steps"));
+        let (mode, delivery) = (mode.unwrap_or_default(), delivery.unwrap_or_default());
+        if delivery == Delivery::Push && steps.iter().any(|s| s.action.scope() == Scope::Server) {
+            self.fault("/delivery", "a step of the server is not delivered to agents; remove 'delivery'");
+        }
+        Some(TaskDoc { name: name?, description, labels, mode, targets, schedule, window, delivery, rollout, priority, retry, steps })
+    }
+
+    /// One of a few words, and what it stands for; none when absent or wrong.
+    pub(super) fn word<T: Copy>(&mut self, at: &str, value: Option<&Value>, known: &[(&str, T)]) -> Option<T> {
+        let text = self.text(at, value, NAME_CHARS_MAX)?;
+        self.word_of(at, at.rsplit('/').next().unwrap_or(at), &text, known)
+    }
+
+    /// The same for a word that is there; `what` it is one of.
+    pub(super) fn word_of<T: Copy>(&mut self, at: &str, what: &str, text: &str, known: &[(&str, T)]) -> Option<T> {
+        let found = known.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            let hint = nearest(text, words.iter().copied()).map_or(String::new(), |near| format!(". Did you mean '{near}'?"));
+            self.fault(at, format!("there is no {what} '{text}'; there are {}{hint}", words.join(", ")));
+        }
+        found
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(&mut self, at: &str, value: Option<&Value>, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        let value = given(value)?;
+        let number = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| bounds.contains(n));
+        if number.is_none() {
+            let key = at.rsplit('/').next().unwrap_or(at);
+            self.fault(at, format!("{key} is {value}; it is a whole number from {} to {}", bounds.start(), bounds.end()));
+        }
+        number
+    }
+
+    fn rollout(&mut self, value: &Value) -> Rollout {
+        let Some(map) = self.object("/rollout", value, &["max_in_flight"], LATER_ROLLOUT) else {
+            return Rollout::default();
+        };
+        Rollout { max_in_flight: self.number("/rollout/max_in_flight", map.get("max_in_flight"), 1..=IN_FLIGHT_MAX) }
+    }
+
+    fn priority(&mut self, value: Option<&Value>) -> u8 {
+        match value {
+            None | Some(Value::Null) => default_priority(),
+            Some(v) => v.as_u64().filter(|p| *p <= 9).and_then(|p| u8::try_from(p).ok()).unwrap_or_else(|| {
+                self.fault("/priority", format!("{v} is no priority; it is a whole number from 0 (first) to 9 (last)"));
+                default_priority()
+            }),
+        }
+    }
+
+    fn targets(&mut self, value: &Value) -> Targets {
+        let Some(map) = self.object("/targets", value, &["devices", "query", "all", "exclude"], LATER_TARGETS) else {
+            return Targets::default();
+        };
+        let all = match map.get("all") {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(Value::Bool(true)) => true,
+            Some(other) => {
+                self.fault("/targets/all", format!("true is expected here, not {}", kind_of(other)));
+                false
+            }
+        };
+        Targets {
+            devices: self.texts("/targets/devices", map.get("devices"), 10_000),
+            query: self.query("/targets/query", map.get("query")),
+            all,
+            exclude: map.get("exclude").map_or_else(Exclude::default, |e| self.exclude(e)),
+        }
+    }
+
+    fn exclude(&mut self, value: &Value) -> Exclude {
+        let at = "/targets/exclude";
+        let Some(map) = self.object(at, value, &["devices", "query", "tags"], LATER_TARGETS) else {
+            return Exclude::default();
+        };
+        Exclude {
+            devices: self.texts(&format!("{at}/devices"), map.get("devices"), 10_000),
+            query: self.query(&format!("{at}/query"), map.get("query")),
+            tags: self.texts(&format!("{at}/tags"), map.get("tags"), 1_000),
+        }
+    }
+
+    fn retry(&mut self, at: &str, value: &Value) -> Retry {
+        let mut retry = Retry::default();
+        let Some(map) = self.object(at, value, &["attempts", "backoff", "on"], &[]) else {
+            return retry;
+        };
+        if let Some(v) = map.get("attempts") {
+            match v.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=ATTEMPTS_MAX).contains(n)) {
+                Some(attempts) => retry.attempts = attempts,
+                None => self.fault(&format!("{at}/attempts"), format!("{v} attempts; it is a whole number from 1 to {ATTEMPTS_MAX}")),
+            }
+        }
+        if let Some(backoff) = self.span(&format!("{at}/backoff"), map.get("backoff")) {
+            retry.backoff = backoff;
+        }
+        if map.contains_key("on") {
+            retry.on = self.texts(&format!("{at}/on"), map.get("on"), 2);
+            for (i, word) in retry.on.clone().iter().enumerate().filter(|(_, w)| !["error", "unknown"].contains(&w.as_str())) {
+                self.fault(&format!("{at}/on/{i}"), format!("'{word}' is no outcome to retry on; there are error and unknown"));
+            }
+        }
+        retry
+    }
+
+    fn steps(&mut self, value: Option<&Value>) -> Vec<Step> {
+        let list = match value {
+            Some(Value::Array(list)) if !list.is_empty() => list,
+            None | Some(Value::Null | Value::Array(_)) => {
+                self.fault("/steps", "a task needs at least one step, such as {id: collect, action: {type: inventory}}");
+                return Vec::new();
+            }
+            Some(other) => {
+                self.fault("/steps", format!("a list of steps is expected here, not {}", kind_of(other)));
+                return Vec::new();
+            }
+        };
+        if list.len() > TASK_STEPS_MAX {
+            self.fault("/steps", format!("{} steps; at most {TASK_STEPS_MAX} are taken", list.len()));
+        } else if list.len() > 1 {
+            self.fault("/steps/1", "tasks of several steps are not available in this version of Muster; make one task of each step");
+        }
+        list.iter().take(1).enumerate().filter_map(|(i, step)| self.step(i, step)).collect()
+    }
+
+    fn step(&mut self, index: usize, value: &Value) -> Option<Step> {
+        const KNOWN: &[&str] = &["id", "action", "scope", "timeout", "retry", "idempotent"];
+        let at = format!("/steps/{index}");
+        let map = self.object(&at, value, KNOWN, LATER_STEP)?;
+        let id = self.text(&format!("{at}/id"), map.get("id"), 60).unwrap_or_else(|| format!("step{}", index + 1));
+        if !is_step_id(&id) {
+            self.fault(&format!("{at}/id"), format!("'{id}' is no step id; use letters, digits and _, beginning with a letter"));
+        }
+        let timeout = self.span(&format!("{at}/timeout"), map.get("timeout"));
+        if timeout.is_some_and(|t| t.0 < Duration::from_secs(10)) {
+            self.fault(&format!("{at}/timeout"), "a step needs at least 10s");
+        }
+        let retry = given(map.get("retry")).map(|r| self.retry(&format!("{at}/retry"), r));
+        let idempotent = self.truth(&format!("{at}/idempotent"), map.get("idempotent"));
+        let Some(action) = map.get("action") else {
+            self.fault(&format!("{at}/action"), "a step needs an action, such as {type: inventory}");
+            return None;
+        };
+        let action = self.action(&format!("{at}/action"), action);
+        let scope = self.scope(&format!("{at}/scope"), map.get("scope"), action.as_ref());
+        if idempotent == Some(true) && action.as_ref().is_some_and(|a| !a.may_be_idempotent()) {
+            self.fault(&format!("{at}/idempotent"), "this action is not safe to repeat, and true does not make it so; remove 'idempotent'");
+        }
+        Some(Step { id, action: action?, scope, timeout, retry, idempotent })
+    }
+
+    /// Where the step is done, when it is written: what its action's type says.
+    fn scope(&mut self, at: &str, value: Option<&Value>, action: Option<&Action>) -> Option<Scope> {
+        if value.and_then(Value::as_str) == Some("relay") {
+            self.fault(at, "the scope 'relay' is not available in this version of Muster; remove it");
+            return None;
+        }
+        let scope = self.word(at, value, &[("server", Scope::Server), ("client", Scope::Client)])?;
+        if let Some(action) = action.filter(|a| a.scope() != scope) {
+            let (kind, own) = (action.kind(), action.scope().as_str());
+            self.fault(at, format!("{kind} has the scope '{own}', not '{}'; remove 'scope'", scope.as_str()));
+        }
+        Some(scope)
+    }
+
+    fn truth(&mut self, at: &str, value: Option<&Value>) -> Option<bool> {
+        let value = given(value)?;
+        if !value.is_boolean() {
+            self.fault(at, format!("true or false is expected here, not {}", kind_of(value)));
+        }
+        value.as_bool()
+    }
+}
+
+/// A value that is there and not null.
+pub(super) fn given(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|v| !v.is_null())
+}
+
+fn is_step_id(id: &str) -> bool {
+    id.starts_with(|c: char| c.is_ascii_alphabetic()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,379 @@
+//! Schedules: what each nominal time comes to, events that start tasks, and when a target of a run may begin.
+
+use crate::audit::{Object, record};
+use crate::cx::Cx;
+use crate::error::{Error, Kind};
+use crate::runs::{self, Begin, RunDetail, Start, house};
+use crate::tasks::found;
+use crate::workers::Done;
+use jiff::tz::TimeZone;
+use muster_core::access::{Org, Role};
+use muster_core::ids::{DeviceId, OrgId, TaskId};
+use muster_core::page::{Page, PageRequest};
+use muster_core::tasks::occurrence::due;
+use muster_core::tasks::schedule::{next, upcoming};
+use muster_core::tasks::zone::device_zone;
+use muster_core::tasks::{
+    AtEnd, Misfire, Nominal, Occurrence, OccurrenceRecord, OccurrenceState, Open, Run, Schedule, Task, TaskDoc, Trigger, Verdict, When,
+    Window, ZoneName, Zones,
+};
+use muster_core::time::Timestamp;
+use muster_store::{Rx, ScheduleRow, Tx};
+use serde_json::json;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Schedules looked at in one command.
+const LOOKED_AT: i64 = 8;
+/// Things that happened which one run answers.
+const HAPPENINGS_MAX: i64 = 500;
+/// So long a task waits for more to happen before it starts.
+const GATHERED_FOR: Duration = Duration::from_secs(5);
+/// Occurrences that are shown ahead.
+pub const SHOWN_AHEAD: usize = 10;
+
+/// The zones of an organization.
+pub(crate) fn zones(cx: &Cx, org: &Org) -> Zones {
+    Zones::new(cx.server_zone.clone(), &org.settings.zone)
+}
+
+/// The word under which a schedule waits for an event.
+fn awaits(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::DeviceEnrolled => "device_enrolled".to_owned(),
+        Trigger::InventoryChanged { .. } => "inventory_changed".to_owned(),
+        Trigger::TaskEnded { task, .. } => format!("task_ended:{task}"),
+    }
+}
+
+/// Lets the schedule of a task follow its document: reckoned from now on.
+pub(crate) fn follow(tx: &mut Tx, cx: &Cx, task: &Task) -> Result<(), Error> {
+    let Some(schedule) = &task.doc.schedule else { return Ok(tx.schedule_drop(task.id)?) };
+    // 'Now' has its one occurrence at the moment of the version, which must lie ahead of where the look begins.
+    let after = if schedule.when == When::Now { task.updated.minus(Duration::from_millis(1)) } else { cx.now };
+    let org = house(tx, task.org)?;
+    let found = next(schedule, &zones(cx, &org), task.updated, after);
+    let awaits = match &schedule.when {
+        When::On(trigger) => Some(awaits(trigger)),
+        _ => None,
+    };
+    Ok(tx.schedule_put(&ScheduleRow {
+        task: task.id,
+        org: task.org,
+        version: task.version,
+        due: found.map(|o| o.starts),
+        after,
+        awaits,
+    })?)
+}
+
+/// Looks at schedules that are due: starts what is on time, records what was missed.
+pub fn look(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
+    let rows = tx.schedules_due(cx.now, LOOKED_AT)?;
+    for row in &rows {
+        if let Some(row) = tx.schedule_for_update(row.task)?.filter(|r| r.due.is_some_and(|due| due <= cx.now)) {
+            look_at(tx, cx, row)?;
+        }
+    }
+    Ok(Done { count: rows.len(), more: i64::try_from(rows.len()) == Ok(LOOKED_AT) })
+}
+
+fn look_at(tx: &mut Tx, cx: &Cx, row: ScheduleRow) -> Result<(), Error> {
+    let org = house(tx, row.org)?;
+    let task = tx.task(row.org, row.task)?;
+    let Some((task, schedule)) = task.and_then(|t| t.doc.schedule.clone().map(|s| (t, s))) else {
+        return Ok(tx.schedule_drop(row.task)?);
+    };
+    let found = due(&schedule, &zones(cx, &org), task.updated, row.after, cx.now);
+    for (missed, why) in found.missed {
+        let record = occurrence(&task, &missed, OccurrenceState::Missed, why);
+        tx.occurrence_insert(&record)?;
+    }
+    if let Some(fires) = found.fire {
+        fire(tx, cx, &org, &task, &schedule, &fires)?;
+    }
+    Ok(tx.schedule_put(&ScheduleRow { due: found.next, after: found.seen, version: task.version, ..row })?)
+}
+
+fn occurrence(task: &Task, it: &Occurrence, state: OccurrenceState, detail: &str) -> OccurrenceRecord {
+    OccurrenceRecord {
+        task: task.id,
+        nominal: it.nominal.to_string(),
+        org: task.org,
+        at: it.starts,
+        state,
+        run: None,
+        detail: detail.to_owned(),
+        targets: None,
+    }
+}
+
+/// One occurrence comes to its run, or to the reason why it has none.
+fn fire(tx: &mut Tx, cx: &Cx, org: &Org, task: &Task, schedule: &Schedule, it: &Occurrence) -> Result<(), Error> {
+    let nominal = it.nominal.to_string();
+    if tx.occurrence(task.id, &nominal)?.is_some() {
+        return Ok(());
+    }
+    let mut record = occurrence(task, it, OccurrenceState::Started, "");
+    if org.freeze.is_some() {
+        record.state = if schedule.misfire == Misfire::RunOnce { OccurrenceState::Held } else { OccurrenceState::Missed };
+        "frozen".clone_into(&mut record.detail);
+        tx.occurrence_insert(&record)?;
+        return Ok(());
+    }
+    let devices = runs::targets_of(tx, org.id, &task.doc)?;
+    record.targets = Some(runs::count(devices.len()));
+    let most = task.targets_max.unwrap_or(i64::from(org.settings.size_guard));
+    if devices.is_empty() {
+        record.state = OccurrenceState::Empty;
+    } else if runs::count(devices.len()) > most {
+        (record.state, record.detail) = (OccurrenceState::Held, "size_guard".to_owned());
+    } else {
+        let begin = Begin { task, devices: &devices, nominal: Some(nominal), at: it.starts, by: "schedule" };
+        record.run = Some(runs::begin(tx, cx, &begin)?);
+    }
+    tx.occurrence_insert(&record)?;
+    Ok(())
+}
+
+/// Starts an occurrence that waits for a person. Above the size guard the number of its targets must be said.
+pub fn start_held(tx: &mut Tx, cx: &Cx, id: TaskId, nominal: &str, start: &Start) -> Result<RunDetail, Error> {
+    let task = found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "starting occurrences")?;
+    let missing = || Error::not_found("occurrence/not-found", "occurrence", nominal);
+    let mut it = tx.occurrence(id, nominal)?.ok_or_else(missing)?;
+    if it.state != OccurrenceState::Held {
+        return Err(Error::new(Kind::Conflict, "occurrence/not-held", format!("this occurrence is not held: it is {}", it.state.as_str())));
+    }
+    let org = house(tx, cx.org)?;
+    crate::brake::released(&org)?;
+    let devices = runs::targets_of(tx, cx.org, &task.doc)?;
+    runs::guard(&task, &devices, &org.settings, start)?;
+    let begin = Begin { task: &task, devices: &devices, nominal: Some(it.nominal.clone()), at: it.at, by: &cx.name };
+    let run = runs::begin(tx, cx, &begin)?;
+    (it.state, it.run, it.targets) = (OccurrenceState::Started, Some(run), Some(runs::count(devices.len())));
+    it.detail.clear();
+    tx.occurrence_update(&it)?;
+    record(
+        tx,
+        cx,
+        Some(cx.org),
+        "occurrence_start",
+        Object { kind: "task", id: Some(id.0), name: &task.doc.name },
+        None,
+        Some(json!({"nominal": nominal})),
+    )?;
+    runs::run_view(tx, cx, run)
+}
+
+/// Lets a task start unattended on up to so many targets; `None`: on as many as the size guard lets a person start.
+pub fn approve(tx: &mut Tx, cx: &Cx, id: TaskId, targets_max: Option<i64>) -> Result<crate::tasks::TaskView, Error> {
+    let task = found(tx, cx, id)?;
+    cx.may_here(Role::Admin, "approving unattended starts")?;
+    if targets_max.is_some_and(|n| !(1..=1_000_000).contains(&n)) {
+        return Err(Error::invalid("task/approval", "/targets_max", "a number from 1 to 1000000 is expected, or null"));
+    }
+    tx.task_approve(id, cx.org, targets_max)?;
+    let object = Object { kind: "task", id: Some(id.0), name: &task.doc.name };
+    record(
+        tx,
+        cx,
+        Some(cx.org),
+        "task_approve",
+        object,
+        Some(json!({"targets_max": task.targets_max})),
+        Some(json!({"targets_max": targets_max})),
+    )?;
+    crate::tasks::task_view(tx, cx, id)
+}
+
+/// What comes next of a task's schedule, and how the zones of its organization stand then.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    /// The occurrences, the next first.
+    pub occurrences: Vec<Occurrence>,
+    /// The zone in which they are shown: the schedule's own, or the organization's.
+    pub zone: TimeZone,
+    /// Whether each device has its own instant of them.
+    pub per_device: bool,
+}
+
+/// The next occurrences of a document that need not be saved yet.
+pub fn ahead(rx: &mut Rx, cx: &Cx, doc: &TaskDoc, anchor: Timestamp) -> Result<Ahead, Error> {
+    cx.may_here(Role::Viewer, "looking at schedules")?;
+    let zones = zones(cx, &house(rx, cx.org)?);
+    let named = doc.schedule.as_ref().and_then(Schedule::zone).cloned().unwrap_or(ZoneName::Organization);
+    let per_device = named == ZoneName::Device;
+    let zone = zones.zone(&named).unwrap_or_else(|| zones.organization.clone());
+    let occurrences = doc.schedule.as_ref().map(|s| upcoming(s, &zones, anchor, cx.now, SHOWN_AHEAD)).unwrap_or_default();
+    Ok(Ahead { occurrences, zone, per_device })
+}
+
+/// What became of a task's occurrences, the newest first unless asked for otherwise.
+pub fn past(rx: &mut Rx, cx: &Cx, id: TaskId, page: &PageRequest) -> Result<Page<OccurrenceRecord>, Error> {
+    found(rx, cx, id)?;
+    Ok(rx.occurrences(id, page)?)
+}
+
+/// Something happened to a device: tasks that wait for it will start.
+pub(crate) fn happened(tx: &mut Tx, cx: &Cx, org: OrgId, device: DeviceId, what: Happened<'_>) -> Result<(), Error> {
+    for task in tx.schedules_awaiting(org, what.awaits())? {
+        let wanted = match what {
+            Happened::Enrolled => true,
+            Happened::Changed(sections) => {
+                let doc = tx.task(org, task)?.map(|t| t.doc);
+                let section = doc.as_ref().and_then(|d| d.schedule.as_ref()).and_then(|s| match &s.when {
+                    When::On(Trigger::InventoryChanged { section }) => section.as_deref(),
+                    _ => None,
+                });
+                section.is_none_or(|wanted| sections.iter().any(|s| s == wanted))
+            }
+        };
+        if wanted {
+            tx.happening_insert(cx.id::<Uuid>(), org, task, Some(device), cx.now)?;
+        }
+    }
+    Ok(())
+}
+
+/// What can happen to a device that a task may wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Happened<'a> {
+    /// It came to be known.
+    Enrolled,
+    /// Facts of these sections changed.
+    Changed(&'a [String]),
+}
+
+impl Happened<'_> {
+    const fn awaits(self) -> &'static str {
+        match self {
+            Self::Enrolled => "device_enrolled",
+            Self::Changed(_) => "inventory_changed",
+        }
+    }
+}
+
+/// A run ended: tasks that wait for it will start; an occurrence of which nothing began in its time was missed.
+pub(crate) fn run_ended(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<(), Error> {
+    if let Some(nominal) = &run.nominal
+        && run.started.is_none()
+        && run.verdict == Some(Verdict::Error)
+        && let Some(mut it) = tx.occurrence(run.task, nominal)?
+    {
+        (it.state, it.detail) = (OccurrenceState::Missed, "not_begun".to_owned());
+        tx.occurrence_update(&it)?;
+    }
+    for task in tx.schedules_awaiting(run.org, &format!("task_ended:{}", run.task_name))? {
+        let doc = tx.task(run.org, task)?.map(|t| t.doc);
+        let wanted = doc.and_then(|d| d.schedule).is_some_and(|s| match s.when {
+            When::On(Trigger::TaskEnded { verdict, .. }) => verdict.is_none() || verdict == run.verdict,
+            _ => false,
+        });
+        // A task that waits for its own end would never rest.
+        if wanted && task != run.task {
+            tx.happening_insert(cx.id::<Uuid>(), run.org, task, None, cx.now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts tasks for which something happened: one run for all that gathered.
+pub fn answer(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
+    let waiting = tx.happened(cx.now.minus(GATHERED_FOR), LOOKED_AT)?;
+    for (task, org) in &waiting {
+        if tx.schedule_for_update(*task)?.is_some() {
+            answer_one(tx, cx, *task, *org)?;
+        }
+    }
+    Ok(Done { count: waiting.len(), more: i64::try_from(waiting.len()) == Ok(LOOKED_AT) })
+}
+
+fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error> {
+    let happened = tx.happenings(id, HAPPENINGS_MAX)?;
+    let (Some(first), Some(last)) = (happened.first().cloned(), happened.last()) else { return Ok(()) };
+    tx.happenings_drop(id, last.id)?;
+    let (Some(task), house) = (tx.task(org, id)?, house(tx, org)?) else { return Ok(()) };
+    let mut devices = runs::targets_of(tx, org, &task.doc)?;
+    let of: Vec<DeviceId> = happened.iter().filter_map(|h| h.device).collect();
+    if !of.is_empty() {
+        devices.retain(|d| of.contains(d));
+    }
+    let starts = Occurrence { nominal: Nominal::Instant(first.at), starts: first.at };
+    // Two things may happen in one millisecond; the entry's id tells them apart.
+    let nominal = format!("{}#{}", starts.nominal, first.id);
+    let mut record = OccurrenceRecord { nominal: nominal.clone(), ..occurrence(&task, &starts, OccurrenceState::Started, "") };
+    record.targets = Some(runs::count(devices.len()));
+    let most = task.targets_max.unwrap_or(i64::from(house.settings.size_guard));
+    if house.freeze.is_some() {
+        (record.state, record.detail) = (OccurrenceState::Missed, "frozen".to_owned());
+    } else if devices.is_empty() {
+        record.state = OccurrenceState::Empty;
+    } else if runs::count(devices.len()) > most {
+        (record.state, record.detail) = (OccurrenceState::Held, "size_guard".to_owned());
+    } else {
+        let begin = Begin { task: &task, devices: &devices, nominal: Some(nominal), at: cx.now, by: "event" };
+        record.run = Some(runs::begin(tx, cx, &begin)?);
+    }
+    tx.occurrence_insert(&record)?;
+    Ok(())
+}
+
+/// When targets of a run may begin.
+pub(crate) struct Timing {
+    schedule: Option<Schedule>,
+    window: Option<Window>,
+    wall: Option<Nominal>,
+    next: Option<Nominal>,
+    zones: Zones,
+    zone: ZoneName,
+    run: (Timestamp, Timestamp),
+}
+
+impl Timing {
+    /// Of a run, by the version of the task it keeps.
+    pub(crate) fn of(rx: &mut Rx, cx: &Cx, run: &Run) -> Result<Self, Error> {
+        let doc = rx.task_doc(run.task, run.task_version)?;
+        let zones = zones(cx, &house(rx, run.org)?);
+        let (schedule, window) = doc.map_or((None, None), |d| (d.schedule, d.window));
+        let nominal: Option<Nominal> = run.nominal.as_deref().and_then(|n| n.parse().ok());
+        let wall = nominal.filter(|n| matches!(n, Nominal::Wall(_)));
+        let zone = window.as_ref().map_or(ZoneName::Organization, |w| w.zone_with(schedule.as_ref()));
+        // What recurs and has no end of its own ends where the next one begins.
+        let has_end = window.as_ref().is_some_and(|w| w.not_after.is_some());
+        let recurs = schedule.as_ref().filter(|s| nominal.is_some() && !has_end && matches!(s.when, When::Cron { .. } | When::Every(_)));
+        let next = recurs.and_then(|s| next(s, &zones, run.nominal_at, run.nominal_at)).map(|o| o.nominal);
+        Ok(Self { schedule, window, wall, next, zones, zone, run: (run.nominal_at, run.created) })
+    }
+
+    /// Whether targets differ by their zones.
+    pub(crate) fn is_per_device(&self) -> bool {
+        self.wall.is_some() || self.zone == ZoneName::Device
+    }
+
+    /// When a target may begin, by the zone its device told; `None`: its time has passed, or never comes.
+    pub(crate) fn open(&self, told: Option<&str>) -> Option<Open> {
+        let own = device_zone(told, told, &self.zones).0;
+        let (nominal_at, created) = self.run;
+        let nominal = match (&self.schedule, &self.wall) {
+            (Some(schedule), Some(wall)) => schedule.instant_for(wall, &own)?,
+            _ => nominal_at,
+        };
+        let is_late = self.wall.is_some() && nominal.plus(muster_core::tasks::occurrence::GRACE) < created;
+        if is_late && self.schedule.as_ref().is_some_and(|s| s.misfire == Misfire::Skip) {
+            return None;
+        }
+        let zone = self.zones.zone(&self.zone).unwrap_or_else(|| own.clone());
+        let open = match &self.window {
+            Some(window) => window.open(nominal, &zone).ok()?,
+            None => Open { not_before: nominal, not_after: None },
+        };
+        let next = self.next.map(|n| n.instant_in(&own)).filter(|end| *end > open.not_before);
+        Some(Open { not_after: open.not_after.or(next), ..open })
+    }
+}
+
+/// Whether what is under way at the end of its time is asked to stop.
+pub(crate) fn stops(doc: &TaskDoc) -> bool {
+    doc.window.as_ref().is_some_and(|w| w.at_end == AtEnd::Stop)
+}

@@ -1,0 +1,177 @@
+//! Steps that the server does itself: what happens in the house is done in one transaction, what leaves it is handed to the program.
+
+use crate::cx::Cx;
+use crate::error::Error;
+use crate::runs::house;
+use crate::tasks::resolve;
+use crate::work;
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
+use muster_core::settings::Settings;
+use muster_core::tasks::doc::{Facts, Level, fill};
+use muster_core::tasks::state::Actor;
+use muster_core::tasks::{Action, AssignmentRecord, Change, Input, Outcome, Run, RunState, gate, held};
+use muster_store::{NewMessage, Tx};
+use serde_json::json;
+use std::time::Duration;
+
+/// Steps begun in one command.
+const PIECE: i64 = 16;
+/// How often a page of them is looked at: some wait for a brake or a paused run.
+const LOOKS_MAX: usize = 16;
+/// Longest time for a step that leaves the house, unless the task says so.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Agents put on the list of those to be woken at once.
+const WAKES: usize = 500;
+
+/// The server as an actor.
+pub const SERVER: Actor = Actor { agent: AgentId::SERVER, incarnation: 0 };
+
+/// Something to be done outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Errand {
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// What is done, with its placeholders filled.
+    pub action: Action,
+    /// Longest time for it.
+    pub timeout: Duration,
+}
+
+/// How an errand ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// How.
+    pub outcome: Outcome,
+    /// A status, where there is one.
+    pub exit_code: Option<i64>,
+    /// A sentence on it.
+    pub message: String,
+    /// What came back, cut.
+    pub output: Option<String>,
+}
+
+/// Does what can be done in the house and gives what leaves it; whether more waits.
+pub fn work(tx: &mut Tx, cx: &Cx) -> Result<(Vec<Errand>, bool), Error> {
+    let (mut errands, mut changes, mut after) = (Vec::new(), Vec::new(), None);
+    for _ in 0..LOOKS_MAX {
+        let page = tx.open_of(DeviceId::SERVER, cx.now, after, PIECE)?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.priority, last.id));
+        let ids: Vec<AssignmentId> = page.iter().map(|o| o.id).collect();
+        for record in tx.assignments_for_update(&ids)? {
+            begin(tx, cx, record, &mut errands, &mut changes)?;
+        }
+        if !changes.is_empty() {
+            break;
+        }
+    }
+    let more = !changes.is_empty();
+    work::save(tx, cx, &changes)?;
+    Ok((errands, more))
+}
+
+fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Errand>, changes: &mut Vec<Change>) -> Result<(), Error> {
+    let Some(run) = tx.run(record.org, record.run)? else { return Ok(()) };
+    let org = house(tx, record.org)?;
+    let around = gate::Around {
+        frozen: org.freeze.as_ref().map(|f| f.at),
+        org: gate::Load::default(),
+        state: if run.paused { RunState::Paused } else { run.state },
+        ending: run.cancel_requested,
+        run: gate::Load::default(),
+        open_to_strangers: true,
+    };
+    let doc = tx.task_doc(run.task, run.task_version)?;
+    let place = usize::try_from(record.step).unwrap_or(usize::MAX);
+    let Some(step) = doc.as_ref().and_then(|d| d.steps.get(place)) else { return Ok(()) };
+    if held(&record.state, &around, cx.now).is_some() {
+        return Ok(());
+    }
+    let timeout = step.timeout.map_or(TIMEOUT, |t| t.0);
+    let lease = cx.now.plus(timeout + TIMEOUT);
+    let Ok(mut taken) = work::change(record, Input::Claim { actor: SERVER, lease, lead: Duration::ZERO }, cx.now) else { return Ok(()) };
+    taken.data = json!({"server": true});
+    let begun = work::after(&taken);
+    changes.push(taken);
+    let action = filled(&step.action, &run);
+    let done = match &action {
+        Action::WriteLog { message, level } => Some(logged(&run, message, *level)),
+        Action::RaiseMessage { title, text, level } => Some(raised(tx, cx, &run, title, text, *level)?),
+        Action::WakeAgents => {
+            let devices = doc.as_ref().map_or(Ok(Vec::new()), |d| resolve(tx, run.org, &d.targets))?;
+            Some(woken(tx, cx, run.org, &devices, &org.settings)?)
+        }
+        _ => None,
+    };
+    match done {
+        Some(message) => {
+            let attempt = begun.state.attempt;
+            if let Ok(ended) = work::change(begun, Input::Ended { attempt, actor: SERVER, outcome: Outcome::Ok }, cx.now) {
+                changes.push(Change { message: Some(message), ..ended });
+            }
+        }
+        None => errands.push(Errand { assignment: begun.id, org: run.org, attempt: begun.state.attempt, action, timeout }),
+    }
+    Ok(())
+}
+
+/// Notes how an errand ended.
+pub fn done(tx: &mut Tx, cx: &Cx, errand: &Errand, told: &Told) -> Result<(), Error> {
+    let mut changes = Vec::new();
+    for record in tx.assignments_for_update(&[errand.assignment])? {
+        let input = Input::Ended { attempt: errand.attempt, actor: SERVER, outcome: told.outcome };
+        if let Ok(change) = work::change(record, input, cx.now) {
+            let output = told.output.as_deref().map(|o| work::cut(o, muster_core::limits::OUTPUT_BYTES_MAX));
+            changes.push(Change { exit_code: told.exit_code, message: Some(work::cut(&told.message, 2_000)), output, ..change });
+        }
+    }
+    work::save(tx, cx, &changes)
+}
+
+/// An action with its placeholders filled.
+fn filled(action: &Action, run: &Run) -> Action {
+    let id = run.id.to_string();
+    let facts = Facts { task_name: &run.task_name, run_number: run.number, run_id: &id, targets_count: run.targeted };
+    let text = |t: &String| fill(t, &facts);
+    match action.clone() {
+        Action::WriteLog { message, level } => Action::WriteLog { message: text(&message), level },
+        Action::RaiseMessage { title, text: words, level } => Action::RaiseMessage { title: text(&title), text: text(&words), level },
+        Action::SendEmail { to, subject, body } => Action::SendEmail { to, subject: text(&subject), body: text(&body) },
+        Action::CallWebService { url, method, headers, body, expect, timeout } => {
+            Action::CallWebService { url, method, headers, body: body.as_ref().map(text), expect, timeout }
+        }
+        other => other,
+    }
+}
+
+fn logged(run: &Run, message: &str, level: Level) -> String {
+    let (task, number) = (&run.task_name, run.number);
+    match level {
+        Level::Info => tracing::info!(%task, run = number, "{message}"),
+        Level::Warning => tracing::warn!(%task, run = number, "{message}"),
+        Level::Error => tracing::error!(%task, run = number, "{message}"),
+    }
+    message.to_owned()
+}
+
+fn raised(tx: &mut Tx, cx: &Cx, run: &Run, title: &str, text: &str, level: Level) -> Result<String, Error> {
+    let message =
+        NewMessage { id: cx.id(), org: run.org, at: cx.now, level: level.as_str(), title, text, task_name: &run.task_name, run: run.id };
+    tx.message_insert(&message)?;
+    Ok(title.to_owned())
+}
+
+fn woken(tx: &mut Tx, cx: &Cx, org: OrgId, devices: &[DeviceId], settings: &Settings) -> Result<String, Error> {
+    let mut count = 0;
+    for piece in devices.chunks(WAKES).filter(|_| settings.wake_enabled) {
+        let agents = tx.agents_of_all(piece)?;
+        let wakeable: Vec<AgentId> = agents.iter().filter(|a| a.protocol.has_http_wake() && a.address.is_some()).map(|a| a.id).collect();
+        count += wakeable.len();
+        tx.wakes_insert(org, &wakeable, cx.now, true)?;
+    }
+    Ok(format!("{count} agents of {} devices are asked to come", devices.len()))
+}
