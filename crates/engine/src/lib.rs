@@ -6,6 +6,7 @@
 pub mod access;
 pub mod audit;
 pub mod brake;
+pub mod calendar;
 pub mod contact;
 mod cx;
 mod doors;
@@ -19,6 +20,7 @@ pub mod history;
 pub mod idempotency;
 pub mod identity;
 pub mod intake;
+pub mod messages;
 pub mod overview;
 pub mod queue;
 pub mod rebuild;
@@ -35,6 +37,6 @@ pub use doors::{Doors, Reason};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, OpenError, ProgramFilter, RunFilter,
-    Rx, Store, StoreStats, Topic, Tx,
+    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, Message, OpenError, ProgramFilter,
+    RunFilter, Rx, Store, StoreStats, Topic, Tx,
 };

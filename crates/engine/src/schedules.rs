@@ -6,12 +6,11 @@ use crate::error::{Error, Kind};
 use crate::runs::{self, Begin, RunDetail, Start, house};
 use crate::tasks::found;
 use crate::workers::Done;
-use jiff::tz::TimeZone;
 use muster_core::access::{Org, Role};
 use muster_core::ids::{DeviceId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::tasks::occurrence::due;
-use muster_core::tasks::schedule::{next, upcoming};
+use muster_core::tasks::schedule::next;
 use muster_core::tasks::zone::device_zone;
 use muster_core::tasks::{
     AtEnd, Misfire, Nominal, Occurrence, OccurrenceRecord, OccurrenceState, Open, Run, Schedule, Task, TaskDoc, Trigger, Verdict, When,
@@ -29,8 +28,6 @@ const LOOKED_AT: i64 = 8;
 const HAPPENINGS_MAX: i64 = 500;
 /// So long a task waits for more to happen before it starts.
 const GATHERED_FOR: Duration = Duration::from_secs(5);
-/// Occurrences that are shown ahead.
-pub const SHOWN_AHEAD: usize = 10;
 
 /// The zones of an organization.
 pub(crate) fn zones(cx: &Cx, org: &Org) -> Zones {
@@ -86,7 +83,7 @@ fn look_at(tx: &mut Tx, cx: &Cx, row: ScheduleRow) -> Result<(), Error> {
     };
     let found = due(&schedule, &zones(cx, &org), task.updated, row.after, cx.now);
     for (missed, why) in found.missed {
-        let record = occurrence(&task, &missed, OccurrenceState::Missed, why);
+        let record = occurrence(cx, &task, &missed, OccurrenceState::Missed, why);
         tx.occurrence_insert(&record)?;
     }
     if let Some(fires) = found.fire {
@@ -95,8 +92,9 @@ fn look_at(tx: &mut Tx, cx: &Cx, row: ScheduleRow) -> Result<(), Error> {
     Ok(tx.schedule_put(&ScheduleRow { due: found.next, after: found.seen, version: task.version, ..row })?)
 }
 
-fn occurrence(task: &Task, it: &Occurrence, state: OccurrenceState, detail: &str) -> OccurrenceRecord {
+fn occurrence(cx: &Cx, task: &Task, it: &Occurrence, state: OccurrenceState, detail: &str) -> OccurrenceRecord {
     OccurrenceRecord {
+        id: cx.id(),
         task: task.id,
         nominal: it.nominal.to_string(),
         org: task.org,
@@ -114,7 +112,7 @@ fn fire(tx: &mut Tx, cx: &Cx, org: &Org, task: &Task, schedule: &Schedule, it: &
     if tx.occurrence(task.id, &nominal)?.is_some() {
         return Ok(());
     }
-    let mut record = occurrence(task, it, OccurrenceState::Started, "");
+    let mut record = occurrence(cx, task, it, OccurrenceState::Started, "");
     if org.freeze.is_some() {
         record.state = if schedule.misfire == Misfire::RunOnce { OccurrenceState::Held } else { OccurrenceState::Missed };
         "frozen".clone_into(&mut record.detail);
@@ -185,28 +183,6 @@ pub fn approve(tx: &mut Tx, cx: &Cx, id: TaskId, targets_max: Option<i64>) -> Re
         Some(json!({"targets_max": targets_max})),
     )?;
     crate::tasks::task_view(tx, cx, id)
-}
-
-/// What comes next of a task's schedule, and how the zones of its organization stand then.
-#[derive(Clone, Debug)]
-pub struct Ahead {
-    /// The occurrences, the next first.
-    pub occurrences: Vec<Occurrence>,
-    /// The zone in which they are shown: the schedule's own, or the organization's.
-    pub zone: TimeZone,
-    /// Whether each device has its own instant of them.
-    pub per_device: bool,
-}
-
-/// The next occurrences of a document that need not be saved yet.
-pub fn ahead(rx: &mut Rx, cx: &Cx, doc: &TaskDoc, anchor: Timestamp) -> Result<Ahead, Error> {
-    cx.may_here(Role::Viewer, "looking at schedules")?;
-    let zones = zones(cx, &house(rx, cx.org)?);
-    let named = doc.schedule.as_ref().and_then(Schedule::zone).cloned().unwrap_or(ZoneName::Organization);
-    let per_device = named == ZoneName::Device;
-    let zone = zones.zone(&named).unwrap_or_else(|| zones.organization.clone());
-    let occurrences = doc.schedule.as_ref().map(|s| upcoming(s, &zones, anchor, cx.now, SHOWN_AHEAD)).unwrap_or_default();
-    Ok(Ahead { occurrences, zone, per_device })
 }
 
 /// What became of a task's occurrences, the newest first unless asked for otherwise.
@@ -302,7 +278,7 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
     let starts = Occurrence { nominal: Nominal::Instant(first.at), starts: first.at };
     // Two things may happen in one millisecond; the entry's id tells them apart.
     let nominal = format!("{}#{}", starts.nominal, first.id);
-    let mut record = OccurrenceRecord { nominal: nominal.clone(), ..occurrence(&task, &starts, OccurrenceState::Started, "") };
+    let mut record = OccurrenceRecord { nominal: nominal.clone(), ..occurrence(cx, &task, &starts, OccurrenceState::Started, "") };
     record.targets = Some(runs::count(devices.len()));
     let most = task.targets_max.unwrap_or(i64::from(house.settings.size_guard));
     if house.freeze.is_some() {

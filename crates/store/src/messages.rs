@@ -81,6 +81,16 @@ impl Rx {
     }
 }
 
+impl Rx {
+    /// One message.
+    pub fn message(&mut self, org: OrgId, id: Uuid) -> Result<Option<Message>, Fault> {
+        let mut list = List::new(MESSAGE, "message m");
+        list.filter("m.org = {}", org.0);
+        list.filter("m.id = {}", id);
+        Ok(list.all(self, "m.id", 1, message)?.pop())
+    }
+}
+
 impl Tx {
     /// Adds a message.
     pub fn message_insert(&mut self, m: &NewMessage<'_>) -> Result<(), Fault> {

@@ -32,7 +32,7 @@ migrations! {
     5 "0005_software";
     6 "0006_glpi";
     7 "0007_time";
-    8 "0008_wake_anyway";
+    8 "0008_occurrences";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -39,7 +39,8 @@ pub struct Happening {
     pub at: Timestamp,
 }
 
-const OCCURRENCE: &str = "o.task, o.nominal, o.org, o.at, o.state, o.run, o.detail, o.targets";
+const OCCURRENCE: &str = "o.task, o.nominal, o.id, o.org, o.at, o.state, o.run, o.detail, o.targets";
+const OCCURRENCE_NAMED: &str = "o.task, o.nominal, o.id, o.org, o.at, o.state, o.run, o.detail, o.targets, t.name";
 
 fn schedule(row: &Row) -> Result<ScheduleRow, Fault> {
     Ok(ScheduleRow {
@@ -56,12 +57,13 @@ fn occurrence(row: &Row) -> Result<OccurrenceRecord, Fault> {
     Ok(OccurrenceRecord {
         task: row.id(0)?.into(),
         nominal: row.text(1)?.to_owned(),
-        org: row.id(2)?.into(),
-        at: Timestamp(row.int(3)?),
-        state: word(row, 4, "occurrence", "state")?,
-        run: row.opt_id(5)?.map(Into::into),
-        detail: row.text(6)?.to_owned(),
-        targets: row.opt_int(7)?,
+        id: row.id(2)?,
+        org: row.id(3)?.into(),
+        at: Timestamp(row.int(4)?),
+        state: word(row, 5, "occurrence", "state")?,
+        run: row.opt_id(6)?.map(Into::into),
+        detail: row.text(7)?.to_owned(),
+        targets: row.opt_int(8)?,
     })
 }
 
@@ -88,7 +90,7 @@ impl Rx {
     pub fn occurrences(&mut self, task: TaskId, page: &PageRequest) -> Result<Page<OccurrenceRecord>, Fault> {
         let mut list = List::new(OCCURRENCE, "occurrence o");
         list.filter("o.task = {}", task.0);
-        list.page(self, page, &Order { column: "o.at", id: "o.nominal" }, occurrence)
+        list.page(self, page, &Order { column: "o.at", id: "o.id" }, occurrence)
     }
 
     /// One occurrence of a task.
@@ -99,19 +101,19 @@ impl Rx {
         Ok(list.all(self, "o.at", 1, occurrence)?.pop())
     }
 
-    /// Occurrences of an organization between two instants, for a calendar; at most `limit`.
+    /// Occurrences of an organization between two instants, with the names of their tasks; at most `limit`.
     pub fn occurrences_between(
         &mut self,
         org: OrgId,
         from: Timestamp,
         to: Timestamp,
         limit: usize,
-    ) -> Result<Vec<OccurrenceRecord>, Fault> {
-        let mut list = List::new(OCCURRENCE, "occurrence o");
+    ) -> Result<Vec<(OccurrenceRecord, String)>, Fault> {
+        let mut list = List::new(OCCURRENCE_NAMED, "occurrence o JOIN task t ON t.id = o.task");
         list.filter("o.org = {}", org.0);
         list.filter("o.at >= {}", from.0);
         list.filter("o.at < {}", to.0);
-        list.all(self, "o.at", limit, occurrence)
+        list.all(self, "o.at, o.id", limit, |row| Ok((occurrence(row)?, row.text(9)?.to_owned())))
     }
 
     /// Tasks of an organization with a schedule by time, at most `limit`.
@@ -195,7 +197,7 @@ impl Tx {
     /// Records what became of an occurrence; false when that is known already.
     pub fn occurrence_insert(&mut self, o: &OccurrenceRecord) -> Result<bool, Fault> {
         let done = self.exec(
-            "INSERT INTO occurrence (task, nominal, org, at, state, run, detail, targets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+            "INSERT INTO occurrence (task, nominal, org, at, state, run, detail, targets, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
             &[
                 V::U(o.task.0),
                 (&o.nominal).into(),
@@ -205,6 +207,7 @@ impl Tx {
                 o.run.map(|r| r.0).into(),
                 (&o.detail).into(),
                 o.targets.into(),
+                V::U(o.id),
             ],
         )?;
         Ok(done == 1)

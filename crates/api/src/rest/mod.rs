@@ -9,6 +9,7 @@ mod devices;
 mod events;
 mod history;
 mod identity;
+mod messages;
 mod orgs;
 mod overview;
 mod queue;
@@ -73,6 +74,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(schedules::occurrence_list))
         .routes(routes!(schedules::occurrence_start))
         .routes(routes!(schedules::task_approve))
+        .routes(routes!(schedules::schedule_preview))
+        .routes(routes!(schedules::calendar_view))
+        .routes(routes!(messages::message_list))
+        .routes(routes!(messages::message_read))
         .routes(routes!(runs::run_list))
         .routes(routes!(runs::run_view))
         .routes(routes!(runs::run_assignments))

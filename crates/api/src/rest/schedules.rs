@@ -1,5 +1,6 @@
 //! Schedules of tasks: what comes, what came of it, approvals; messages that tasks raise.
 
+use super::instant;
 use super::tasks::task_id;
 use crate::auth::{Created, Ctx, Keep, Tagged};
 use crate::json::Body;
@@ -8,8 +9,10 @@ use crate::problem::Problem;
 use crate::view;
 use axum::Json;
 use axum::extract::Path;
+use muster_core::tasks::TaskDoc;
 use muster_engine::runs::Start;
-use muster_engine::{schedules, tasks};
+use muster_engine::{calendar, schedules, tasks};
+use std::time::Duration;
 
 /// Shows the next ten occurrences of a task's schedule.
 #[utoipa::path(get, path = "/api/v1/tasks/{id}/schedule", tag = "tasks", operation_id = "schedule_view",
@@ -20,10 +23,44 @@ pub async fn schedule_view(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view
     let ahead = ctx
         .read(move |rx, cx| {
             let task = tasks::task_view(rx, cx, id)?.task;
-            schedules::ahead(rx, cx, &task.doc, task.updated)
+            calendar::ahead(rx, cx, task.doc.schedule.as_ref(), task.doc.window.as_ref(), task.updated)
         })
         .await?;
     Ok(Json(ahead.into()))
+}
+
+/// Shows the next ten occurrences of a schedule that need not be saved; changes nothing.
+#[utoipa::path(post, path = "/api/v1/schedules/preview", tag = "tasks", operation_id = "schedule_preview",
+    request_body = view::SchedulePreview,
+    responses((status = 200, description = "What would come.", body = view::Ahead)))]
+pub async fn schedule_preview(ctx: Ctx, body: Body) -> Result<Json<view::Ahead>, Problem> {
+    let asked: view::SchedulePreview = body.object()?;
+    let document = serde_json::json!({"schedule": asked.schedule, "window": asked.window});
+    let (schedule, window) = TaskDoc::parse_when(&document).map_err(tasks::bad_task)?;
+    let ahead = ctx.read(move |rx, cx| calendar::ahead(rx, cx, schedule.as_ref(), window.as_ref(), cx.now)).await?;
+    Ok(Json(ahead.into()))
+}
+
+/// Between which instants.
+#[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct CalendarQuery {
+    /// From here on; now unless given.
+    pub from: Option<String>,
+    /// Before here, at most 62 days later; a week later unless given.
+    pub to: Option<String>,
+}
+
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// Shows what schedules did and will do between two instants.
+#[utoipa::path(get, path = "/api/v1/calendar", tag = "tasks", operation_id = "calendar_view", params(CalendarQuery),
+    responses((status = 200, description = "The calendar.", body = view::Calendar)))]
+pub async fn calendar_view(ctx: Ctx, Asked(query): Asked<CalendarQuery>) -> Result<Json<view::Calendar>, Problem> {
+    let from = instant("from", query.from.as_deref())?.unwrap_or(ctx.now());
+    let to = instant("to", query.to.as_deref())?.unwrap_or(from.plus(WEEK));
+    Ok(Json(ctx.read(move |rx, cx| calendar::calendar(rx, cx, from, to)).await?.into()))
 }
 
 asked! {

@@ -1,9 +1,9 @@
 //! Schedules over the wire.
 
-use super::Time;
+use super::{Named, Time, time};
 use jiff::tz::TimeZone;
-use muster_core::tasks::{OccurrenceRecord, OccurrenceState as CoreState};
-use muster_engine::schedules;
+use muster_core::tasks::{OccurrenceRecord, OccurrenceState as CoreState, Open};
+use muster_engine::calendar;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,6 +16,10 @@ pub struct Coming {
     pub starts: Time,
     /// What the wall of the shown zone shows then, with its offset: `2026-12-01T00:00:00+01:00`.
     pub local: String,
+    /// When it may begin where the wall is that of the shown zone; null: never.
+    pub opens: Option<Time>,
+    /// Before when it may begin; null: without an end.
+    pub closes: Option<Time>,
 }
 
 /// What comes of a schedule.
@@ -29,14 +33,19 @@ pub struct Ahead {
     pub next: Vec<Coming>,
 }
 
-impl From<schedules::Ahead> for Ahead {
-    fn from(ahead: schedules::Ahead) -> Self {
-        let coming = |it: muster_core::tasks::Occurrence| {
+fn edges(open: Option<Open>) -> (Option<Time>, Option<Time>) {
+    (open.map(|o| o.not_before.into()), time(open.and_then(|o| o.not_after)))
+}
+
+impl From<calendar::Ahead> for Ahead {
+    fn from(ahead: calendar::Ahead) -> Self {
+        let coming = |(it, open): &(muster_core::tasks::Occurrence, Option<Open>)| {
             let at = it.nominal.instant_in(&ahead.zone);
-            Coming { nominal: it.nominal.to_string(), starts: it.starts.into(), local: local(at.0, &ahead.zone) }
+            let (opens, closes) = edges(*open);
+            Coming { nominal: it.nominal.to_string(), starts: it.starts.into(), local: local(at.0, &ahead.zone), opens, closes }
         };
         Self {
-            next: ahead.occurrences.iter().copied().map(coming).collect(),
+            next: ahead.occurrences.iter().map(coming).collect(),
             zone: ahead.zone.iana_name().map(str::to_owned),
             per_device: ahead.per_device,
         }
@@ -109,4 +118,101 @@ impl From<OccurrenceRecord> for Occurrence {
 pub struct Approval {
     /// The number.
     pub targets_max: Option<i64>,
+}
+
+/// A time and a window that need not belong to a task yet, as in a task's document.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default)]
+pub struct SchedulePreview {
+    /// As `schedule` of a task.
+    pub schedule: Option<serde_json::Value>,
+    /// As `window` of a task.
+    pub window: Option<serde_json::Value>,
+}
+
+/// What stands at one time of a calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CalendarState {
+    /// It is still to come.
+    Coming,
+    /// A run was started.
+    Started,
+    /// Nothing was started, or nothing of its run began in time.
+    Missed,
+    /// It waits for a person.
+    Held,
+    /// The task selected no device.
+    Empty,
+}
+
+/// One entry of a calendar.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CalendarEntry {
+    /// The task.
+    pub task: Named,
+    /// The key of the occurrence.
+    pub nominal: String,
+    /// When it is first anywhere.
+    pub starts: Time,
+    /// When it may begin, by the zone of its schedule; null for what has passed, and for what never may.
+    pub opens: Option<Time>,
+    /// Before when it may begin.
+    pub closes: Option<Time>,
+    /// Whether each device has its own instant.
+    pub per_device: bool,
+    /// What became of it.
+    pub state: CalendarState,
+    /// Why, as of an occurrence.
+    pub detail: Option<String>,
+    /// Its run.
+    pub run: Option<String>,
+    /// How many devices it selected, when that was looked at.
+    pub targets: Option<i64>,
+}
+
+/// What schedules did and will do between two instants.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Calendar {
+    /// The organization's zone; null when it has only an offset.
+    pub zone: Option<String>,
+    /// The entries, the first first; at most 1,000.
+    pub items: Vec<CalendarEntry>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl From<calendar::Calendar> for Calendar {
+    fn from(it: calendar::Calendar) -> Self {
+        Self {
+            zone: it.zone.iana_name().map(str::to_owned),
+            items: it.entries.into_iter().map(CalendarEntry::from).collect(),
+            more: it.more,
+        }
+    }
+}
+
+impl From<calendar::Entry> for CalendarEntry {
+    fn from(it: calendar::Entry) -> Self {
+        let (opens, closes) = edges(it.open);
+        let past = it.past.map(Occurrence::from);
+        let state = past.as_ref().map_or(CalendarState::Coming, |p| match p.state {
+            OccurrenceState::Started => CalendarState::Started,
+            OccurrenceState::Missed => CalendarState::Missed,
+            OccurrenceState::Held => CalendarState::Held,
+            OccurrenceState::Empty => CalendarState::Empty,
+        });
+        Self {
+            task: Named::new(it.task, it.name),
+            nominal: it.nominal,
+            starts: it.starts.into(),
+            opens,
+            closes,
+            per_device: it.per_device,
+            state,
+            detail: past.as_ref().and_then(|p| p.detail.clone()),
+            run: past.as_ref().and_then(|p| p.run.clone()),
+            targets: past.as_ref().and_then(|p| p.targets),
+        }
+    }
 }

@@ -190,6 +190,8 @@ pub struct Task {
     pub last_run: Option<RunSummary>,
     /// How often it ran.
     pub runs: i64,
+    /// Up to how many targets it starts unattended; null: as many as the size guard lets a person start.
+    pub targets_max: Option<i64>,
 }
 
 impl Task {
@@ -206,6 +208,7 @@ impl Task {
             author: Some(t.author).filter(|a| !a.is_empty()),
             last_run: view.last_run.map(RunSummary::from),
             runs: view.runs,
+            targets_max: t.targets_max,
         }
     }
 }

@@ -8,5 +8,6 @@ mod live;
 mod sessions;
 mod software;
 mod tables;
+mod time;
 mod work;
 mod world;

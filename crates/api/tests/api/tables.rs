@@ -73,6 +73,14 @@ fn table() -> Vec<Line> {
         ("task_delete", "DELETE", "/tasks/{task}", None, Operator, 204),
         ("task_preview", "POST", "/tasks/{task}/preview", Some(json!({})), Known, 200),
         ("run_start", "POST", "/tasks/{task}/runs", Some(json!({})), Operator, 201),
+        ("schedule_view", "GET", "/tasks/{task}/schedule", None, Known, 200),
+        ("schedule_preview", "POST", "/schedules/preview", Some(json!({"schedule": {"every": "1h"}})), Known, 200),
+        ("occurrence_list", "GET", "/tasks/{task}/occurrences", None, Known, 200),
+        ("occurrence_start", "POST", "/tasks/{held}/occurrences/{nominal}/runs", Some(json!({})), Operator, 201),
+        ("task_approve", "PUT", "/tasks/{task}/approval", Some(json!({"targets_max": 500})), Admin, 200),
+        ("calendar_view", "GET", "/calendar", None, Known, 200),
+        ("message_list", "GET", "/messages", None, Known, 200),
+        ("message_read", "POST", "/messages/{message}/read", Some(json!({"all_before": true})), Operator, 200),
         ("run_list", "GET", "/runs", None, Known, 200),
         ("run_view", "GET", "/runs/{run}", None, Known, 200),
         ("run_assignments", "GET", "/runs/{run}/assignments", None, Known, 200),
@@ -123,6 +131,10 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
     let task = world.task("nightly").await;
     let run = world.run(&task).await;
     let id = |v: &Value| v["id"].as_str().expect("an id").to_owned();
+    let held = world.held("held").await;
+    let nominal = world.get(&format!("/api/v1/tasks/{held}/occurrences")).await.expect(200)["items"][0]["nominal"].clone();
+    world.message("look").await;
+    let message = first(world.get("/api/v1/messages").await.expect(200), "items");
     let assignment = id(&world.get("/api/v1/queue").await.expect(200)["items"][0]);
     world.person("ann", Role::Admin, None);
     let create = |path: &'static str, body: Value| world.call("POST", path).token(&world.admin).json(body).send();
@@ -138,6 +150,9 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
         ("act", act),
         ("duplicate", duplicate),
         ("task", task),
+        ("held", held),
+        ("nominal", nominal.as_str().expect("a nominal time").to_owned()),
+        ("message", message),
         ("run", run),
         ("assignment", assignment),
         ("user", user),
@@ -163,8 +178,21 @@ fn every_operation_of_the_description_is_in_the_table() {
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            let things =
-                ["device", "agent", "act", "duplicate", "task", "run", "assignment", "user", "token", "join_token", "agent_credential"];
+            let things = [
+                "device",
+                "agent",
+                "act",
+                "duplicate",
+                "task",
+                "run",
+                "assignment",
+                "user",
+                "token",
+                "join_token",
+                "agent_credential",
+                "nominal",
+                "message",
+            ];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));
         }

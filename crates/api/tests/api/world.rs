@@ -12,7 +12,7 @@ use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::time::{HandClock, Timestamp};
 use muster_engine::access::NewPerson;
 use muster_engine::intake::{Arrival, Stored};
-use muster_engine::{Cx, Engine, SeededRandom, Store, access, intake, workers};
+use muster_engine::{Cx, Engine, SeededRandom, Store, access, intake, schedules, steps, workers};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
@@ -220,6 +220,35 @@ impl World {
     pub async fn task(&self, name: &str) -> String {
         let doc = json!({"name": name, "targets": {"all": true}, "steps": [{"id": "collect", "action": {"type": "inventory"}}]});
         self.post("/api/v1/tasks", doc).await.expect(201)["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Lets the workers look at schedules and do the steps of the server until nothing is due.
+    pub fn look(&self) {
+        while self.engine.write_now("look", &self.cx(), schedules::look).expect("looked").more {}
+        self.prepare();
+        while self.engine.write_now("steps", &self.cx(), steps::work).expect("worked").1 {}
+    }
+
+    /// Writes a task whose one occurrence is held, because it may start on one device only; gives its id.
+    pub async fn held(&self, name: &str) -> String {
+        let schedule = json!({"every": "1h"});
+        let doc =
+            json!({"name": name, "targets": {"all": true}, "schedule": schedule, "steps": [{"id": "c", "action": {"type": "inventory"}}]});
+        let task = self.post("/api/v1/tasks", doc).await.expect(201)["id"].as_str().expect("an id").to_owned();
+        let approve = self.call("PUT", &format!("/api/v1/tasks/{task}/approval")).token(&self.admin);
+        approve.json(json!({"targets_max": 1})).send().await.expect(200);
+        self.clock.advance(std::time::Duration::from_secs(3_600));
+        self.look();
+        task
+    }
+
+    /// Lets a task raise a message.
+    pub async fn message(&self, title: &str) {
+        let action = json!({"type": "raise_message", "title": title, "text": "it is {{run.number}}", "level": "warning"});
+        let doc = json!({"name": format!("says {title}"), "steps": [{"id": "say", "action": action}]});
+        let task = self.post("/api/v1/tasks", doc).await.expect(201)["id"].as_str().expect("an id").to_owned();
+        self.run(&task).await;
+        self.look();
     }
 
     /// Starts a task and makes its assignments; gives the run's id.

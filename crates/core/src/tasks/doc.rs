@@ -243,6 +243,13 @@ impl TaskDoc {
         }
     }
 
+    /// Reads the `schedule` and `window` of a document alone; every fault at once.
+    pub fn parse_when(document: &Value) -> Result<(Option<Schedule>, Option<Window>), Vec<BadTask>> {
+        let mut reader = Reader::default();
+        let when = reader.schedule_and_window(document);
+        if reader.faults.is_empty() { Ok(when) } else { Err(reader.faults) }
+    }
+
     /// The rules of trying for one step.
     pub fn rules(&self, step: &Step) -> Rules {
         let retry = step.retry.as_ref().unwrap_or(&self.retry);

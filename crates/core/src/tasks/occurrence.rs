@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::str::FromStr;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// So late an occurrence may begin without being missed: a restart of the server fits in it.
 pub const GRACE: Duration = Duration::from_secs(300);
@@ -57,6 +58,8 @@ impl FromStr for OccurrenceState {
 /// What became of one nominal time of a task's schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OccurrenceRecord {
+    /// Its id.
+    pub id: Uuid,
     /// The task.
     pub task: TaskId,
     /// The nominal time: the key, of which there is one whatever number of servers.

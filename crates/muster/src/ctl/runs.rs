@@ -38,16 +38,6 @@ pub enum RunCommand {
         /// Its number or id
         run: String,
     },
-    /// Holds a run back: nothing more is handed out until it is resumed; what is under way goes on
-    Pause {
-        /// Its number or id
-        run: String,
-    },
-    /// Lets a paused run go on
-    Resume {
-        /// Its number or id
-        run: String,
-    },
     /// Says why an assignment is where it is and what will change that
     Why {
         /// The assignment's id
@@ -66,11 +56,6 @@ pub async fn run(client: &Client, command: RunCommand, form: Form) -> anyhow::Re
         RunCommand::Why { assignment } => why(client, &assignment, form).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn act(client: &Client, run: &str, what: &str, form: Form) -> anyhow::Result<()> {
-    let run = client.post(&format!("runs/{}/{what}", id(client, run).await?), &json!({})).await?;
-    output::record(&run, form)
 }
 
 async fn id(client: &Client, run: &str) -> anyhow::Result<String> {

@@ -8,7 +8,7 @@ use muster_core::ids::{AgentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::inventory::Print;
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
-use muster_core::tasks::{Action, Counts, Delivery, Rules, Run, RunState, RunStep, Scope, Task, TaskDoc};
+use muster_core::tasks::{Action, Counts, Rules, Run, RunState, RunStep, Scope, Task, TaskDoc};
 use muster_core::time::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -104,7 +104,7 @@ pub(crate) fn inventory(summary: Summary) -> InventoryWrite {
 
 pub(crate) fn task(n: u128, name: &str) -> Task {
     let doc = TaskDoc::new(name, vec![muster_core::tasks::doc::Step::new("look", Action::Inventory)]);
-    Task { id: TaskId(id(n)), org: HERE, version: 1, doc, created: NOW, updated: NOW, author: "ann".to_owned() }
+    Task { id: TaskId(id(n)), org: HERE, version: 1, doc, created: NOW, updated: NOW, author: "ann".to_owned(), targets_max: None }
 }
 
 pub(crate) fn run(n: u128, task: &Task, targeted: i64) -> Run {

@@ -31,6 +31,14 @@ enum Event {
 }
 
 impl Reader {
+    /// Of an object that has nothing else.
+    pub(super) fn schedule_and_window(&mut self, value: &Value) -> (Option<Schedule>, Option<Window>) {
+        let Some(map) = self.object("", value, &["schedule", "window"], &[]) else { return (None, None) };
+        let schedule = given(map.get("schedule")).and_then(|s| self.schedule("/schedule", s));
+        let window = given(map.get("window")).and_then(|w| self.window("/window", w));
+        (schedule, window)
+    }
+
     pub(super) fn schedule(&mut self, at: &str, value: &Value) -> Option<Schedule> {
         let map = self.object(at, value, &["now", "at", "cron", "every", "on", "zone", "misfire"], &[])?;
         let misfire = self.word(&format!("{at}/misfire"), map.get("misfire"), MISFIRES).unwrap_or_default();

@@ -1,0 +1,105 @@
+//! Schedules, their occurrences, approvals, the calendar, and messages.
+
+use crate::world::World;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn next(ahead: &Value, key: &str) -> Vec<String> {
+    ahead["next"].as_array().expect("a list").iter().map(|n| n[key].as_str().unwrap_or("-").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_next_ten_are_shown_with_their_offsets_and_windows_before_anything_is_saved() {
+    let world = World::new();
+    let ask = async |body: Value| world.call("POST", "/api/v1/schedules/preview").token(&world.viewer).json(body).send().await;
+    // The clock stands at 2026-11-18; Paris leaves summer time on 2027-10-31 only, Sydney is ahead by eleven hours.
+    let paris = json!({"schedule": {"cron": "30 2 * * *", "zone": "Europe/Paris"}, "window": {"not_after": "06:00"}});
+    let ahead = ask(paris).await.expect(200);
+    assert_eq!((&ahead["zone"], &ahead["per_device"]), (&json!("Europe/Paris"), &json!(false)));
+    assert_eq!(next(&ahead, "local").len(), 10);
+    assert_eq!(next(&ahead, "local")[0], "2026-11-19T02:30:00+01:00");
+    assert_eq!((&*next(&ahead, "opens")[0], &*next(&ahead, "closes")[0]), ("2026-11-19T01:30:00Z", "2026-11-19T05:00:00Z"));
+    let own = ask(json!({"schedule": {"cron": "0 0 * * *", "zone": "device"}})).await.expect(200);
+    assert_eq!((&own["per_device"], &*next(&own, "nominal")[0]), (&json!(true), "2026-11-19T00:00"));
+    assert_eq!(next(&own, "starts")[0], "2026-11-18T10:00:00Z", "a day begins first where clocks are fourteen hours ahead");
+    assert_eq!(ask(json!({})).await.expect(200)["next"], json!([]));
+    let wrong = json!({"schedule": {"cron": "61 * * * *", "zone": "Europe/Pariss"}, "window": {"not_after": "25:00"}});
+    let problem = ask(wrong).await.refused(422, "task/invalid");
+    let pointers: Vec<_> = problem["errors"].as_array().expect("errors").iter().map(|e| e["pointer"].as_str().expect("one")).collect();
+    assert_eq!(pointers, ["/schedule/zone", "/schedule/cron", "/window/not_after"]);
+}
+
+#[tokio::test]
+async fn an_occurrence_above_what_is_approved_waits_for_a_person_who_says_how_many() {
+    let world = World::new();
+    world.machines(&["alpha", "bravo"]);
+    let task = world.held("hourly").await;
+    let path = format!("/api/v1/tasks/{task}");
+    assert_eq!(world.get(&path).await.expect(200)["targets_max"], 1);
+    world.clock.advance(Duration::from_secs(3_600));
+    world.look();
+    let list = world.get(&format!("{path}/occurrences?limit=1")).await.expect(200);
+    let newest = list["items"][0].clone();
+    assert_eq!((&newest["state"], &newest["detail"], &newest["targets"]), (&json!("held"), &json!("size_guard"), &json!(2)));
+    let rest = world.get(&format!("{path}/occurrences?limit=1&cursor={}", list["next"].as_str().expect("more"))).await.expect(200);
+    assert!(rest["items"][0]["at"].as_str() < newest["at"].as_str() && rest["next"].is_null(), "{rest}");
+    world.call("PATCH", "/api/v1/settings").token(&world.admin).json(json!({"size_guard": 1})).send().await.expect(200);
+    let start = format!("{path}/occurrences/{}/runs", newest["nominal"].as_str().expect("a time"));
+    assert_eq!(world.post(&start, json!({})).await.refused(409, "run/size-guard")["count"], 2);
+    let run = world.post(&start, json!({"confirm_count": 2})).await.expect(201);
+    assert_eq!((&run["nominal"], &run["targeted"]), (&newest["nominal"], &json!(2)));
+    world.post(&start, json!({"confirm_count": 2})).await.refused(409, "occurrence/not-held");
+    let started = world.get(&format!("{path}/occurrences")).await.expect(200)["items"][0].clone();
+    assert_eq!((&started["state"], &started["run"]), (&json!("started"), &run["id"]));
+    world.post(&format!("{path}/occurrences/yesterday/runs"), json!({})).await.refused(404, "occurrence/not-found");
+    let approve = async |n: Value| world.call("PUT", &format!("{path}/approval")).token(&world.admin).json(n).send().await;
+    approve(json!({"targets_max": 0})).await.refused(422, "task/approval");
+    assert_eq!(approve(json!({"targets_max": null})).await.expect(200)["targets_max"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_calendar_shows_what_was_and_what_comes_in_one_order() {
+    let world = World::new();
+    world.machines(&["alpha", "bravo"]);
+    world.held("hourly").await;
+    let doc = json!({"name": "nightly", "targets": {"all": true}, "schedule": {"cron": "0 0 * * *", "zone": "Europe/Paris"},
+        "window": {"not_after": "06:00"}, "steps": [{"id": "c", "action": {"type": "inventory"}}]});
+    world.post("/api/v1/tasks", doc).await.expect(201);
+    let shown = world.get("/api/v1/calendar?from=2026-11-18T00:00:00Z&to=2026-11-20T00:00:00Z").await.expect(200);
+    let items = shown["items"].as_array().expect("items");
+    assert_eq!(
+        (&items[0]["state"], &items[0]["detail"], &items[0]["task"]["name"]),
+        (&json!("held"), &json!("size_guard"), &json!("hourly"))
+    );
+    assert!(items.iter().skip(1).all(|i| i["state"] == "coming"), "{shown}");
+    let starts: Vec<_> = items.iter().map(|i| i["starts"].as_str().expect("a time")).collect();
+    assert!(starts.is_sorted() && !shown["more"].as_bool().expect("told"));
+    let nightly = items.iter().find(|i| i["task"]["name"] == "nightly").expect("one night");
+    assert_eq!((&nightly["opens"], &nightly["closes"]), (&json!("2026-11-18T23:00:00Z"), &json!("2026-11-19T05:00:00Z")));
+    world.get("/api/v1/calendar?from=2026-11-18T00:00:00Z&to=2027-03-20T00:00:00Z").await.refused(422, "calendar/span");
+    let far = world.get("/api/v1/calendar?from=2026-11-18T00:00:00Z&to=2027-01-15T00:00:00Z").await.expect(200);
+    assert_eq!((far["items"].as_array().map(Vec::len), &far["more"]), (Some(1_000), &json!(true)));
+}
+
+#[tokio::test]
+async fn messages_are_read_one_by_one_or_all_before_one() {
+    let world = World::new();
+    for title in ["first", "second", "third"] {
+        world.message(title).await;
+    }
+    let unread = async || world.get("/api/v1/messages?unread=true").await.expect(200);
+    let all = unread().await;
+    let titles: Vec<_> = all["items"].as_array().expect("items").iter().map(|m| m["title"].as_str().expect("a title")).collect();
+    assert_eq!(titles, ["third", "second", "first"]);
+    let of = |place: usize| format!("/api/v1/messages/{}/read", all["items"][place]["id"].as_str().expect("an id"));
+    let second = &all["items"][1];
+    assert_eq!((&second["level"], &second["task"], &second["text"]), (&json!("warning"), &json!("says second"), &json!("it is 2")));
+    assert_eq!(world.post(&of(1), json!({})).await.expect(200)["read"], 1);
+    assert_eq!(world.post(&of(1), json!({})).await.expect(200)["read"], 0);
+    assert_eq!(unread().await["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(world.post(&of(0), json!({"all_before": true})).await.expect(200)["read"], 2);
+    assert_eq!(unread().await["items"], json!([]));
+    assert_eq!(world.get("/api/v1/messages").await.expect(200)["items"][0]["read"]["by"], "operator");
+    let nobody = "/api/v1/messages/01939b0e-0000-7000-8000-000000000000/read";
+    world.post(nobody, json!({})).await.refused(404, "message/not-found");
+}

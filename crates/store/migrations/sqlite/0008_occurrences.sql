@@ -1,0 +1,10 @@
+-- Occurrences get an id, by which pages of them go on. Nothing wrote the table before.
+DROP TABLE occurrence;
+CREATE TABLE occurrence (
+  task BLOB NOT NULL REFERENCES task(id) ON DELETE CASCADE, nominal TEXT NOT NULL, id BLOB NOT NULL, org BLOB NOT NULL, at INTEGER NOT NULL,
+  state TEXT NOT NULL, run BLOB, detail TEXT NOT NULL, targets INTEGER, PRIMARY KEY (task, nominal)
+) STRICT;
+CREATE INDEX occurrence_at ON occurrence(task, at, id);
+CREATE INDEX occurrence_org ON occurrence(org, at);
+-- A wake-up that is wanted though nothing waits for the agent.
+ALTER TABLE wake ADD COLUMN anyway INTEGER NOT NULL DEFAULT 0;
