@@ -105,9 +105,10 @@ fn a_worker_that_fails_rests_longer_and_longer_up_to_a_bound() {
 }
 
 #[test]
-fn only_runs_and_wakes_are_nudged() {
+fn runs_wakes_and_schedules_are_nudged() {
     let nudged = |topic| Worker::ALL.into_iter().filter(move |w| w.nudged_by(topic)).collect::<Vec<_>>();
-    assert_eq!(nudged(Topic::Run), [Worker::Prepare]);
+    assert_eq!(nudged(Topic::Run), [Worker::Prepare, Worker::Steps]);
+    assert_eq!(nudged(Topic::Schedule), [Worker::Schedules]);
     assert_eq!(nudged(Topic::Wake), [Worker::Wakes]);
     assert!(nudged(Topic::Device).is_empty());
 }
