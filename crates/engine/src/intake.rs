@@ -265,7 +265,8 @@ fn write(tx: &mut Tx, cx: &Cx, arrival: &Arrival, from: &Sender, plan: &Plan) ->
     if from.was_met || plan.touches(&["hardware", "bios", "networks"]) {
         learned(tx, cx, agent, arrival)?;
     }
-    if !from.is_new && !(written.is_empty() && removed.is_empty()) {
+    let is_unchanged = written.is_empty() && removed.is_empty();
+    if !from.is_new && !is_unchanged {
         let sections: Vec<String> = written.iter().chain(&removed).cloned().collect();
         schedules::happened(tx, cx, agent.org, agent.device, Happened::Changed(&sections))?;
     }

@@ -20,8 +20,8 @@ async fn the_next_ten_are_shown_with_their_offsets_and_windows_before_anything_i
     assert_eq!(next(&ahead, "local")[0], "2026-11-19T02:30:00+01:00");
     assert_eq!((&*next(&ahead, "opens")[0], &*next(&ahead, "closes")[0]), ("2026-11-19T01:30:00.000Z", "2026-11-19T05:00:00.000Z"));
     let own = ask(json!({"schedule": {"cron": "0 0 * * *", "zone": "device"}})).await.expect(200);
-    assert_eq!((&own["per_device"], &*next(&own, "nominal")[0]), (&json!(true), "2026-11-19T00:00"));
-    assert_eq!(next(&own, "starts")[0], "2026-11-18T10:00:00.000Z", "a day begins first where clocks are fourteen hours ahead");
+    assert_eq!((&own["per_device"], &*next(&own, "nominal")[0]), (&json!(true), "2026-11-20T00:00"));
+    assert_eq!(next(&own, "starts")[0], "2026-11-19T10:00:00.000Z", "a day begins first where clocks are fourteen hours ahead");
     assert_eq!(ask(json!({})).await.expect(200)["next"], json!([]));
     let wrong = json!({"schedule": {"cron": "61 * * * *", "zone": "Europe/Pariss"}, "window": {"not_after": "25:00"}});
     let problem = ask(wrong).await.refused(400, "task/invalid");
