@@ -15,6 +15,7 @@ pub mod enrol;
 mod error;
 pub mod findings;
 pub mod fleet;
+mod forecast;
 pub mod glpi;
 pub mod history;
 pub mod idempotency;

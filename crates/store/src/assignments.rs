@@ -278,6 +278,23 @@ impl Rx {
         self.one(sql, &[V::U(run.0)])?.map_or(Ok(0), |r| r.int(0))
     }
 
+    /// The first of a run's assignments that are open.
+    pub fn run_open(&mut self, run: RunId, limit: usize) -> Result<Vec<AssignmentRecord>, Fault> {
+        let mut list = List::new(RECORD, RECORD_FROM);
+        list.filter("a.run = {}", run.0);
+        list.condition("a.open = 1");
+        list.all(self, "a.id", limit, record)
+    }
+
+    /// How long an action took from hand-out to a good result, in the latest runs of an organization that ended; at most `limit`.
+    pub fn took(&mut self, org: OrgId, action: &str, limit: i64) -> Result<Vec<Duration>, Fault> {
+        let sql = "SELECT a.started, a.ended FROM (SELECT id FROM run WHERE org = ?1 AND state = 'finished' ORDER BY number DESC LIMIT 20) r \
+                   JOIN run_step s ON s.run = r.id AND s.action = ?2 JOIN assignment a ON a.run = s.run AND a.step = s.step \
+                   WHERE a.state = 'ok' AND a.started IS NOT NULL AND a.ended IS NOT NULL LIMIT ?3";
+        let took = |row: &Row| Ok(Timestamp(row.int(1)?).since(Timestamp(row.int(0)?)));
+        self.rows(sql, &[V::U(org.0), action.into(), limit.into()])?.iter().map(took).collect()
+    }
+
     /// How many assignments of an organization are under way.
     pub fn org_in_flight(&mut self, org: OrgId) -> Result<i64, Fault> {
         let counts = self.open_counts(org)?;

@@ -103,3 +103,31 @@ async fn messages_are_read_one_by_one_or_all_before_one() {
     let nobody = "/api/v1/messages/01939b0e-0000-7000-8000-000000000000/read";
     world.post(nobody, json!({})).await.refused(404, "message/not-found");
 }
+
+#[tokio::test]
+async fn a_preview_and_a_run_say_when_it_would_end_and_from_how_much_they_know_it() {
+    let world = World::new();
+    world.machines(&["alpha", "bravo"]);
+    let task = world.task("nightly").await;
+    let preview = async || world.post(&format!("/api/v1/tasks/{task}/preview"), json!({})).await.expect(200)["forecast"].clone();
+    let first = preview().await;
+    assert_eq!((&first["absent"], &first["late"], &first["measured"]), (&json!(0), &json!(0), &json!(0)));
+    assert!(first["ends"].is_string(), "{first}");
+    let run = world.run(&task).await;
+    let path = format!("/api/v1/runs/{run}");
+    assert!(world.get(&path).await.expect(200)["forecast"]["ends"].is_string());
+    world.post("/api/v1/brake", json!({})).await.expect(200);
+    assert_eq!(world.get(&path).await.expect(200)["forecast"], Value::Null, "while the brake is on nothing ends");
+    world.call("DELETE", "/api/v1/brake").token(&world.operator).send().await.expect(200);
+    world.report("alpha", "Debian GNU/Linux 12", &["bash"]);
+    world.report("bravo", "Debian GNU/Linux 12", &["bash"]);
+    assert_eq!(world.get(&path).await.expect(200)["forecast"], Value::Null, "nothing is left of it");
+    assert_eq!(preview().await["measured"], 2, "two of them were measured");
+    world.clock.advance(Duration::from_secs(7 * 86_400));
+    let silent = preview().await;
+    assert_eq!((&silent["absent"], &silent["ends"]), (&json!(2), &Value::Null));
+    let raise = json!({"name": "says", "steps": [{"id": "say", "action": {"type": "write_log", "message": "it is time"}}]});
+    let says = world.post("/api/v1/tasks", raise).await.expect(201)["id"].as_str().expect("an id").to_owned();
+    let own = world.post(&format!("/api/v1/tasks/{says}/preview"), json!({})).await.expect(200);
+    assert_eq!(own["forecast"], Value::Null);
+}
