@@ -97,6 +97,7 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
         not_before: None,
         not_after: None,
         in_flight_max: doc.rollout.max_in_flight.map(i64::from),
+        handed_late: 0,
         created: cx.now,
         started: None,
         ended: None,

@@ -79,6 +79,11 @@ const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
+/// Whether a change hands out what should have begun before.
+fn is_late(change: &Change) -> bool {
+    change.attempt == Some(AttemptState::Started) && change.before.state.limits.not_after.is_some_and(|end| end <= change.at)
+}
+
 fn status(row: &Row) -> Result<Status, Fault> {
     let state: State = word(row, 5, "assignment", "state")?;
     let ended = Timestamp(row.opt_int(17)?.unwrap_or(0));
@@ -456,6 +461,9 @@ impl Tx {
         for change in changes {
             self.assignment_update(change)?;
             self.attempt_save(change)?;
+            if is_late(change) {
+                self.send("UPDATE run SET handed_late = handed_late + 1 WHERE id = ?1", &[V::U(change.before.run.0)])?;
+            }
             let (before, after) = (change.before.state.status.state(), change.after.status.state());
             if before != after {
                 let data = &change.data;

@@ -136,6 +136,8 @@ pub struct Run {
     pub not_before: Option<Time>,
     /// The latest end of a target's time; null is none.
     pub not_after: Option<Time>,
+    /// How many of its assignments were handed out after the end of their time: 0, as counted with each hand-out.
+    pub handed_out_late: i64,
     /// Assignments under way at once at most; null is no limit.
     pub in_flight_max: Option<i64>,
     /// When what is left of it would end; null when nothing is left or nothing goes on.
@@ -158,6 +160,7 @@ impl From<RunDetail> for Run {
             nominal: run.nominal.clone(),
             not_before: time(run.not_before),
             not_after: time(run.not_after),
+            handed_out_late: run.handed_late,
             in_flight_max: run.in_flight_max,
             forecast: forecast.map(super::Forecast::from),
             run: run.into(),
