@@ -20,6 +20,7 @@ pub mod glpi;
 pub mod history;
 pub mod idempotency;
 pub mod identity;
+mod idle;
 pub mod intake;
 pub mod messages;
 pub mod overview;

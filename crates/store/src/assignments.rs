@@ -434,6 +434,9 @@ impl Tx {
             }
         }
         let made = i64::try_from(made).unwrap_or(0);
+        if made > 0 {
+            self.after(Hint { topic: Topic::Work, id: None, org: Some(org.0) });
+        }
         self.send("UPDATE run_count SET prepared = prepared + ?3 WHERE run = ?1 AND step = ?2", &[V::U(run.0), step.into(), made.into()])?;
         Ok(made)
     }
@@ -482,6 +485,9 @@ impl Tx {
                 counts.add(after, 1);
             }
             runs.insert(change.before.run, change.before.org);
+            if after == State::Prepared {
+                self.after(Hint { topic: Topic::Work, id: Some(change.before.device.0), org: Some(change.before.org.0) });
+            }
             self.after(Hint { topic: Topic::Assignment, id: Some(change.before.id.0), org: Some(change.before.org.0) });
         }
         for ((run, step), counts) in moved {

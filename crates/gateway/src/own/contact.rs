@@ -112,8 +112,10 @@ struct Seen {
 
 async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
     let engine = &call.gateway.inner.engine;
-    let (cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
-    if let Some(tidings) = engine.read(&cx, move |rx, cx| own_idle(rx, cx, id)).await? {
+    let (mut cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
+    cx.now = engine.now();
+    let found = engine.look_own(&cx, id).await?;
+    if let Some(tidings) = own_idle(&found, &cx) {
         return Ok(Seen { tidings, something_waits: false });
     }
     let (modules, max) = (told.modules.clone(), told.max_orders);
