@@ -57,6 +57,14 @@ struct House {
 
 /// Measures and prints.
 pub async fn run(args: &Work) -> anyhow::Result<()> {
+    measure(args).await.map_err(|error| match error.downcast_ref::<Error>().and_then(|e| e.fault.as_ref()) {
+        // Here nobody reads a server's log.
+        Some(fault) => anyhow::anyhow!("{error}: {fault}"),
+        None => error,
+    })
+}
+
+async fn measure(args: &Work) -> anyhow::Result<()> {
     let house = House::furnish(args).await?;
     let database = if args.database.is_some() { "PostgreSQL" } else { "SQLite" };
     println!("{} devices, {} agents at once, {database}", thousands(f64::from(args.devices)), args.clients);
@@ -315,7 +323,7 @@ fn agent(id: AgentId, org: OrgId, device: DeviceId) -> NewAgent {
         protocol: Protocol::Muster,
         foreign_id: None,
         glpi_id: None,
-        public_key: Some(vec![0; 32]),
+        public_key: Some(id.0.as_bytes().to_vec()),
         version: Some("0.1.0".to_owned()),
         verified: true,
         verified_by: None,
