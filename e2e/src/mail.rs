@@ -32,7 +32,7 @@ impl MailServer {
     }
 
     /// The next mail it kept: `from`, `to`, `text`. Waits for it.
-    pub fn next(&mut self) -> Result<Value> {
+    pub fn kept(&mut self) -> Result<Value> {
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
         serde_json::from_str(&line).with_context(|| format!("the mail server said '{line}'"))

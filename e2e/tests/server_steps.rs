@@ -36,7 +36,7 @@ async fn a_mail_that_is_refused_for_a_while_is_sent_again_and_arrives_once() -> 
     assert_eq!((&done["state"], &done["attempt"]), (&json!("ok"), &json!(2)), "{done}");
     let first = done["attempts"].as_array().context("attempts")?.iter().find(|a| a["no"] == 1).context("the first")?;
     assert!(first["message"].as_str().is_some_and(|m| m.contains("try again later")), "{first}");
-    let kept = mail.next()?;
+    let kept = mail.kept()?;
     assert_eq!((&kept["from"], &kept["to"]), (&json!("muster@example.org"), &json!(["ann@example.org", "bob@example.org"])));
     let text = kept["text"].as_str().context("a text")?;
     let id = done["id"].as_str().context("an id")?;

@@ -40,6 +40,9 @@ async fn an_occurrence_above_what_is_approved_waits_for_a_person_who_says_how_ma
     world.look();
     let list = world.get(&format!("{path}/occurrences?limit=1")).await.expect(200);
     let newest = list["items"][0].clone();
+    let needs = world.get("/api/v1/overview").await.expect(200)["needs"].clone();
+    let held = needs.as_array().expect("needs").iter().filter(|need| need["key"] == "occurrence_held").count();
+    assert_eq!(held, 2, "{needs}");
     assert_eq!((&newest["state"], &newest["detail"], &newest["targets"]), (&json!("held"), &json!("size_guard"), &json!(2)));
     let rest = world.get(&format!("{path}/occurrences?limit=1&cursor={}", list["next"].as_str().expect("more"))).await.expect(200);
     assert!(rest["items"][0]["at"].as_str() < newest["at"].as_str() && rest["next"].is_null(), "{rest}");
@@ -97,6 +100,9 @@ async fn messages_are_read_one_by_one_or_all_before_one() {
     assert_eq!(world.post(&of(1), json!({})).await.expect(200)["read"], 1);
     assert_eq!(world.post(&of(1), json!({})).await.expect(200)["read"], 0);
     assert_eq!(unread().await["items"].as_array().map(Vec::len), Some(2));
+    let overview = world.get("/api/v1/overview").await.expect(200);
+    let needs = |key: &str| overview["needs"].as_array().expect("needs").iter().any(|need| need["key"] == key);
+    assert!(overview["unread"] == 2 && needs("messages_unread") && !needs("occurrence_held"), "{overview}");
     assert_eq!(world.post(&of(0), json!({"all_before": true})).await.expect(200)["read"], 2);
     assert_eq!(unread().await["items"], json!([]));
     assert_eq!(world.get("/api/v1/messages").await.expect(200)["items"][0]["read"]["by"], "token operator");
