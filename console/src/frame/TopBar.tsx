@@ -1,16 +1,17 @@
 // Search, organization, the live dot, help and the person's own menu.
-import { ActionIcon, type MantineColorScheme, Menu, Select, Tooltip, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Indicator, type MantineColorScheme, Menu, Select, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconKeyboard, IconSearch } from "@tabler/icons-react";
+import { IconBell, IconKeyboard, IconSearch } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { session, setOrg } from "../api/client";
 import { useLink } from "../api/live";
-import { leave, useMe } from "../api/queries";
+import { leave, useMe, useOverview } from "../api/queries";
 import type { Org } from "../api/types";
 import { LANGUAGES, type Language, setLanguage } from "../i18n";
-import { relative } from "../lib/format";
+import { number, relative } from "../lib/format";
 import { PasswordDialog } from "../pages/NewPassword";
 import { shout } from "../parts/Feedback";
 import { useNow } from "../parts/Time";
@@ -43,6 +44,7 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
       </button>
       <span style={{ marginLeft: "auto" }} />
       <LiveDot />
+      <Bell />
       <BrakeButton small={phone} />
       {!phone && (
         <Tooltip label={t("keys.help")}>
@@ -53,6 +55,22 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
       )}
       <Profile org={phone ? org : null} />
     </section>
+  );
+}
+
+/** Messages that nobody has read. */
+function Bell() {
+  const { t, i18n } = useTranslation();
+  const unread = useOverview().data?.unread ?? 0;
+  const label = unread > 0 ? t("message.unread", { count: unread }) : t("nav.messages");
+  return (
+    <Tooltip label={label}>
+      <ActionIcon component={Link} to="/messages" variant="subtle" color="gray" size={30} aria-label={label}>
+        <Indicator disabled={unread === 0} label={number(unread, i18n.language)} size={14} color="red" offset={2}>
+          <IconBell size={18} stroke={1.6} aria-hidden />
+        </Indicator>
+      </ActionIcon>
+    </Tooltip>
   );
 }
 
