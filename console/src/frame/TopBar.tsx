@@ -1,5 +1,5 @@
 // Search, organization, the live dot, help and the person's own menu.
-import { ActionIcon, Indicator, type MantineColorScheme, Menu, Select, Tooltip, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, type MantineColorScheme, Menu, Select, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconBell, IconKeyboard, IconSearch } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
@@ -65,10 +65,13 @@ function Bell() {
   const label = unread > 0 ? t("message.unread", { count: unread }) : t("nav.messages");
   return (
     <Tooltip label={label}>
-      <ActionIcon component={Link} to="/messages" variant="subtle" color="gray" size={30} aria-label={label}>
-        <Indicator disabled={unread === 0} label={number(unread, i18n.language)} size={14} color="red" offset={2}>
-          <IconBell size={18} stroke={1.6} aria-hidden />
-        </Indicator>
+      <ActionIcon component={Link} to="/messages" className="bell" variant="subtle" color="gray" size={30} aria-label={label}>
+        <IconBell size={18} stroke={1.6} aria-hidden />
+        {unread > 0 && (
+          <span className="badge" aria-hidden>
+            {unread > 99 ? "99+" : number(unread, i18n.language)}
+          </span>
+        )}
       </ActionIcon>
     </Tooltip>
   );

@@ -1,6 +1,6 @@
 // The part of a task's form that says when: schedule, window, what is under way at once; and what comes of it.
 import { Autocomplete, MultiSelect, NumberInput, SegmentedControl, Select, TextInput } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { useDebouncedValue, useMediaQuery } from "@mantine/hooks";
 import { type ReactNode, useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useComing } from "../api/queries";
@@ -27,19 +27,20 @@ export function WhenFields({ doc, set }: Props) {
     coming.isError ? (asApiError(coming.error).problem.errors ?? []).map((e) => [e.pointer ?? "", e.detail]) : [],
   );
   const schedule = doc.schedule;
+  const narrow = useMediaQuery("(max-width: 639px)", false, { getInitialValueInEffect: false }) ?? false;
+  const kinds = KINDS.map((k) => ({ value: k, label: t(`when.kind_${k}`) }));
+  const turn = (next: string | null) => set({ schedule: begun((next ?? "hand") as typeof kind, schedule, inAnHour()) });
   const change = (patch: Schedule) => set({ schedule: { ...schedule, ...patch } });
   return (
     <fieldset className="group">
       <legend className="label" id={id}>
         {t("when.title")}
       </legend>
-      <SegmentedControl
-        aria-labelledby={id}
-        size="xs"
-        value={kind}
-        onChange={(next) => set({ schedule: begun(next as typeof kind, schedule, inAnHour()) })}
-        data={KINDS.map((k) => ({ value: k, label: t(`when.kind_${k}`) }))}
-      />
+      {narrow ? (
+        <Select aria-labelledby={id} value={kind} data={kinds} allowDeselect={false} onChange={turn} />
+      ) : (
+        <SegmentedControl aria-labelledby={id} size="xs" value={kind} data={kinds} onChange={turn} />
+      )}
       {kind === "at" && (
         <TextInput
           label={t("when.at")}

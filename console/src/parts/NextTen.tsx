@@ -1,7 +1,6 @@
 // The next occurrences of a schedule, with the offset of the wall they are shown on and where it changes.
 import { useTranslation } from "react-i18next";
 import type { Ahead, Coming } from "../api/types";
-import { moment } from "../lib/format";
 import { offsetOf } from "../lib/when";
 
 export function NextTen({ ahead }: { ahead: Ahead }) {
@@ -17,7 +16,7 @@ export function NextTen({ ahead }: { ahead: Ahead }) {
       <ol className="coming">
         {ahead.next.map((it, n) => (
           <li key={it.nominal}>
-            <Occurrence it={it} before={ahead.next[n - 1]} lang={i18n.language} />
+            <Occurrence it={it} before={ahead.next[n - 1]} zone={ahead.zone ?? undefined} lang={i18n.language} />
           </li>
         ))}
       </ol>
@@ -25,12 +24,19 @@ export function NextTen({ ahead }: { ahead: Ahead }) {
   );
 }
 
-function Occurrence({ it, before, lang }: { it: Coming; before?: Coming; lang: string }) {
+type Props = { it: Coming; before?: Coming; zone?: string; lang: string };
+
+function Occurrence({ it, before, zone, lang }: Props) {
   const { t } = useTranslation();
   const offset = offsetOf(it.local);
   const wall = it.local.slice(0, it.local.length - offset.length);
   // The wall's own time, said without the reader's zone coming in between.
   const shown = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }).format(Date.parse(`${wall}Z`));
+  // The end by the same wall; with its date only when that is another day.
+  const end = it.closes ? new Date(it.closes) : null;
+  const far = end !== null && end.getTime() - Date.parse(it.opens ?? it.starts) >= 86_400_000;
+  const closes =
+    end && new Intl.DateTimeFormat(lang, { ...(far ? { dateStyle: "medium" } : {}), timeStyle: "short", timeZone: zone }).format(end);
   const moved = before !== undefined && offsetOf(before.local) !== offset;
   return (
     <>
@@ -38,7 +44,7 @@ function Occurrence({ it, before, lang }: { it: Coming; before?: Coming; lang: s
       {it.opens === null ? (
         <span className="soft"> · {t("when.never_opens")}</span>
       ) : (
-        it.closes && <span className="soft"> · {t("window.until", { to: moment(Date.parse(it.closes), lang) })}</span>
+        closes && <span className="soft"> · {t("window.until", { to: closes })}</span>
       )}
     </>
   );
