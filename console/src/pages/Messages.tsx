@@ -97,7 +97,7 @@ function MessageLine({ message, mark }: { message: Message; mark?: () => void })
         </p>
       </div>
       {!message.read && mark && (
-        <Button onClick={mark} aria-label={t("message.read_one", { title: message.title })}>
+        <Button style={{ flex: "none" }} onClick={mark} aria-label={t("message.read_one", { title: message.title })}>
           {t("message.read")}
         </Button>
       )}
