@@ -26,7 +26,7 @@ await tell(async ({ url, page, context, picture, clean }) => {
   // The brake, pulled here, is seen by another page without reading anything again, and released there.
   const other = await context.newPage();
   await other.goto(new URL("/queue", url).href);
-  await other.getByRole("heading", { name: "Queue" }).waitFor();
+  await other.getByRole("heading", { name: "Queue", exact: true }).waitFor();
   await page.getByRole("button", { name: "Hold everything" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Why" }).fill("a cut of power");

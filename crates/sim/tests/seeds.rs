@@ -3,10 +3,10 @@
 use muster_sim::{Options, run, seeds};
 
 #[test]
-fn two_hundred_worlds_keep_the_rules() {
-    let failures = seeds(1, 200, 2);
+fn five_hundred_worlds_keep_the_rules() {
+    let failures = seeds(1, 500, 2);
     let told: Vec<String> = failures.iter().take(3).map(ToString::to_string).collect();
-    assert!(failures.is_empty(), "{} of 200 seeds fail\n{}", failures.len(), told.join("\n\n"));
+    assert!(failures.is_empty(), "{} of 500 seeds fail\n{}", failures.len(), told.join("\n\n"));
 }
 
 #[test]

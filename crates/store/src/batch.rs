@@ -127,6 +127,9 @@ struct Slot {
 /// Runs the commands that `next` hands out in one transaction, then answers all of them.
 pub(crate) fn batch(tx: &mut Tx, out: &Out<'_>, strike: Strike, next: &mut dyn FnMut() -> Option<Box<dyn Job>>) {
     let Some(first) = next() else { return };
+    if strike == Strike::Full {
+        return out.failed(first, Some(Fault::Full));
+    }
     if let Err(broken) = lite(tx).control("BEGIN IMMEDIATE") {
         return out.failed(first, Some(broken.fault));
     }
