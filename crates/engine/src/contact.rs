@@ -131,7 +131,7 @@ pub fn prolog(tx: &mut Tx, cx: &Cx, hello: &Hello) -> Result<Greeting, Error> {
 /// The note of presence of a contact.
 pub fn presence(agent: &Agent, at: Timestamp, next_contact_hours: u64, address: Option<String>, version: Option<String>) -> Heard {
     let next = at.plus(std::time::Duration::from_secs(next_contact_hours * 3_600));
-    Heard { agent: agent.id, device: agent.device, at, next: Some(next), address, version, inventory: false }
+    Heard { agent: agent.id, device: agent.device, at, next: Some(next), address, version, inventory: false, clock_offset: None }
 }
 
 /// The note of presence of our own agent.
@@ -142,7 +142,16 @@ pub fn own_presence(
     address: Option<String>,
     version: Option<String>,
 ) -> Heard {
-    Heard { agent: agent.id, device: agent.device, at, next: Some(at.plus(contact_in)), address, version, inventory: false }
+    Heard {
+        agent: agent.id,
+        device: agent.device,
+        at,
+        next: Some(at.plus(contact_in)),
+        address,
+        version,
+        inventory: false,
+        clock_offset: None,
+    }
 }
 
 /// What our own agent is told at a contact.

@@ -59,6 +59,7 @@ impl World {
             address: None,
             version: None,
             inventory: true,
+            clock_offset: None,
         };
         self.engine.heard(heard);
         stored

@@ -240,6 +240,7 @@ async fn report(call: &Call<'_>) -> Result<Said, Refused> {
         ReportState::Running => work::Said::Running,
         ReportState::Ok => work::Said::Ended(Outcome::Ok),
         ReportState::Error => work::Said::Ended(Outcome::Error),
+        ReportState::Declined => work::Said::Ended(Outcome::Declined),
     };
     let refs: Vec<_> = told.reports.iter().map(|r| (r.assignment, r.attempt)).collect();
     let reports: Vec<work::Report> = told

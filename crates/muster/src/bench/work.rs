@@ -229,6 +229,7 @@ impl House {
                         address: None,
                         version: None,
                         inventory: false,
+                        clock_offset: None,
                     };
                     Ok(tx.heard(&[heard])?)
                 };

@@ -93,6 +93,7 @@ async fn what_was_heard_is_written_at_the_latest_when_the_driver_ends() {
         address: None,
         version: None,
         inventory: false,
+        clock_offset: None,
     });
     driver.clone().run(stopping).await;
     assert_eq!(contact(&driver.engine.read(&cx, look).await.expect("read")), Some(later));

@@ -349,8 +349,16 @@ fn a_wake_up_is_recorded_until_the_agent_comes(w: &World) {
     let last = read(w, |rx| rx.agent(AgentId(id(1010)))).unwrap().last_wake;
     assert_eq!(last, Some((later(3), WakeOutcome::Ok, "try 3".to_owned())));
     let waits = |w: &World| read(w, |rx| rx.wakes_due(later(50), 9)).len();
-    let heard =
-        |at| Heard { agent: AgentId(id(1010)), device: DeviceId(id(10)), at, next: None, address: None, version: None, inventory: false };
+    let heard = |at| Heard {
+        agent: AgentId(id(1010)),
+        device: DeviceId(id(10)),
+        at,
+        next: None,
+        address: None,
+        version: None,
+        inventory: false,
+        clock_offset: None,
+    };
     write(w, move |tx| tx.heard(&[heard(Timestamp(NOW.0 - 1))]));
     assert_eq!(waits(w), 1, "it came before it was asked");
     write(w, move |tx| tx.heard(&[heard(NOW)]));

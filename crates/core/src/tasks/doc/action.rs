@@ -238,17 +238,16 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 6] = [
+    pub const ALL: [ActionKind; 8] = [
         client("inventory", "Bring in a full inventory."),
+        client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent."),
+        client("ip_configuration", "Bring in addresses, routes and name servers; by Muster's own agent."),
         server("write_log", "Write a line in the server's log.", &["message", "level"], 1),
         server("raise_message", "Show a message to the people of the organization.", &["title", "text", "level"], 1),
         server("call_web_service", "Call a web service over HTTP.", &["url", "method", "headers", "body", "expect", "timeout"], 1),
         server("send_email", "Send a mail.", &["to", "subject", "body"], 2),
         server("wake_agents", "Wake the agents of the targets, so that they come now.", &[], 0),
     ];
-
-    /// Types that come with a later version.
-    pub const LATER: [&'static str; 2] = ["basic_inventory", "ip_configuration"];
 
     /// The type of a word.
     pub fn named(kind: &str) -> Option<Self> {
