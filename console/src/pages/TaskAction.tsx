@@ -32,8 +32,17 @@ const FIELDS: Record<string, readonly (readonly [string, "line" | "text" | "leve
   ],
   wake_agents: [],
 };
-/** Those of this version; `basic_inventory` and `ip_configuration` are shown where a document has them. */
-const OFFERED = ["inventory", "write_log", "raise_message", "call_web_service", "send_email", "wake_agents"] as const;
+/** Those of this version. */
+const OFFERED = [
+  "inventory",
+  "basic_inventory",
+  "ip_configuration",
+  "write_log",
+  "raise_message",
+  "call_web_service",
+  "send_email",
+  "wake_agents",
+] as const;
 
 /** Whether the server does it itself. */
 export const isServers = (type: string) => needsNoTargets(type) || type === "wake_agents";
