@@ -15,6 +15,7 @@ mod fault;
 mod findings;
 mod fleet;
 mod gather;
+mod groups;
 mod history;
 mod identity;
 mod inline;
