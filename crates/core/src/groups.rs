@@ -1,7 +1,7 @@
 //! Groups: named lists of devices of an organization.
 
 use crate::ids::{GroupId, OrgId};
-use crate::limits::NAME_CHARS_MAX;
+use crate::limits::{NAME_CHARS_MAX, NOTES_CHARS_MAX};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -74,6 +74,18 @@ pub fn group_name(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// A group's description as it is kept; otherwise a sentence that says what is wrong.
+pub fn group_description(text: &str) -> Result<String, String> {
+    let length = text.chars().count();
+    if length > NOTES_CHARS_MAX {
+        return Err(format!("this text has {length} characters; at most {NOTES_CHARS_MAX} are kept"));
+    }
+    if text.contains('\0') {
+        return Err("this text has a NUL character in it, which cannot be kept".to_owned());
+    }
+    Ok(text.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +103,15 @@ mod tests {
         ] {
             let told = group_name(text).expect_err(text);
             assert!(told.contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_trimmed_and_bounded() {
+        assert_eq!(group_description(" two\nlines ").as_deref(), Ok("two\nlines"));
+        assert!(group_description(&"ä".repeat(NOTES_CHARS_MAX)).is_ok());
+        for (text, part) in [("a".repeat(NOTES_CHARS_MAX + 1), "4001 characters"), ("a\0b".to_owned(), "NUL")] {
+            assert!(group_description(&text).expect_err("refused").contains(part));
         }
     }
 

@@ -16,6 +16,7 @@ mod error;
 pub mod findings;
 pub mod fleet;
 pub mod glpi;
+pub mod groups;
 pub mod history;
 pub mod idempotency;
 pub mod identity;
