@@ -332,6 +332,7 @@ fn a_merged_machine_is_hit_through_the_groups_of_what_is_part_of_it(world: &Worl
     assert_eq!(start(world, id).expect("started").run.targeted, 2);
     world.undo(b, IdentityAct::Merge).expect("undone");
     there(&[a, c]);
+    world.clock.advance(HOUR);
     world.merge(b, &[a]).expect("merged");
     assert_eq!(remove(world, labs, &[&b.to_string()]), Changed { added: 0, removed: 1 });
     world.undo(b, IdentityAct::Merge).expect("undone");
