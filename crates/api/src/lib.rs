@@ -12,6 +12,7 @@ mod list;
 mod metrics;
 mod outer;
 mod password;
+mod pieces;
 mod problem;
 mod rest;
 mod state;

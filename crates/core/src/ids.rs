@@ -58,6 +58,8 @@ ids! {
     CandidateId "candidate";
     /// A machine or thing we know.
     DeviceId "device";
+    /// A named list of devices.
+    GroupId "group";
     /// One act in the log of identity: a merge, a split, an agent that joined.
     IdentityLogId "act of identity";
     /// A token by which agents join.

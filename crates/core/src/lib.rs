@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod fleet;
+pub mod groups;
 pub mod ids;
 pub mod inventory;
 pub mod limits;

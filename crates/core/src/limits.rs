@@ -98,6 +98,10 @@ pub const WEB_CALL_BODY_CHARS_MAX: usize = 64 << 10;
 pub const WEB_CALL_SECONDS_MAX: u64 = 300;
 /// A task document, bytes.
 pub const TASK_BYTES_MAX: usize = 256 << 10;
+/// Devices named in one change of a group's members; a query takes any number.
+pub const GROUP_CHANGE_DEVICES_MAX: usize = 5_000;
+/// Groups a task names, and as many it takes out.
+pub const TASK_GROUPS_MAX: usize = 1_000;
 /// A query's text, bytes.
 pub const QUERY_BYTES_MAX: usize = 4 << 10;
 /// Terms of one query.

@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use muster_core::access::Role;
 use muster_core::fleet::{Agent, Device, KnownEvidence, StoredSection, WakeTry, capacity_name, is_online};
-use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::ids::{AgentId, DeviceId, GroupId, OrgId};
 use muster_core::inventory::{Row, is_single};
 use muster_core::limits::{CAPACITIES_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX};
 use muster_core::page::{Page, PageRequest};
@@ -37,6 +37,8 @@ pub struct DeviceDetail {
     pub sections: Vec<StoredSection>,
     /// By what it is known.
     pub evidence: Vec<KnownEvidence>,
+    /// The groups it is in, by name.
+    pub groups: Vec<(GroupId, String)>,
     /// How many assignments are open.
     pub open_assignments: i64,
 }
@@ -111,10 +113,11 @@ pub fn device_view(rx: &mut Rx, cx: &Cx, id: DeviceId) -> Result<DeviceDetail, E
     agents.sort_by_key(|a| (Some(a.id) != shown, a.protocol));
     let sections = source_sections(rx, &agents)?;
     let evidence = rx.evidence_of(id)?;
+    let groups = rx.groups_of(id)?;
     let filter = muster_store::AssignmentFilter { open: true, device: Some(id), ..muster_store::AssignmentFilter::default() };
     let open_assignments = rx.assignments_count(cx.org, &filter)?;
     let view = view(device, &org_name, online_since(&settings, cx.now));
-    Ok(DeviceDetail { view, agents, sections, evidence, open_assignments })
+    Ok(DeviceDetail { view, agents, sections, evidence, groups, open_assignments })
 }
 
 /// Per section the one agent whose data are shown: that of the first rank.

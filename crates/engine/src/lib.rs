@@ -17,6 +17,7 @@ pub mod findings;
 pub mod fleet;
 mod forecast;
 pub mod glpi;
+pub mod groups;
 pub mod history;
 pub mod idempotency;
 pub mod identity;

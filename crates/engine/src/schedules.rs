@@ -4,7 +4,7 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::runs::{self, Begin, RunDetail, Start, house};
-use crate::tasks::found;
+use crate::tasks::{UNKNOWN_DEVICE, UNKNOWN_GROUP, found};
 use crate::workers::Done;
 use muster_core::access::{Org, Role};
 use muster_core::ids::{DeviceId, OrgId, TaskId};
@@ -119,7 +119,14 @@ fn fire(tx: &mut Tx, cx: &Cx, org: &Org, task: &Task, schedule: &Schedule, it: &
         tx.occurrence_insert(&record)?;
         return Ok(());
     }
-    let devices = runs::targets_of(tx, org.id, &task.doc)?;
+    let devices = match aim(tx, task)? {
+        Ok(devices) => devices,
+        Err(why) => {
+            (record.state, record.detail) = (OccurrenceState::Held, why.to_owned());
+            tx.occurrence_insert(&record)?;
+            return Ok(());
+        }
+    };
     record.targets = Some(runs::count(devices.len()));
     let most = task.targets_max.unwrap_or(i64::from(org.settings.size_guard));
     if devices.is_empty() {
@@ -132,6 +139,16 @@ fn fire(tx: &mut Tx, cx: &Cx, org: &Org, task: &Task, schedule: &Schedule, it: &
     }
     tx.occurrence_insert(&record)?;
     Ok(())
+}
+
+/// What an unattended start would hit. Where the targets name what is not there, nothing may be hit in its place: the word why.
+fn aim(rx: &mut Rx, task: &Task) -> Result<Result<Vec<DeviceId>, &'static str>, Error> {
+    match runs::targets_of(rx, task.org, &task.doc) {
+        Ok(devices) => Ok(Ok(devices)),
+        Err(error) if error.key == UNKNOWN_DEVICE => Ok(Err("unknown_device")),
+        Err(error) if error.key == UNKNOWN_GROUP => Ok(Err("unknown_group")),
+        Err(error) => Err(error),
+    }
 }
 
 /// Starts an occurrence that waits for a person. Above the size guard the number of its targets must be said.
@@ -270,15 +287,23 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
     let (Some(first), Some(last)) = (happened.first().cloned(), happened.last()) else { return Ok(()) };
     tx.happenings_drop(id, last.id)?;
     let (Some(task), house) = (tx.task(org, id)?, house(tx, org)?) else { return Ok(()) };
-    let mut devices = runs::targets_of(tx, org, &task.doc)?;
-    let of: Vec<DeviceId> = happened.iter().filter_map(|h| h.device).collect();
-    if !of.is_empty() {
-        devices.retain(|d| of.contains(d));
-    }
     let starts = Occurrence { nominal: Nominal::Instant(first.at), starts: first.at };
     // Two things may happen in one millisecond; the entry's id tells them apart.
     let nominal = format!("{}#{}", starts.nominal, first.id);
     let mut record = OccurrenceRecord { nominal: nominal.clone(), ..occurrence(cx, &task, &starts, OccurrenceState::Started, "") };
+    let mut devices = match aim(tx, &task)? {
+        Ok(devices) => devices,
+        // Not held: started by a person it would hit all targets, not those to which something happened.
+        Err(why) => {
+            (record.state, record.detail) = (OccurrenceState::Missed, why.to_owned());
+            tx.occurrence_insert(&record)?;
+            return Ok(());
+        }
+    };
+    let of: Vec<DeviceId> = happened.iter().filter_map(|h| h.device).collect();
+    if !of.is_empty() {
+        devices.retain(|d| of.contains(d));
+    }
     record.targets = Some(runs::count(devices.len()));
     let most = task.targets_max.unwrap_or(i64::from(house.settings.size_guard));
     if house.freeze.is_some() {

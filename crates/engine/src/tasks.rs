@@ -3,11 +3,12 @@
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Field, Kind};
+use crate::groups::{no_device, no_group, unknown};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use muster_core::access::Role;
 use muster_core::fleet::Device;
-use muster_core::ids::{DeviceId, OrgId, TaskId};
+use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
 use muster_core::tasks::doc::Targets;
@@ -119,22 +120,32 @@ pub fn task_delete(tx: &mut Tx, cx: &Cx, id: TaskId) -> Result<(), Error> {
     record(tx, cx, Some(cx.org), "task_delete", Object { kind: "task", id: Some(id.0), name: &task.doc.name }, None, None)
 }
 
+/// The targets name a device that is not there.
+pub(crate) const UNKNOWN_DEVICE: &str = "task/unknown-device";
+/// The targets name a group that is not there.
+pub(crate) const UNKNOWN_GROUP: &str = "task/unknown-group";
+
 /// The devices a task is aimed at now, sorted. Empty targets select nothing.
 pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<DeviceId>, Error> {
     let parse = |text: &Option<String>| -> Result<Option<Query>, Error> {
         text.as_deref().map(Query::parse).transpose().map_err(|bad| Error::invalid("task/bad-query", "/targets/query", bad.what))
     };
-    let unknown = unknown_devices(rx, org, &targets.devices)?;
-    if let Some((place, name)) = unknown.first() {
-        let detail = format!("there is no device '{name}'; name it as it is shown, or by its id");
-        return Err(Error::invalid("task/unknown-device", &format!("/targets/devices/{place}"), detail));
+    let found = rx.devices_named(org, &targets.devices)?;
+    if let Some((place, name)) = unknown(&found, &targets.devices).first() {
+        return Err(Error::invalid(UNKNOWN_DEVICE, &format!("/targets/devices/{place}"), no_device(name)));
     }
+    let groups = groups_of(rx, org, "/targets/groups", &targets.groups)?;
     let query = parse(&targets.query)?;
-    let selected = rx.device_ids(org, query.as_ref(), &targets.devices, targets.all)?;
+    let mut selected = rx.device_ids(org, query.as_ref(), &targets.devices, targets.all)?;
+    selected.extend(rx.device_ids_in(org, &groups)?);
+    selected.sort_unstable();
+    selected.dedup();
     let mut out: BTreeSet<DeviceId> = BTreeSet::new();
     if !targets.exclude.is_empty() {
         let query = parse(&targets.exclude.query)?;
         out.extend(rx.device_ids(org, query.as_ref(), &targets.exclude.devices, false)?);
+        let groups = groups_of(rx, org, "/targets/exclude/groups", &targets.exclude.groups)?;
+        out.extend(rx.device_ids_in(org, &groups)?);
         if !targets.exclude.tags.is_empty() {
             out.extend(rx.device_ids_tagged(org, &targets.exclude.tags)?);
         }
@@ -142,13 +153,13 @@ pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<
     Ok(selected.into_iter().filter(|id| !out.contains(id)).collect())
 }
 
-/// Names among the targets that name nothing, with their place.
-fn unknown_devices(rx: &mut Rx, org: OrgId, named: &[String]) -> Result<Vec<(usize, String)>, Error> {
-    let found = rx.devices_named(org, named)?;
-    let names: BTreeSet<&str> = found.iter().map(|(_, name)| name.as_str()).collect();
-    let ids: BTreeSet<DeviceId> = found.iter().map(|(id, _)| *id).collect();
-    let is_known = |name: &str| names.contains(name) || name.parse::<DeviceId>().is_ok_and(|id| ids.contains(&id));
-    Ok(named.iter().enumerate().filter(|(_, name)| !is_known(name)).map(|(place, name)| (place, name.clone())).collect())
+/// The groups that targets name. One that is gone must not change what is hit, so it is refused, also among exclusions.
+fn groups_of(rx: &mut Rx, org: OrgId, pointer: &str, named: &[String]) -> Result<Vec<GroupId>, Error> {
+    let found = rx.groups_named(org, named)?;
+    match unknown(&found, named).first() {
+        Some((place, name)) => Err(Error::invalid(UNKNOWN_GROUP, &format!("{pointer}/{place}"), no_group(name))),
+        None => Ok(found.into_iter().map(|(id, _)| id).collect()),
+    }
 }
 
 /// The token that binds a start to a set of targets of a task version.

@@ -1,6 +1,7 @@
 //! Devices and agents: lists, look-ups, presence, wake-ups.
 
 use crate::fault::Fault;
+use crate::groups;
 use crate::list::{List, Order, json, small, word};
 use crate::query_sql;
 use crate::software;
@@ -9,7 +10,7 @@ use crate::value::{Row, V};
 use muster_core::fleet::{
     Agent, AgentTold, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, VerifiedBy, WakeOutcome, WakeTry,
 };
-use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::ids::{AgentId, DeviceId, GroupId, OrgId};
 use muster_core::limits::FLEET_COUNTED_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
@@ -39,6 +40,10 @@ pub struct DeviceFilter {
     pub entries: Option<Vec<i64>>,
     /// This user is logged in.
     pub user: Option<String>,
+    /// In any of these groups; `None` asks for nothing, no group at all selects nothing.
+    pub groups: Option<Vec<GroupId>>,
+    /// Not in this group.
+    pub outside: Option<GroupId>,
     /// A query.
     pub query: Option<Query>,
 }
@@ -245,6 +250,14 @@ pub(crate) fn narrow(list: &mut List, org: OrgId, filter: &DeviceFilter, postgre
     }
     if let Some(name) = &filter.user {
         list.filter("d.id IN (SELECT l.device FROM device_login l WHERE l.name = {})", name);
+    }
+    match filter.groups.as_deref() {
+        Some([]) => list.condition("1 = 0"),
+        Some(groups) => groups::in_any(list, groups),
+        None => {}
+    }
+    if let Some(group) = filter.outside {
+        groups::outside(list, group);
     }
     if let Some(query) = &filter.query {
         let text = query_sql::condition(list, query, postgres);
@@ -573,6 +586,7 @@ impl Tx {
             return Ok(false);
         }
         self.software_forget(id)?;
+        self.groups_leave(org, id)?;
         let done = self.exec("DELETE FROM device WHERE id = ?1 AND org = ?2", &[V::U(id.0), V::U(org.0)])?;
         self.after(Hint { topic: Topic::Device, id: Some(id.0), org: Some(org.0) });
         Ok(done == 1)

@@ -245,8 +245,12 @@ impl Tx {
 
     /// Hides a device that has become part of another, or shows it again.
     pub fn device_merged(&mut self, org: OrgId, id: DeviceId, into: Option<DeviceId>) -> Result<(), Fault> {
+        let before = self.one("SELECT merged_into FROM device WHERE id = ?1 AND org = ?2", &[V::U(id.0), V::U(org.0)])?;
+        let before = before.map_or(Ok(None), |row| row.opt_id(0))?.map(DeviceId);
+        let other = into.or(before);
         let into: Option<uuid::Uuid> = into.map(|d| d.0);
         self.send("UPDATE device SET merged_into = ?3 WHERE id = ?1 AND org = ?2", &[V::U(id.0), V::U(org.0), into.into()])?;
+        self.groups_merged(org, id, other, into.is_some())?;
         self.after(Hint { topic: Topic::Device, id: Some(id.0), org: Some(org.0) });
         Ok(())
     }

@@ -16,6 +16,7 @@ mod findings;
 mod fleet;
 mod floor;
 mod gather;
+mod groups;
 mod history;
 mod identity;
 mod inline;

@@ -33,6 +33,7 @@ migrations! {
     6 "0006_glpi";
     7 "0007_time";
     8 "0008_occurrences";
+    9 "0009_groups";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -166,6 +166,16 @@ impl Rx {
         Ok(list.all(self, "t.id", 1, task)?.pop())
     }
 
+    /// Tasks whose document names any group, by name.
+    pub fn tasks_with_groups(&mut self, org: OrgId) -> Result<Vec<Task>, Fault> {
+        let mut list = List::new(TASK, TASK_FROM);
+        list.filter("t.org = {}", org.0);
+        list.condition("t.deleted = 0");
+        let find = if self.is_postgres() { "strpos" } else { "instr" };
+        list.filter(&format!("{find}(v.doc, {{}}) > 0"), "\"groups\"");
+        list.all(self, "t.name, t.id", usize::MAX >> 1, task)
+    }
+
     /// The runs of tasks: how many, and the last one.
     pub fn task_runs(&mut self, id: TaskId) -> Result<(i64, Option<Run>), Fault> {
         let mut counting = List::new("1", "run r");

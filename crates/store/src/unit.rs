@@ -33,6 +33,8 @@ pub enum Topic {
     Schedule,
     /// A message was raised or read.
     Message,
+    /// A group or its members changed.
+    Group,
 }
 
 /// Says that something changed, after the commit. A lost hint costs a period, nothing more.

@@ -15,7 +15,7 @@ use muster_core::ids::DeviceId;
 use muster_core::page::PageRequest;
 use muster_core::query::Query;
 use muster_engine::software::Wanted;
-use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Rx, fleet, history, software};
+use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Rx, fleet, groups, history, software};
 
 asked! {
     /// Which devices. Several values of a filter by comma.
@@ -54,6 +54,8 @@ asked! {
         software_from,
         /// The name of a logged-in user.
         user,
+        /// Id or name of a group; with several by comma, devices of any of them.
+        group,
         /// A query, such as `os_family == "linux" && !(tag in ["kiosk"])`.
         query,
         /// `csv` gives all rows as CSV, up to 100,000.
@@ -119,6 +121,8 @@ impl DeviceQuery {
             mac: text(self.mac),
             software: text(self.software),
             entries: None,
+            groups: None,
+            outside: None,
             user: text(self.user),
             query,
         })
@@ -137,7 +141,11 @@ pub async fn device_list(ctx: Ctx, accept: Accept, Asked(query): Asked<DeviceQue
     let sheet = accept.sheet(&CSV, query.format.as_deref(), query.columns.as_deref())?;
     let (page, online) = (query.page(SORTS, "name")?, flag("online", query.online.as_deref())?);
     let (from, below) = (text(query.software_from.clone()), text(query.software_below.clone()));
+    let named = values(query.group.as_deref());
     let mut filter = query.filter()?;
+    if !named.is_empty() {
+        filter.groups = Some(ctx.read(move |rx, cx| groups::group_ids(rx, cx, &named)).await?);
+    }
     if from.is_some() || below.is_some() {
         let Some(name) = filter.software.take() else {
             return Err(Problem::invalid("software", "a range of versions needs the name of the program: software=NAME"));

@@ -22,7 +22,7 @@ const EACH_MAX: u8 = 4;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// The kinds of changes, as the events name them.
-const KINDS: [(Topic, &str); 8] = [
+const KINDS: [(Topic, &str); 9] = [
     (Topic::Device, "device"),
     (Topic::Agent, "agent"),
     (Topic::Task, "task"),
@@ -31,6 +31,7 @@ const KINDS: [(Topic, &str); 8] = [
     (Topic::Settings, "settings"),
     (Topic::Schedule, "schedule"),
     (Topic::Message, "message"),
+    (Topic::Group, "group"),
 ];
 
 /// Tells live changes of the organization acted in: `event: change` with `{"kind", "id"}` (`id` null is several), `event: reset`

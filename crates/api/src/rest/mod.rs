@@ -7,6 +7,7 @@ mod audit;
 mod brake;
 mod devices;
 mod events;
+mod groups;
 mod history;
 mod identity;
 mod messages;
@@ -47,6 +48,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(history::device_history))
         .routes(routes!(history::device_changes))
         .routes(routes!(devices::device_assignments))
+        .routes(routes!(groups::group_list, groups::group_create))
+        .routes(routes!(groups::group_view, groups::group_update, groups::group_delete))
+        .routes(routes!(groups::group_members))
         .routes(routes!(agents::agent_list))
         .routes(routes!(agents::agent_view, agents::agent_update))
         .routes(routes!(agents::agent_revoke))

@@ -3,18 +3,17 @@
 use crate::auth::{Ctx, encode};
 use crate::json::Body;
 use crate::list::{Asked, List, asked, one, text, words};
+use crate::pieces::in_pieces;
 use crate::problem::Problem;
 use crate::view;
 use axum::Json;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use muster_core::access::Role;
 use muster_core::ids::AssignmentId;
 use muster_core::limits::PAGE_ROWS_MAX;
 use muster_core::settings::Span;
-use muster_engine::idempotency::{self, Once};
 use muster_engine::queue::{self, QueueAct};
-use muster_engine::{AssignmentFilter, runs};
+use muster_engine::{AssignmentFilter, Cx, Rx, Tx, runs};
 use std::time::Duration;
 
 /// The longest something is put off.
@@ -126,45 +125,11 @@ pub async fn queue_prioritise(ctx: Ctx, body: Body) -> Result<Response, Problem>
 /// Checks an act and does it; a repeated request gets its answer again.
 async fn act(ctx: &Ctx, body: &Body, aim: AssignmentFilter, act: QueueAct, confirmed: Option<i64>) -> Result<Response, Problem> {
     ctx.cx.may_here(Role::Operator, "changing the queue")?;
-    let once = ctx.once(&body.bytes);
-    let (check, look) = (aim.clone(), once.clone());
-    let kept = ctx
-        .read(move |rx, cx| {
-            let kept = look.map_or(Ok(None), |once| idempotency::kept(rx, cx, &once))?;
-            if kept.is_none() {
-                queue::check(rx, cx, &check, act, confirmed)?;
-            }
-            Ok(kept)
-        })
-        .await?;
-    let text = match kept {
-        Some(text) => text,
-        None => in_pieces(ctx, aim, act, once).await?,
+    let check = move |rx: &mut Rx, cx: &Cx| queue::check(rx, cx, &aim, act, confirmed).map(|_| aim);
+    let piece = move |tx: &mut Tx, cx: &Cx, aim: &AssignmentFilter, first| queue::piece(tx, cx, aim, act, first);
+    let answer = move |_: &mut Tx, _: &Cx, count| match act {
+        QueueAct::Cancel => encode(&view::QueueCancelled { cancelled: count }),
+        _ => encode(&view::QueueChanged { changed: count }),
     };
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
-}
-
-/// Acts piece by piece; the answer is kept with the last piece.
-async fn in_pieces(ctx: &Ctx, aim: AssignmentFilter, act: QueueAct, once: Option<Once>) -> Result<String, Problem> {
-    let mut done = 0;
-    loop {
-        let (aim, once, before) = (aim.clone(), once.clone(), done);
-        let (count, text) = ctx
-            .write("queue.act", move |tx, cx| {
-                let count = queue::piece(tx, cx, &aim, act, before == 0)?;
-                let text = match act {
-                    QueueAct::Cancel => encode(&view::QueueCancelled { cancelled: before + count })?,
-                    _ => encode(&view::QueueChanged { changed: before + count })?,
-                };
-                if let (0, Some(once)) = (count, &once) {
-                    idempotency::keep(tx, cx, once, 200, &text)?;
-                }
-                Ok((count, text))
-            })
-            .await?;
-        if count == 0 {
-            return Ok(text);
-        }
-        done += count;
-    }
+    in_pieces(ctx, "queue.act", body, check, piece, answer).await
 }

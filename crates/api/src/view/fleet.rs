@@ -159,6 +159,8 @@ pub struct DeviceFull {
     pub agents: Vec<Agent>,
     /// Its sections.
     pub sections: Vec<Section>,
+    /// The groups it is in, by name.
+    pub groups: Vec<Named>,
     /// How many assignments are open.
     pub open_assignments: i64,
     /// By what it is known.
@@ -185,6 +187,7 @@ impl DeviceFull {
         Self {
             agents: detail.agents.into_iter().map(agent).collect(),
             sections: detail.sections.into_iter().map(section).collect(),
+            groups: detail.groups.into_iter().map(|(id, name)| Named::new(id, name)).collect(),
             open_assignments: detail.open_assignments,
             evidence: evidence.into_iter().map(|e| Evidence { kind: e.kind.into(), value: e.value }).collect(),
             finding_list,

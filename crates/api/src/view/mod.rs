@@ -2,6 +2,7 @@
 
 mod access;
 mod fleet;
+mod groups;
 mod history;
 mod identity;
 mod messages;
@@ -14,6 +15,7 @@ mod words;
 
 pub use access::*;
 pub use fleet::*;
+pub use groups::*;
 pub use history::*;
 pub use identity::*;
 pub use messages::*;

@@ -91,7 +91,7 @@ pub struct Occurrence {
     pub at: Time,
     /// What became of it.
     pub state: OccurrenceState,
-    /// Why: `server_down`, `overtaken`, `frozen`, `size_guard`, `not_begun`; null when there is nothing to say.
+    /// Why: `server_down`, `overtaken`, `frozen`, `size_guard`, `unknown_device`, `unknown_group`, `not_begun`; null when there is nothing to say.
     pub detail: Option<String>,
     /// Its run.
     pub run: Option<String>,

@@ -14,6 +14,10 @@ pub struct TaskExclude {
     /// Ids or names of devices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+    /// Names or ids of groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub groups: Vec<String>,
     /// A query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
@@ -28,6 +32,10 @@ pub struct TaskTargets {
     /// Ids or names of devices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+    /// Names or ids of groups; who is in them is looked up at each start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub groups: Vec<String>,
     /// A query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
@@ -126,7 +134,8 @@ impl From<core::TaskDoc> for TaskDoc {
     fn from(doc: core::TaskDoc) -> Self {
         let written = serde_json::to_value(&doc).unwrap_or_default();
         let as_written = |key: &str| written.get(key).cloned();
-        let (targets, exclude) = (doc.targets, |e: core::doc::Exclude| TaskExclude { devices: e.devices, query: e.query, tags: e.tags });
+        let (targets, exclude) =
+            (doc.targets, |e: core::doc::Exclude| TaskExclude { devices: e.devices, groups: e.groups, query: e.query, tags: e.tags });
         let retry = |r: core::doc::Retry| TaskRetry { attempts: r.attempts, backoff: r.backoff.to_string(), on: r.on };
         let step = |s: core::doc::Step| TaskStep {
             id: s.id,
@@ -142,6 +151,7 @@ impl From<core::TaskDoc> for TaskDoc {
             labels: doc.labels,
             targets: TaskTargets {
                 devices: targets.devices,
+                groups: targets.groups,
                 query: targets.query,
                 all: targets.all.then_some(true),
                 exclude: (!targets.exclude.is_empty()).then(|| exclude(targets.exclude)),

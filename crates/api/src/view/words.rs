@@ -5,9 +5,11 @@ use muster_core::fleet::{
     CandidateKind as CoreCandidateKind, CandidateState as CoreCandidateState, EvidenceKind as CoreEvidenceKind,
     IdentityAct as CoreIdentityAct, Protocol as CoreProtocol, WakeOutcome as CoreWakeOutcome,
 };
+use muster_core::groups::GroupKind as CoreGroupKind;
 use muster_core::tasks::{
     AttemptState as CoreAttemptState, Delivery as CoreDelivery, RunState as CoreRunState, State as CoreState, Verdict as CoreVerdict,
 };
+use muster_engine::groups::MemberAct as CoreMemberAct;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -109,6 +111,24 @@ words! {
         Partial,
         /// A person ended it before anything was done.
         Cancelled,
+    }
+}
+
+words! {
+    /// Where the members of a group come from.
+    GroupKind = CoreGroupKind {
+        /// People name them.
+        Static,
+    }
+}
+
+words! {
+    /// What is done to the devices that a query selects.
+    MemberAct = CoreMemberAct {
+        /// They come into the group.
+        Add,
+        /// They leave it.
+        Remove,
     }
 }
 

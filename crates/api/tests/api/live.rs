@@ -26,6 +26,9 @@ async fn a_committed_change_is_told_to_its_organization_only() {
     let id = world.task("nightly").await;
     let told = part(&mut mine).await.expect("an event");
     assert!(told.contains("event: change") && told.contains(&json!({"kind": "task", "id": id}).to_string()), "{told}");
+    let group = world.post("/api/v1/groups", json!({"name": "labs"})).await.expect(201)["id"].clone();
+    let told = part(&mut mine).await.expect("an event");
+    assert!(told.contains(&json!({"kind": "group", "id": group}).to_string()), "{told}");
     let patch = world.call("PATCH", "/api/v1/settings").token(&world.stranger).json(json!({"size_guard": 7}));
     patch.send().await.expect(200);
     let told = part(&mut theirs).await.expect("an event");

@@ -2,6 +2,7 @@
 
 mod documents;
 mod fleet;
+mod groups;
 mod history;
 mod identity;
 mod live;

@@ -50,6 +50,12 @@ fn table() -> Vec<Line> {
         ("software_devices", "GET", "/software/devices?name=bash", None, Known, 200),
         ("software_appeared", "GET", "/software/appeared", None, Known, 200),
         ("device_assignments", "GET", "/devices/{device}/assignments", None, Known, 200),
+        ("group_list", "GET", "/groups", None, Known, 200),
+        ("group_create", "POST", "/groups", Some(json!({"name": "another"})), Operator, 201),
+        ("group_view", "GET", "/groups/{group}", None, Known, 200),
+        ("group_update", "PATCH", "/groups/{group}", Some(json!({"name": "renamed"})), Operator, 200),
+        ("group_delete", "DELETE", "/groups/{group}", None, Operator, 204),
+        ("group_members", "POST", "/groups/{group}/members", Some(json!({"add": ["{device}"]})), Operator, 200),
         ("agent_list", "GET", "/agents", None, Known, 200),
         ("agent_view", "GET", "/agents/{agent}", None, Known, 200),
         ("agent_update", "PATCH", "/agents/{agent}", Some(json!({"verified": true})), Operator, 200),
@@ -142,7 +148,9 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
     let token = id(&create("/api/v1/tokens", json!({"name": "ci", "role": "viewer", "org": "default"})).await.expect(201));
     let join_token = id(&create("/api/v1/join-tokens", json!({"name": "site"})).await.expect(201));
     let credential = id(&create("/api/v1/agent-credentials", json!({"name": "agents"})).await.expect(201));
+    let group = id(&create("/api/v1/groups", json!({"name": "labs"})).await.expect(201));
     let ids = vec![
+        ("group", group),
         ("agent_credential", credential),
         ("device", device.to_string()),
         ("agent", agent.to_string()),
@@ -192,6 +200,7 @@ fn every_operation_of_the_description_is_in_the_table() {
                 "agent_credential",
                 "nominal",
                 "message",
+                "group",
             ];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));

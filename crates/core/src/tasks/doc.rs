@@ -17,6 +17,7 @@ pub use placeholders::{Facts, PLACEHOLDERS, fill};
 use super::schedule::Schedule;
 use super::state::Rules;
 use super::window::Window;
+use crate::ids::GroupId;
 use crate::settings::Span;
 use read::Reader;
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,9 @@ pub struct Targets {
     /// Ids or names of devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+    /// Names or ids of groups; who is in them is looked up at each start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// A query, see [`crate::query`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
@@ -92,6 +96,9 @@ pub struct Exclude {
     /// Ids or names of devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+    /// Names or ids of groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// A query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
@@ -103,8 +110,28 @@ pub struct Exclude {
 impl Exclude {
     /// Whether nothing is taken out.
     pub fn is_empty(&self) -> bool {
-        self.devices.is_empty() && self.query.is_none() && self.tags.is_empty()
+        self.devices.is_empty() && self.groups.is_empty() && self.query.is_none() && self.tags.is_empty()
     }
+}
+
+impl Targets {
+    /// How a group is named here, among what is selected or what is taken out.
+    pub fn naming(&self, id: GroupId, name: &str) -> Option<GroupNaming> {
+        let all = || self.groups.iter().chain(&self.exclude.groups);
+        if all().any(|word| word == name) {
+            return Some(GroupNaming::ByName);
+        }
+        all().any(|word| word.parse() == Ok(id)).then_some(GroupNaming::ById)
+    }
+}
+
+/// How targets name a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupNaming {
+    /// By its name: another name would part them.
+    ByName,
+    /// By its id alone.
+    ById,
 }
 
 /// How often and after what a step is tried again.

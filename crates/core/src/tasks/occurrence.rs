@@ -72,7 +72,8 @@ pub struct OccurrenceRecord {
     pub state: OccurrenceState,
     /// Its run.
     pub run: Option<RunId>,
-    /// Why, in a stable word: `server_down`, `overtaken`, `frozen`, `size_guard`, `window_closed`, `not_begun`, or nothing.
+    /// Why, in a stable word: `server_down`, `overtaken`, `frozen`, `size_guard`, `unknown_device`, `unknown_group`, `window_closed`,
+    /// `not_begun`, or nothing.
     pub detail: String,
     /// How many devices it selected, when that was looked at.
     pub targets: Option<i64>,

@@ -148,6 +148,7 @@ pub fn device_split(tx: &mut Tx, cx: &Cx, id: DeviceId, agents: &[AgentId], name
         tx.device_named(new, name)?;
     }
     tx.device_first_seen(new, parted.iter().map(|a| a.first_contact).min().unwrap_or(cx.now))?;
+    tx.groups_copy(cx.org, id, new)?;
     tx.devices_fence(&[id, new])?;
     let all: Vec<MovedAgent> = parted.iter().map(moved).collect();
     move_agents(tx, cx, id, new, &all)?;

@@ -5,6 +5,7 @@ mod assignments;
 mod contract;
 mod fleet;
 mod gathering;
+mod groups;
 mod house;
 mod identity;
 mod inline;

@@ -5,7 +5,7 @@ use super::world::{World, options};
 use crate::lite::ASKED;
 use crate::{AssignmentFilter, DeviceFilter, Fault, HistoryFilter, NewAssignment, ProgramFilter, Rx};
 use muster_core::fleet::{Evidence, EvidenceKind, Protocol};
-use muster_core::ids::{AgentId, AssignmentId, DeviceId, RunId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, GroupId, RunId};
 use muster_core::page::{Cursor, PageRequest, SortValue};
 
 fn world() -> World {
@@ -119,6 +119,15 @@ fn what_people_look_at_goes_through_an_index() {
         let lines = indexed("devices by name", move |rx| rx.devices(HERE, &DeviceFilter::default(), &page).map(|_| ()));
         assert!(lines.iter().any(|line| line.contains("device_name")), "{lines:#?}");
     }
+    for sort in ["name", "updated"] {
+        let value = if sort == "name" { SortValue::Text("labs".to_owned()) } else { SortValue::Number(5) };
+        let page = PageRequest { sort: Some(sort.to_owned()), ..after(value) };
+        let lines = indexed("groups", move |rx| rx.groups(HERE, None, &page).map(|_| ()));
+        assert!(lines.iter().any(|line| line.contains(&format!("device_group_{sort}"))), "{lines:#?}");
+    }
+    indexed("groups_named", |rx| rx.groups_named(HERE, &["labs".to_owned(), id(80).to_string()]).map(|_| ()));
+    indexed("groups_of", |rx| rx.groups_of(DeviceId(id(10))).map(|_| ()));
+    indexed("device_ids_in", |rx| rx.device_ids_in(HERE, &[GroupId(id(80))]).map(|_| ()));
     indexed("run_counts", |rx| rx.run_counts(RunId(id(60))).map(|_| ()));
     indexed("run_events", |rx| rx.run_events(RunId(id(60)), Some(9), 50).map(|_| ()));
     indexed("assignment_events", |rx| rx.assignment_events(AssignmentId(id(70))).map(|_| ()));

@@ -1,13 +1,13 @@
 //! Reading a document: every fault with its place.
 
 use super::*;
-use crate::limits::{ATTEMPTS_MAX, IN_FLIGHT_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX, TASK_STEPS_MAX};
+use crate::limits::{ATTEMPTS_MAX, IN_FLIGHT_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX, TASK_GROUPS_MAX, TASK_STEPS_MAX};
 use crate::nearest::nearest;
 use crate::query::Query;
 use serde_json::Map;
 
 const LATER: &[&str] = &["actors"];
-const LATER_TARGETS: &[&str] = &["groups", "ip_ranges", "subnets", "late_joiners"];
+const LATER_TARGETS: &[&str] = &["ip_ranges", "subnets", "late_joiners"];
 const LATER_ROLLOUT: &[&str] = &["waves", "halt_on_error_rate"];
 const LATER_STEP: &[&str] = &["when", "on_error", "outputs"];
 
@@ -175,7 +175,7 @@ impl Reader {
     }
 
     fn targets(&mut self, value: &Value) -> Targets {
-        let Some(map) = self.object("/targets", value, &["devices", "query", "all", "exclude"], LATER_TARGETS) else {
+        let Some(map) = self.object("/targets", value, &["devices", "groups", "query", "all", "exclude"], LATER_TARGETS) else {
             return Targets::default();
         };
         let all = match map.get("all") {
@@ -188,6 +188,7 @@ impl Reader {
         };
         Targets {
             devices: self.texts("/targets/devices", map.get("devices"), 10_000),
+            groups: self.texts("/targets/groups", map.get("groups"), TASK_GROUPS_MAX),
             query: self.query("/targets/query", map.get("query")),
             all,
             exclude: map.get("exclude").map_or_else(Exclude::default, |e| self.exclude(e)),
@@ -196,11 +197,12 @@ impl Reader {
 
     fn exclude(&mut self, value: &Value) -> Exclude {
         let at = "/targets/exclude";
-        let Some(map) = self.object(at, value, &["devices", "query", "tags"], LATER_TARGETS) else {
+        let Some(map) = self.object(at, value, &["devices", "groups", "query", "tags"], LATER_TARGETS) else {
             return Exclude::default();
         };
         Exclude {
             devices: self.texts(&format!("{at}/devices"), map.get("devices"), 10_000),
+            groups: self.texts(&format!("{at}/groups"), map.get("groups"), TASK_GROUPS_MAX),
             query: self.query(&format!("{at}/query"), map.get("query")),
             tags: self.texts(&format!("{at}/tags"), map.get("tags"), 1_000),
         }
