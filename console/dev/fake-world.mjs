@@ -113,6 +113,16 @@ export function world(size) {
   const changes = fleetChanges(devices);
   const having = (params) => (params.get("software") ? programs.having(params) : null);
   const runs = makeRuns(Math.max(20, size));
+  const groups = ["Workstations of Lyon", "Kiosks", "Servers that never sleep"].map((name, n) => ({
+    id: `019af001-000${n}-7000-8a1b-000000000011`,
+    name,
+    description: n === 1 ? "Tills and screens in shops; nothing may restart during the day." : "",
+    kind: "static",
+    count: [412, 96, 7][n],
+    version: 1,
+    created: ago(86400 * 30),
+    updated: ago(3600 * (n + 1)),
+  }));
   const messages = makeMessages(runs);
   const tasks = TASKS.map((_, n) => makeTask(n, runs));
   const preview = () => {
@@ -326,6 +336,17 @@ export function world(size) {
         };
       return { body: body.schedule ? ahead() : { zone: "Europe/Paris", per_device: false, next: [] } };
     }
+    if (kind === "groups" && sub === "members") {
+      const count = body.query ? 412 : 0;
+      if (count && body.confirm_count !== count)
+        return {
+          status: 409,
+          body: { type: "https://muster.dev/problems/group/size-guard", title: "Too many", status: 409, count, request_id: "req_7" },
+        };
+      return { body: { added: body.add?.length ?? count, removed: body.remove?.length ?? 0, count: 12 } };
+    }
+    if (kind === "groups" && key) return { body: groups.find((g) => g.id === key) ?? groups[0] };
+    if (kind === "groups") return method === "POST" ? { status: 201, body: groups[0] } : page(groups, params);
     if (kind === "calendar") return { body: calendar(params, tasks, runs) };
     if (kind === "messages" && key) {
       for (const m of messages) if (!m.read && (m.id === key || body.all_before)) m.read = { by: "admin", at: ago(0) };

@@ -92,6 +92,10 @@ const SCREENS = [
         .click()
         .then(() => page.waitForTimeout(900)),
   ],
+  ["groups", "/groups"],
+  ["groups-new", "/groups", openMenu("New group")],
+  ["group", "/groups/019af001-0001-7000-8a1b-000000000011"],
+  ["group-members", "/groups/019af001-0001-7000-8a1b-000000000011", openMenu("Change members")],
   ["calendar", "/calendar"],
   ["calendar-month", "/calendar?view=month"],
   ["calendar-none", "/calendar?day=2031-01-01"],

@@ -25,6 +25,7 @@ export const MACHINE_FILTERS = [
   "uuid",
   "ip",
   "mac",
+  "group",
 ] as const;
 
 const now = createRoute({ getParentRoute: () => root, path: "/", component: lazyRouteComponent(() => import("./pages/Now"), "Now") });
@@ -128,6 +129,17 @@ const duplicates = createRoute({
   validateSearch: pick(["state", "kind", "device", "q", "sort", "open"]),
   component: lazyRouteComponent(() => import("./pages/Duplicates"), "Duplicates"),
 });
+const groups = createRoute({
+  getParentRoute: () => root,
+  path: "/groups",
+  validateSearch: pick(["q"]),
+  component: lazyRouteComponent(() => import("./pages/Groups"), "Groups"),
+});
+const group = createRoute({
+  getParentRoute: () => root,
+  path: "/groups/$id",
+  component: lazyRouteComponent(() => import("./pages/GroupPage"), "GroupPage"),
+});
 const joinTokens = createRoute({
   getParentRoute: () => root,
   path: "/fleet/join",
@@ -180,6 +192,8 @@ export const router = createRouter({
     software,
     program,
     duplicates,
+    groups,
+    group,
     joinTokens,
     agentCredentials,
     settings,

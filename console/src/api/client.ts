@@ -217,6 +217,16 @@ export const schedules = {
   calendar: (from: string, to: string) => get<T.Calendar>("/calendar", { from, to }),
 };
 
+export const groups = {
+  read: (group: string) => get<T.Group>(`/groups/${id(group)}`),
+  create: (said: { name: string; description: string }) => post<T.Group>("/groups", said),
+  change: (group: string, said: { name?: string; description?: string }, version: number) =>
+    call<T.Group>(`${V1}/groups/${id(group)}`, { method: "PATCH", body: said, version }),
+  remove: (group: string) => remove(`/groups/${id(group)}`),
+  members: (group: string, change: T.MembersChange) =>
+    post<{ added: number; removed: number; count: number }>(`/groups/${id(group)}/members`, change),
+};
+
 export const messages = {
   read: (message: string, all_before = false) => post<{ read: number }>(`/messages/${id(message)}/read`, { all_before }),
 };

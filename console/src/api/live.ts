@@ -12,6 +12,7 @@ export const AFFECTS: Record<ChangeKind, readonly string[]> = {
   run: ["runs", "run", "overview", "tasks", "task"],
   schedule: ["occurrences", "calendar", "schedule", "overview"],
   message: ["messages", "overview"],
+  group: ["groups", "group", "devices"],
   assignment: ["assignments", "assignment", "queue", "run", "runs", "overview"],
   // The brake comes with the settings, and it is a reason of everything that waits.
   settings: ["settings", "brake", "queue", "assignments", "assignment"],

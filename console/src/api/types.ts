@@ -214,11 +214,24 @@ export type Agent = {
 export type Wake = { id: string; at: string; outcome: WakeOutcome; detail: string | null; assignment: string | null };
 
 export type Delivery = "pull" | "push";
+export type Group = {
+  id: string;
+  name: string;
+  description: string;
+  kind: "static";
+  count: number;
+  version: number;
+  created: string;
+  updated: string;
+};
+/** Who comes and who leaves: by name, or all of a query. */
+export type MembersChange = { add?: string[]; remove?: string[]; query?: string; act?: "add" | "remove"; confirm_count?: number };
 export type Targets = {
   devices?: string[];
+  groups?: string[];
   query?: string;
   all?: true;
-  exclude?: { devices?: string[]; query?: string; tags?: string[] };
+  exclude?: { devices?: string[]; groups?: string[]; query?: string; tags?: string[] };
 };
 export type Trigger = "device_enrolled" | "inventory_changed" | { inventory_changed: string } | { task_ended: string; verdict?: Verdict };
 /** One of now, at, cron, every, on. */
@@ -484,5 +497,5 @@ export type Overview = {
   needs: (Sentence & { link: string })[];
   hours: Hour[];
 };
-export type ChangeKind = "device" | "agent" | "task" | "run" | "assignment" | "settings" | "schedule" | "message";
+export type ChangeKind = "device" | "agent" | "task" | "run" | "assignment" | "settings" | "schedule" | "message" | "group";
 export type Change = { kind: ChangeKind; id: string | null };

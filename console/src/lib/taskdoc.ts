@@ -47,19 +47,20 @@ export function fromYaml(text: string): Read {
   return { doc: { ...doc, name: String(doc.name ?? ""), targets, steps } as TaskDoc };
 }
 
-export type TargetKind = "devices" | "query" | "all";
+export type TargetKind = "devices" | "groups" | "query" | "all";
 
 export function targetKind(doc: TaskDoc): TargetKind {
   if (doc.targets.all) return "all";
+  if (doc.targets.groups) return "groups";
   return doc.targets.devices ? "devices" : "query";
 }
 
 /** What is missing before it can be saved: keys of sentences. */
 export function missing(doc: TaskDoc): ("name" | "targets")[] {
-  const { devices, query, all } = doc.targets;
+  const { devices, groups, query, all } = doc.targets;
   const gaps: ("name" | "targets")[] = [];
   if (!doc.name.trim()) gaps.push("name");
   const own = ["write_log", "raise_message", "call_web_service", "send_email"].includes(doc.steps[0]?.action.type ?? "");
-  if (!own && !all && !query?.trim() && !devices?.length) gaps.push("targets");
+  if (!own && !all && !query?.trim() && !devices?.length && !groups?.length) gaps.push("targets");
   return gaps;
 }

@@ -234,7 +234,7 @@ function FilterBar({ search, change, children }: BarProps) {
   });
   const set = (key: string) => (value: string) => change({ [key]: value || undefined });
   const words = ["tag", "manufacturer", "model", "software"] as const;
-  const rare = (["name", "serial", "uuid", "ip", "mac", "software_from", "software_below"] as const).filter((key) => search[key]);
+  const rare = (["name", "serial", "uuid", "ip", "mac", "software_from", "software_below", "group"] as const).filter((key) => search[key]);
   const query = asked || !!search.query;
   return (
     <search className="filters" aria-label={t("filter.bar")}>

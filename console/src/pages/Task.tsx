@@ -156,7 +156,12 @@ function Document({ task }: { task: TaskType }) {
   const { t } = useTranslation();
   const { doc } = task;
   const exclude = doc.targets.exclude;
-  const left = [...(exclude?.tags ?? []), ...(exclude?.devices ?? []), ...(exclude?.query ? [exclude.query] : [])];
+  const left = [
+    ...(exclude?.tags ?? []),
+    ...(exclude?.groups ?? []),
+    ...(exclude?.devices ?? []),
+    ...(exclude?.query ? [exclude.query] : []),
+  ];
   return (
     <section className="card">
       <h2>{t("task.what")}</h2>

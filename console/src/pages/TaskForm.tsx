@@ -2,8 +2,8 @@
 import { NumberInput, SegmentedControl, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
-import { useCount } from "../api/queries";
-import type { Action, Delivery, Targets, TaskDoc } from "../api/types";
+import { useCount, useList } from "../api/queries";
+import type { Action, Delivery, Group, Targets, TaskDoc } from "../api/types";
 import { type TargetKind, targetKind } from "../lib/taskdoc";
 import { DevicePicker } from "../parts/DevicePicker";
 import { ActionFields, isServers, needsNoTargets } from "./TaskAction";
@@ -108,7 +108,7 @@ function TargetFields({ targets, kind, onChange }: TargetProps) {
   const id = useId();
   const { exclude } = targets;
   const turn = (next: string) => {
-    const base: Record<string, Targets> = { devices: { devices: [] }, query: { query: "" }, all: { all: true } };
+    const base: Record<string, Targets> = { devices: { devices: [] }, groups: { groups: [] }, query: { query: "" }, all: { all: true } };
     onChange({ ...base[next], exclude });
   };
   return (
@@ -122,10 +122,11 @@ function TargetFields({ targets, kind, onChange }: TargetProps) {
           size="xs"
           value={kind}
           onChange={turn}
-          data={(["devices", "query", "all"] as const).map((k) => ({ value: k, label: t(`task.by_${k}`) }))}
+          data={(["devices", "groups", "query", "all"] as const).map((k) => ({ value: k, label: t(`task.by_${k}`) }))}
         />
       </div>
       {kind === "devices" && <DevicePicker ids={targets.devices ?? []} onChange={(devices) => onChange({ ...targets, devices })} />}
+      {kind === "groups" && <GroupsField groups={targets.groups ?? []} onChange={(groups) => onChange({ ...targets, groups })} />}
       {kind === "query" && (
         <TextInput
           aria-label={t("filter.query")}
@@ -147,12 +148,28 @@ function TargetFields({ targets, kind, onChange }: TargetProps) {
   );
 }
 
+/** Groups by their names, out of those there are. */
+function GroupsField({ groups, onChange }: { groups: string[]; onChange: (groups: string[]) => void }) {
+  const { t } = useTranslation();
+  const known = useList<Group>("groups", "/groups", {});
+  return (
+    <TagsInput
+      aria-label={t("nav.groups")}
+      placeholder={t("group.name")}
+      data={known.items.map((g) => g.name)}
+      value={groups}
+      onChange={onChange}
+      clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("nav.groups") }) }}
+    />
+  );
+}
+
 /** How many machines the choice selects now, before anything is taken out. */
 function Matches({ kind, targets }: { kind: TargetKind; targets: Targets }) {
   const { t } = useTranslation();
   const query = kind === "query" ? targets.query?.trim() : undefined;
   const count = useCount("devices", "/devices", { query }, kind === "all" || !!query);
-  if (kind === "devices") return null;
+  if (kind === "devices" || kind === "groups") return null;
   if (count.isError) return <p className="hint error-text">{count.error.message}</p>;
   const known = typeof count.data === "number" && (kind === "all" || !!query);
   return <p className="soft hint">{known ? t("machines.match", { count: count.data as number }) : t("task.query_how")}</p>;

@@ -21,6 +21,7 @@ export function targetsInWords(t: TFunction, targets: Targets): string {
   if (targets.all) return t("task.all_machines");
   const parts: string[] = [];
   if (targets.devices?.length) parts.push(t("machines.count", { count: targets.devices.length }));
+  if (targets.groups?.length) parts.push(targets.groups.join(", "));
   if (targets.query) parts.push(targets.query);
   return parts.join(" + ") || t("task.no_target");
 }

@@ -4,12 +4,13 @@ import { useMay, useOpenDuplicates } from "../api/queries";
 import { number } from "../lib/format";
 import { Tabs } from "../parts/Tabs";
 
-export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "duplicates" | "join" | "credentials" }) {
+export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "duplicates" | "groups" | "join" | "credentials" }) {
   const { t, i18n } = useTranslation();
   const open = useOpenDuplicates().data;
   const admin = useMay("admin");
   const tabs = [
     { name: "agents", label: t("nav.agents"), to: "/fleet" },
+    { name: "groups", label: t("nav.groups"), to: "/groups" },
     { name: "changes", label: t("nav.changes"), to: "/fleet/changes" },
     { name: "software", label: t("nav.software"), to: "/fleet/software" },
     {
