@@ -216,7 +216,9 @@ fn swarm(dice: &mut Dice) -> Swarm {
         let off = if it.is_needed() { 20 } else { 250 };
         if !dice.chance(off) {
             let weight = 1 << dice.below(if it.is_needed() { 6 } else { 4 });
-            weights.push((it, if it.is_needed() { weight + 4 } else { weight }));
+            // Agents come far more often than people act.
+            let more = if matches!(it, Move::Contact | Move::Work) { 30 } else { 4 };
+            weights.push((it, if it.is_needed() { weight + more } else { weight }));
         }
     }
     let rate = |dice: &mut Dice, most: usize| if dice.chance(500) { 0 } else { dice.below(most) };
