@@ -160,8 +160,11 @@ export function makeRuns(count) {
       paused: false,
       nominal: null,
       not_before: null,
-      not_after: null,
+      not_after: task === 0 ? new Date(Date.now() + 7_200_000).toISOString() : null,
       in_flight_max: null,
+      handed_out_late: 0,
+      forecast:
+        state === "finished" ? null : { ends: new Date(Date.now() + 5_400_000).toISOString(), late: 12, absent: 231, measured: 500 },
     };
   });
 }
@@ -173,6 +176,9 @@ export function makeTask(n, runs) {
     ...(description ? { description } : {}),
     labels,
     targets,
+    ...(n < 2
+      ? { schedule: { cron: n ? "0 2 * * 1-5" : "0 0 * * *", zone: n ? "Europe/Paris" : "device" }, window: { not_after: "06:00" } }
+      : {}),
     delivery,
     priority: 5,
     retry: { attempts: 3, backoff: "30s", on: ["unknown"] },
@@ -190,6 +196,7 @@ export function makeTask(n, runs) {
     author: "admin",
     last_run: own[0] ?? null,
     runs: own.length,
+    targets_max: n === 0 ? 5000 : null,
   };
 }
 

@@ -5,6 +5,7 @@ import { compared, filtered, fleetChanges, historyOf } from "./fake-history.mjs"
 import { agentsOf, identity } from "./fake-identity.mjs";
 import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS } from "./fake-runs.mjs";
 import { software } from "./fake-software.mjs";
+import { ahead, calendar, makeMessages, occurrences } from "./fake-time.mjs";
 
 function page(all, params, more = {}) {
   const from = Number(params.get("cursor") ?? 0);
@@ -78,9 +79,16 @@ function overview(devices, runs) {
     unverified: devices.filter((d) => !d.verified).length,
     scheduler_lag_ms: 312,
     intake_per_second: 27.4,
+    unread: 4,
     runs: runs.filter((x) => x.state !== "finished"),
     recent: runs.filter((x) => x.state === "finished"),
     needs: [
+      {
+        key: "occurrence_held",
+        params: { task: "Inventory of the whole fleet", at: ago(9 * 3600) },
+        text: "It waits for a person.",
+        link: `/tasks/${runs[0].task.id}?tab=occurrences`,
+      },
       { key: "unverified_devices", params: { count: 14 }, text: "14 machines are not verified.", link: "/machines?verified=false" },
       { key: "silent_devices", params: { count: 231 }, text: "231 machines have been silent.", link: "/machines?online=false" },
       {
@@ -105,6 +113,7 @@ export function world(size) {
   const changes = fleetChanges(devices);
   const having = (params) => (params.get("software") ? programs.having(params) : null);
   const runs = makeRuns(Math.max(20, size));
+  const messages = makeMessages(runs);
   const tasks = TASKS.map((_, n) => makeTask(n, runs));
   const preview = () => {
     const by = (f) => {
@@ -116,6 +125,7 @@ export function world(size) {
     return {
       count: size,
       plan: "plan_1",
+      forecast: { ends: new Date(Date.now() + 5_400_000).toISOString(), late: 12, absent: 231, measured: 500 },
       guard: 100,
       needs_count: size > 100,
       by_protocol: by((d) => d.agent.protocol),
@@ -179,6 +189,7 @@ export function world(size) {
     in_flight_per_agent: 4,
     in_flight: 0,
     agent_auth: "off",
+    zone: "Europe/Paris",
     offline_after: "2h",
     wake_enabled: true,
     verify_new_agents: false,
@@ -186,15 +197,15 @@ export function world(size) {
     new_agents_per_source_max: 50,
   };
   const events = () => [
-    { id: "v1", at: ago(1300), kind: "run_started", assignment: null, device: null, attempt: null, data: { targeted: size } },
+    { id: "v1", at: ago(1300), kind: "made", assignment: null, device: null, attempt: null, data: { targeted: size } },
     ...devices.slice(0, 30).map((d, n) => ({
       id: `v${n + 2}`,
       at: ago(1200 - n * 20),
-      kind: ["handed_out", "begun", "ended", "wake"][n % 4],
+      kind: ["started", "running", "ok", "error"][n % 4],
       assignment: `${runs[0].id}.${n}`,
       device: { id: d.id, name: d.name },
       attempt: 1,
-      data: n % 4 === 2 ? { state: "ok", exit_code: 0 } : n % 4 === 3 ? { outcome: "refused", address: `${d.ips[0]}:62354` } : {},
+      data: n % 4 === 0 ? { agent: d.agent?.id, protocol: d.agent?.protocol } : {},
     })),
   ];
 
@@ -293,6 +304,9 @@ export function world(size) {
     }
     if (kind === "tasks" && !key) return method === "POST" ? { status: 201, body: tasks[0] } : page(tasks, params);
     if (kind === "tasks" && !task) return gone;
+    if (task && sub === "schedule") return { body: ahead() };
+    if (task && sub === "occurrences") return more ? { status: 201, body: runs[0] } : page(occurrences(runs), params);
+    if (task && sub === "approval") return { body: Object.assign(task, body) };
     if (task && sub === "preview") return { body: preview() };
     if (task && sub === "runs")
       return body.confirm_count === size || size <= 100
@@ -302,6 +316,22 @@ export function world(size) {
             body: { type: "https://muster.dev/problems/run/size-guard", title: "Too many", status: 409, count: size, request_id: "req_9" },
           };
     if (task) return method === "DELETE" ? { status: 204 } : { body: task };
+    if (kind === "schedules") {
+      const wrong = (body.schedule?.cron ?? "").includes("61");
+      const errors = [{ pointer: "/schedule/cron", detail: "'61' in '61 0 * * *' is no minute: it is 0 to 59" }];
+      if (wrong)
+        return {
+          status: 400,
+          body: { type: "https://muster.dev/problems/task/invalid", title: "Task: invalid", status: 400, errors, request_id: "req_8" },
+        };
+      return { body: body.schedule ? ahead() : { zone: "Europe/Paris", per_device: false, next: [] } };
+    }
+    if (kind === "calendar") return { body: calendar(params, tasks, runs) };
+    if (kind === "messages" && key) {
+      for (const m of messages) if (!m.read && (m.id === key || body.all_before)) m.read = { by: "admin", at: ago(0) };
+      return { body: { read: 1 } };
+    }
+    if (kind === "messages") return page(params.get("unread") === "true" ? messages.filter((m) => !m.read) : messages, params);
     if (kind === "runs" && !key) {
       const states = many(params, "state");
       return page(

@@ -49,6 +49,11 @@ const releaseAll = async (page) => {
   await page.getByRole("dialog").getByRole("button", { name: "Release" }).click();
   await page.getByRole("button", { name: "Hold everything" }).waitFor();
 };
+const pickAction = (name) => async (page) => {
+  await page.getByRole("combobox", { name: "What is done" }).click();
+  await page.getByRole("option", { name }).click();
+  await page.waitForTimeout(400);
+};
 const D = "019ad001-0000-7000-8a1b-000000000011";
 const T = "019ab001-0000-7000-8a1b-000000000011";
 const R = "019ac001-0000-7000-8a1b-000000000011";
@@ -71,6 +76,26 @@ const SCREENS = [
   ["queue-why", `/queue?open=${R}.3`],
   ["tasks", "/tasks"],
   ["task", `/tasks/${T}`],
+  ["task-scheduled", `/tasks/${T}`],
+  ["task-occurrences", `/tasks/${T}?tab=occurrences`],
+  ["task-held", `/tasks/${T}?tab=occurrences`, openMenu("Start it")],
+  ["task-approve", `/tasks/${T}`, openMenu("Approve a number")],
+  ["task-edit", `/tasks/${T}/edit`, (page) => page.waitForTimeout(900)],
+  ["task-edit-mail", "/tasks/new", pickAction("Send an e-mail")],
+  ["task-edit-web", "/tasks/new", pickAction("Call a web service")],
+  [
+    "task-edit-clock",
+    "/tasks/new",
+    (page) =>
+      page
+        .getByText("By the clock")
+        .click()
+        .then(() => page.waitForTimeout(900)),
+  ],
+  ["calendar", "/calendar"],
+  ["calendar-month", "/calendar?view=month"],
+  ["calendar-none", "/calendar?day=2031-01-01"],
+  ["messages", "/messages"],
   ["task-new", "/tasks/new"],
   ["task-start", `/tasks/${T}/start`],
   ["runs", "/runs"],

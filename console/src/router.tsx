@@ -49,6 +49,7 @@ const taskNew = createRoute({
 const task = createRoute({
   getParentRoute: () => root,
   path: "/tasks/$id",
+  validateSearch: pick(["tab"]),
   component: lazyRouteComponent(() => import("./pages/Task"), "Task"),
 });
 const taskEdit = createRoute({
@@ -60,6 +61,18 @@ const taskStart = createRoute({
   getParentRoute: () => root,
   path: "/tasks/$id/start",
   component: lazyRouteComponent(() => import("./pages/TaskStart"), "TaskStart"),
+});
+const calendar = createRoute({
+  getParentRoute: () => root,
+  path: "/calendar",
+  validateSearch: pick(["view", "day"]),
+  component: lazyRouteComponent(() => import("./pages/Calendar"), "Calendar"),
+});
+const messages = createRoute({
+  getParentRoute: () => root,
+  path: "/messages",
+  validateSearch: pick(["unread"]),
+  component: lazyRouteComponent(() => import("./pages/Messages"), "Messages"),
 });
 const runs = createRoute({
   getParentRoute: () => root,
@@ -156,6 +169,8 @@ export const router = createRouter({
     task,
     taskEdit,
     taskStart,
+    calendar,
+    messages,
     runs,
     run,
     machines,

@@ -4,9 +4,11 @@
 //! that is missing fails the test and says how to get it.
 
 mod agents;
+mod mail;
 mod server;
 
 pub use agents::{AgentRun, Agents, Daemon};
+pub use mail::MailServer;
 pub use server::{Client, Database, Server, http};
 
 use anyhow::{Result, bail};

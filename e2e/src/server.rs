@@ -12,6 +12,8 @@ use std::time::Duration;
 /// Longest wait for a server to say that it listens.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+const CONFIGURATION: &str = "muster.toml";
+
 /// Where a server keeps its data.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -35,19 +37,28 @@ pub struct Server {
 impl Server {
     /// Starts a server with data of its own.
     pub fn start(database: Database) -> Result<Self> {
+        Self::start_with(database, "")
+    }
+
+    /// Starts a server with data and a configuration file of its own.
+    pub fn start_with(database: Database, configuration: &str) -> Result<Self> {
         let home = tempfile::tempdir()?;
+        std::fs::write(home.path().join(CONFIGURATION), configuration)?;
         let mut server = Self::start_in(home.path(), database)?;
         server._home = Some(home);
         Ok(server)
     }
 
-    /// Starts a server on given data.
+    /// Starts a server on given data, with the configuration that lies there.
     pub fn start_in(data: &Path, database: Database) -> Result<Self> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.join("server.log"))?;
         let mut command = muster()?;
         command.args(["server", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         if let Database::Postgres(url) = &database {
             command.args(["--database", url]);
+        }
+        if data.join(CONFIGURATION).is_file() {
+            command.arg("--config").arg(data.join(CONFIGURATION));
         }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let lines = lines(child.stdout.take().context("the server has an output")?);

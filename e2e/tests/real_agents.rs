@@ -1,6 +1,6 @@
 //! Unmodified agents of others against the real server: they report, take a task, and log no error.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use muster_e2e::{Agents, Client, Database, Server, until};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -152,6 +152,49 @@ async fn a_push_task_for_an_agent_that_cannot_be_woken_waits_for_it() -> Result<
     let id = list["items"][0]["id"].as_str().unwrap_or_default().to_owned();
     let why = client.get(&format!("/api/v1/assignments/{id}/why")).await?;
     assert_eq!(why["reason"]["key"], "waiting_for_contact", "an OCS agent cannot be woken, so it is waited for: {why}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_own_agent_tells_its_addresses_and_a_part_of_its_inventory() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let join = server.admin(&["join-token", "create", "--name", "test", "--verified"])?;
+    let home = tempfile::tempdir()?;
+    let run_own = || -> Result<()> {
+        let output =
+            muster_e2e::muster_agent()?.args(["--server", &server.url, "--join", &join, "--once", "--data"]).arg(home.path()).output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    };
+    run_own()?;
+    let device = only_device(&client).await?;
+    let sections = async || -> Result<usize> {
+        let path = format!("/api/v1/devices/{}/inventory", device["id"].as_str().unwrap_or_default());
+        Ok(client.get(&path).await?["sections"].as_object().map_or(0, |all| all.len()))
+    };
+    let before = sections().await?;
+    for action in ["ip_configuration", "basic_inventory"] {
+        let task = json!({"name": action, "targets": {"all": true}, "steps": [{"id": "tell", "action": {"type": action}}]});
+        let task = client.post("/api/v1/tasks", &task).await?["id"].as_str().context("an id")?.to_owned();
+        let run = client.post(&format!("/api/v1/tasks/{task}/runs"), &json!({})).await?["id"].as_str().context("an id")?.to_owned();
+        run_in_state(&client, &run, "waiting").await?;
+        run_own()?;
+        assert_eq!(run_in_state(&client, &run, "finished").await?["verdict"], "ok", "{action}");
+        let list = client.get(&format!("/api/v1/runs/{run}/assignments")).await?;
+        let done = client.get(&format!("/api/v1/assignments/{}", list["items"][0]["id"].as_str().context("an id")?)).await?;
+        assert!(done["attempts"][0]["begun_at"].is_string(), "it said when it began: {done:#}");
+        if action == "ip_configuration" {
+            let told: serde_json::Value = serde_json::from_str(done["output"].as_str().context("an output")?)?;
+            assert!(told["interfaces"].as_array().is_some_and(|all| !all.is_empty()), "{told:#}");
+        }
+    }
+    assert_eq!(sections().await?, before, "a part leaves the rest as it is");
+    // Presence is written in sets, a little later.
+    let offset = until("the offset of its clock is known", LIMIT, || async {
+        Ok(client.get("/api/v1/agents").await?["items"][0]["clock_offset_ms"].as_i64())
+    });
+    assert!(offset.await?.abs() < 60_000, "both have the same clock");
     Ok(())
 }
 

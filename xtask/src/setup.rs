@@ -31,6 +31,11 @@ const TEST: &[Need] = &[
     Need { sign: Sign::Program("chromium"), packages: &["chromium", "fonts-dejavu-core"], what_for: "tests of the console in a browser" },
     Need { sign: Sign::Program("fusioninventory-agent"), packages: &["fusioninventory-agent"], what_for: "tests run the real agent" },
     Need { sign: Sign::Program("ocsinventory-agent"), packages: &["ocsinventory-agent"], what_for: "tests run the real agent" },
+    Need {
+        sign: Sign::Path("/usr/lib/python3/dist-packages/aiosmtpd"),
+        packages: &["python3", "python3-aiosmtpd"],
+        what_for: "tests send mail to a real server",
+    },
     Need { sign: Sign::Perl("LWP::Protocol::https"), packages: &["liblwp-protocol-https-perl"], what_for: "the real agents over TLS" },
     Need { sign: Sign::Perl("Net::SNMP"), packages: &["libnet-snmp-perl"], what_for: "the real agents start without a complaint" },
     Need { sign: Sign::Perl("Net::IP"), packages: &["libnet-ip-perl"], what_for: "the real agents read networks with it" },

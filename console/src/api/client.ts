@@ -203,7 +203,22 @@ export const tasks = {
   changeYaml: (task: string, yaml: string, version: number) => call<T.Task>(`${V1}/tasks/${id(task)}`, { method: "PUT", yaml, version }),
   remove: (task: string) => remove(`/tasks/${id(task)}`),
   preview: (task: string) => post<T.Preview>(`/tasks/${id(task)}/preview`),
+  schedule: (task: string) => get<T.Ahead>(`/tasks/${id(task)}/schedule`),
+  approve: (task: string, targets_max: number | null) =>
+    call<T.Task>(`${V1}/tasks/${id(task)}/approval`, { method: "PUT", body: { targets_max } }),
+  startHeld: (task: string, nominal: string, confirm_count: number) =>
+    post<T.Run>(`/tasks/${id(task)}/occurrences/${id(nominal)}/runs`, { confirm_count }),
   start: (task: string, confirm: { confirm_count?: number; plan?: string } = {}) => post<T.Run>(`/tasks/${id(task)}/runs`, confirm),
+};
+
+export const schedules = {
+  /** What would come of them; a fault of theirs refuses it. */
+  preview: (when: { schedule?: T.Schedule; window?: T.Window }) => post<T.Ahead>("/schedules/preview", when),
+  calendar: (from: string, to: string) => get<T.Calendar>("/calendar", { from, to }),
+};
+
+export const messages = {
+  read: (message: string, all_before = false) => post<{ read: number }>(`/messages/${id(message)}/read`, { all_before }),
 };
 
 export const runs = {

@@ -10,6 +10,8 @@ export const AFFECTS: Record<ChangeKind, readonly string[]> = {
   agent: ["agents", "devices", "device", "overview"],
   task: ["tasks", "task"],
   run: ["runs", "run", "overview", "tasks", "task"],
+  schedule: ["occurrences", "calendar", "schedule", "overview"],
+  message: ["messages", "overview"],
   assignment: ["assignments", "assignment", "queue", "run", "runs", "overview"],
   // The brake comes with the settings, and it is a reason of everything that waits.
   settings: ["settings", "brake", "queue", "assignments", "assignment"],

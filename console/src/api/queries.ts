@@ -115,6 +115,24 @@ export const useInventory = (id: string, section?: string) =>
 export const useTask = (id: string, enabled = true) => useQuery({ queryKey: ["task", id], queryFn: () => api.tasks.read(id), enabled });
 export const usePreview = (task: string) =>
   useQuery({ queryKey: ["preview", task], queryFn: () => api.tasks.preview(task), staleTime: 0, gcTime: 0 });
+export const useAhead = (task: string) => useQuery({ queryKey: ["schedule", task], queryFn: () => api.tasks.schedule(task) });
+/** The next occurrences of what is being written; a fault of it is the error. */
+export const useComing = (when: { schedule?: T.Schedule; window?: T.Window }, enabled: boolean) =>
+  useQuery({
+    queryKey: ["coming", when],
+    queryFn: () => api.schedules.preview(when),
+    placeholderData: keepPreviousData,
+    retry: false,
+    enabled,
+  });
+export const useCalendar = (from: string, to: string) =>
+  useQuery({
+    queryKey: ["calendar", from, to],
+    queryFn: () => api.schedules.calendar(from, to),
+    placeholderData: keepPreviousData,
+    refetchInterval: 60_000,
+    refetchIntervalInBackground: false,
+  });
 export const useRun = (id: string) => useQuery({ queryKey: ["run", id], queryFn: () => api.runs.read(id) });
 export const useAssignment = (id: string) => useQuery({ queryKey: ["assignment", id], queryFn: () => api.assignments.read(id) });
 export const useWhy = (id: string) => useQuery({ queryKey: ["assignment", id, "why"], queryFn: () => api.assignments.why(id) });

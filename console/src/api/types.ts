@@ -220,16 +220,78 @@ export type Targets = {
   all?: true;
   exclude?: { devices?: string[]; query?: string; tags?: string[] };
 };
+export type Trigger = "device_enrolled" | "inventory_changed" | { inventory_changed: string } | { task_ended: string; verdict?: Verdict };
+/** One of now, at, cron, every, on. */
+export type Schedule = {
+  now?: boolean;
+  at?: string;
+  cron?: string;
+  every?: string;
+  on?: Trigger;
+  zone?: string;
+  misfire?: "skip" | "run_once";
+};
+/** Edges are times of day or instants. */
+export type Window = {
+  not_before?: string;
+  not_after?: string;
+  days?: string[];
+  zone?: string;
+  at_end?: "let_finish" | "stop";
+  longest_run?: string;
+};
+export type Action = { type: string; [parameter: string]: unknown };
+export type Step = { id: string; action: Action; timeout?: string };
 export type TaskDoc = {
   name: string;
   description?: string;
   labels?: string[];
   targets: Targets;
+  schedule?: Schedule;
+  window?: Window;
   delivery?: Delivery;
+  rollout?: { max_in_flight?: number };
   priority?: number;
   retry?: { attempts?: number; backoff?: string; on?: ("error" | "unknown")[] };
-  steps: { id: string; action: { type: "inventory" }; timeout?: string }[];
+  steps: Step[];
 };
+/** One time a schedule fires; `local` is what the wall of the shown zone shows, with its offset. */
+export type Coming = { nominal: string; starts: string; local: string; opens: string | null; closes: string | null };
+export type Ahead = { zone: string | null; per_device: boolean; next: Coming[] };
+export type OccurrenceState = "started" | "missed" | "held" | "empty";
+export type Occurrence = {
+  nominal: string;
+  at: string;
+  state: OccurrenceState;
+  detail: string | null;
+  run: string | null;
+  targets: number | null;
+};
+export type CalendarEntry = {
+  task: { id: string; name: string };
+  nominal: string;
+  starts: string;
+  opens: string | null;
+  closes: string | null;
+  per_device: boolean;
+  state: OccurrenceState | "coming";
+  detail: string | null;
+  run: string | null;
+  targets: number | null;
+};
+export type Calendar = { zone: string | null; items: CalendarEntry[]; more: boolean };
+export type Message = {
+  id: string;
+  at: string;
+  level: "info" | "warning" | "error";
+  title: string;
+  text: string;
+  task: string;
+  run: string | null;
+  read: { by: string; at: string } | null;
+};
+/** When it would end, by a sample of its targets; `measured`: from how many times, 0 is assumed. */
+export type Forecast = { ends: string | null; late: number; absent: number; measured: number };
 export type Task = {
   id: string;
   org: string;
@@ -241,6 +303,8 @@ export type Task = {
   author: string | null;
   last_run: RunSummary | null;
   runs: number;
+  /** Up to how many targets it starts unattended; null: as many as the size guard lets a person start. */
+  targets_max: number | null;
 };
 export type Preview = {
   count: number;
@@ -252,6 +316,7 @@ export type Preview = {
   online: number;
   targets: { device: { id: string; name: string }; agent: AgentRef | null; reason: Reason }[];
   excluded: { reason: Reason; count: number }[];
+  forecast: Forecast | null;
 };
 
 export type RunState = "preparing" | "waiting" | "running" | "paused" | "halted" | "finished";
@@ -281,6 +346,9 @@ export type Run = RunSummary & {
   not_before: string | null;
   not_after: string | null;
   in_flight_max: number | null;
+  /** How many were handed out after the end of their time. */
+  handed_out_late: number;
+  forecast: Forecast | null;
 };
 
 /** While it is on nothing is handed out and nothing starts. */
@@ -384,6 +452,7 @@ export type Settings = {
   verify_new_agents: boolean;
   verify_networks: string[];
   new_agents_per_source_max: number;
+  zone: string;
   in_flight_per_agent: number;
   in_flight: number;
   agent_auth: AgentAuth;
@@ -409,10 +478,11 @@ export type Overview = {
   unverified: number;
   scheduler_lag_ms: number;
   intake_per_second: number;
+  unread: number;
   runs: RunSummary[];
   recent: RunSummary[];
   needs: (Sentence & { link: string })[];
   hours: Hour[];
 };
-export type ChangeKind = "device" | "agent" | "task" | "run" | "assignment" | "settings";
+export type ChangeKind = "device" | "agent" | "task" | "run" | "assignment" | "settings" | "schedule" | "message";
 export type Change = { kind: ChangeKind; id: string | null };

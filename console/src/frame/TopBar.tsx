@@ -1,16 +1,17 @@
 // Search, organization, the live dot, help and the person's own menu.
 import { ActionIcon, type MantineColorScheme, Menu, Select, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconKeyboard, IconSearch } from "@tabler/icons-react";
+import { IconBell, IconKeyboard, IconSearch } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { session, setOrg } from "../api/client";
 import { useLink } from "../api/live";
-import { leave, useMe } from "../api/queries";
+import { leave, useMe, useOverview } from "../api/queries";
 import type { Org } from "../api/types";
 import { LANGUAGES, type Language, setLanguage } from "../i18n";
-import { relative } from "../lib/format";
+import { number, relative } from "../lib/format";
 import { PasswordDialog } from "../pages/NewPassword";
 import { shout } from "../parts/Feedback";
 import { useNow } from "../parts/Time";
@@ -43,6 +44,7 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
       </button>
       <span style={{ marginLeft: "auto" }} />
       <LiveDot />
+      <Bell />
       <BrakeButton small={phone} />
       {!phone && (
         <Tooltip label={t("keys.help")}>
@@ -53,6 +55,25 @@ export function TopBar({ onFind, onHelp }: { onFind: () => void; onHelp: () => v
       )}
       <Profile org={phone ? org : null} />
     </section>
+  );
+}
+
+/** Messages that nobody has read. */
+function Bell() {
+  const { t, i18n } = useTranslation();
+  const unread = useOverview().data?.unread ?? 0;
+  const label = unread > 0 ? t("message.unread", { count: unread }) : t("nav.messages");
+  return (
+    <Tooltip label={label}>
+      <ActionIcon component={Link} to="/messages" className="bell" variant="subtle" color="gray" size={30} aria-label={label}>
+        <IconBell size={18} stroke={1.6} aria-hidden />
+        {unread > 0 && (
+          <span className="badge" aria-hidden>
+            {unread > 99 ? "99+" : number(unread, i18n.language)}
+          </span>
+        )}
+      </ActionIcon>
+    </Tooltip>
   );
 }
 

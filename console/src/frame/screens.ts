@@ -2,6 +2,7 @@
 import {
   IconActivityHeartbeat,
   IconAdjustmentsHorizontal,
+  IconCalendarTime,
   IconDeviceDesktop,
   IconListCheck,
   IconPlayerPlay,
@@ -13,6 +14,7 @@ export const SCREENS = [
   { to: "/", key: "n", name: "now", icon: IconActivityHeartbeat },
   { to: "/queue", key: "q", name: "queue", icon: IconStack2 },
   { to: "/tasks", key: "t", name: "tasks", icon: IconListCheck },
+  { to: "/calendar", key: "c", name: "calendar", icon: IconCalendarTime },
   { to: "/runs", key: "r", name: "runs", icon: IconPlayerPlay },
   { to: "/machines", key: "m", name: "machines", icon: IconDeviceDesktop },
   { to: "/fleet", key: "h", name: "fleet", icon: IconTopologyStar3 },

@@ -59,6 +59,7 @@ export function missing(doc: TaskDoc): ("name" | "targets")[] {
   const { devices, query, all } = doc.targets;
   const gaps: ("name" | "targets")[] = [];
   if (!doc.name.trim()) gaps.push("name");
-  if (!all && !query?.trim() && !devices?.length) gaps.push("targets");
+  const own = ["write_log", "raise_message", "call_web_service", "send_email"].includes(doc.steps[0]?.action.type ?? "");
+  if (!own && !all && !query?.trim() && !devices?.length) gaps.push("targets");
   return gaps;
 }

@@ -9,7 +9,7 @@ import { runs } from "../api/client";
 import { renewWork, useList, useMay, useRun } from "../api/queries";
 import type { Assignment, Run as RunType, State as StateName } from "../api/types";
 import { word } from "../i18n/say";
-import { number, percent } from "../lib/format";
+import { moment, number, percent } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { useAddress } from "../lib/listview";
 import { toggled, values } from "../lib/search";
@@ -20,6 +20,7 @@ import { Confirm } from "../parts/Confirm";
 import { DataTable } from "../parts/DataTable";
 import { Empty, Fault, Lines, shout } from "../parts/Feedback";
 import { ChoiceFilter, TextFilter } from "../parts/Filters";
+import { ForecastLine } from "../parts/ForecastLine";
 import { PageHead } from "../parts/PageHead";
 import { RunState, State, StateBar, StateIcon, Totals } from "../parts/State";
 import { Tabs } from "../parts/Tabs";
@@ -66,7 +67,7 @@ export function Run() {
 }
 
 function Facts({ run }: { run: RunType }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   return (
     <>
       <RunState run={run} />
@@ -80,6 +81,8 @@ function Facts({ run }: { run: RunType }) {
         </span>
       )}
       {run.started_by && <span>{t("run.by_whom", { name: run.started_by })}</span>}
+      {run.state !== "finished" && run.forecast && <ForecastLine forecast={run.forecast} />}
+      {run.not_after && <span>{t("run.late", { count: run.handed_out_late, at: moment(Date.parse(run.not_after), i18n.language) })}</span>}
       {run.paused && run.state !== "paused" && run.state !== "finished" && <strong>{t("run_state.paused")}</strong>}
       {run.cancel_requested && run.state !== "finished" && <strong>{t("run.cancelling")}</strong>}
     </>

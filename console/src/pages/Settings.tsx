@@ -1,4 +1,4 @@
-import { Button, NumberInput, Select, Switch, TagsInput, TextInput } from "@mantine/core";
+import { Autocomplete, Button, NumberInput, Select, Switch, TagsInput, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -68,6 +68,14 @@ function SettingsForm({ given }: { given: SettingsType }) {
           <Whole name="size_guard" now={now} set={set} />
           <Whole name="in_flight_per_agent" now={now} set={set} min={1} max={100} />
           <Whole name="in_flight" now={now} set={set} />
+          <Autocomplete
+            label={t("settings.zone")}
+            description={t("settings.zone_how")}
+            data={["server", ...Intl.supportedValuesOf("timeZone")]}
+            limit={50}
+            value={now.zone}
+            onChange={(zone) => set({ zone })}
+          />
           <Switch
             label={t("settings.wake_enabled")}
             description={t("settings.wake_enabled_how")}

@@ -10,12 +10,15 @@ import { useList, useMay, useTask } from "../api/queries";
 import type { RunSummary, Task as TaskType } from "../api/types";
 import { word } from "../i18n/say";
 import { useKeys } from "../lib/keys";
+import { useAddress } from "../lib/listview";
 import { Confirm } from "../parts/Confirm";
 import { CopyLine } from "../parts/CopyLine";
 import { Empty, Fault, Lines } from "../parts/Feedback";
 import { PageHead } from "../parts/PageHead";
 import { RunProgress, RunState } from "../parts/State";
+import { Tabs } from "../parts/Tabs";
 import { Time } from "../parts/Time";
+import { Occurrences, WhenCard } from "./TaskOccurrences";
 import { targetsInWords } from "./Tasks";
 
 export function Task() {
@@ -23,6 +26,8 @@ export function Task() {
   const { id } = useParams({ strict: false }) as { id: string };
   const task = useTask(id);
   const data = task.data;
+  const [search, change] = useAddress();
+  const tab = search.tab === "occurrences" && data?.doc.schedule ? "occurrences" : "runs";
   return (
     <div className="page">
       <PageHead
@@ -45,8 +50,22 @@ export function Task() {
       {task.isLoading && <Lines />}
       {data && (
         <div className="grid two">
-          <Runs task={data} />
           <div className="stack">
+            {data.doc.schedule && (
+              <Tabs
+                label={t("task.parts")}
+                now={tab}
+                onChange={(name) => change({ tab: name === "runs" ? undefined : name })}
+                tabs={[
+                  { name: "runs", label: t("nav.runs") },
+                  { name: "occurrences", label: t("occurrence.title") },
+                ]}
+              />
+            )}
+            {tab === "occurrences" ? <Occurrences task={data} /> : <Runs task={data} />}
+          </div>
+          <div className="stack">
+            <WhenCard task={data} />
             <Document task={data} />
             <section className="card">
               <h2>YAML</h2>

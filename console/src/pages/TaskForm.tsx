@@ -1,17 +1,26 @@
 // The form of a task's document.
-import { NumberInput, SegmentedControl, Select, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { NumberInput, SegmentedControl, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useCount } from "../api/queries";
-import type { Delivery, Targets, TaskDoc } from "../api/types";
+import type { Action, Delivery, Targets, TaskDoc } from "../api/types";
 import { type TargetKind, targetKind } from "../lib/taskdoc";
 import { DevicePicker } from "../parts/DevicePicker";
+import { ActionFields, isServers, needsNoTargets } from "./TaskAction";
+import { WhenFields } from "./TaskWhen";
 
 type Props = { doc: TaskDoc; onChange: (doc: TaskDoc) => void };
 
 export function TaskForm({ doc, onChange }: Props) {
   const { t } = useTranslation();
   const set = (patch: Partial<TaskDoc>) => onChange({ ...doc, ...patch });
+  const first = doc.steps[0] ?? { id: "inventory", action: { type: "inventory" } };
+  const turn = (action: Action) => {
+    const id = action.type === first.action.type ? first.id : action.type;
+    // What the server does itself is not delivered to agents; how long it may take is its own matter.
+    const delivery = isServers(action.type) ? undefined : doc.delivery;
+    set({ delivery, steps: [{ ...first, id, action }, ...doc.steps.slice(1)] });
+  };
   return (
     <div className="form">
       <TextInput label={t("task.name")} value={doc.name} onChange={(e) => set({ name: e.currentTarget.value })} data-autofocus required />
@@ -29,24 +38,20 @@ export function TaskForm({ doc, onChange }: Props) {
         onChange={(labels) => set({ labels })}
         clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("task.labels") }) }}
       />
-      <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />
-      <div className="pair">
-        <Select
-          label={t("task.step")}
-          value={doc.steps[0]?.action.type ?? "inventory"}
-          data={[{ value: "inventory", label: t("action.inventory") }]}
-        />
+      {!needsNoTargets(first.action.type) && (
+        <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />
+      )}
+      <ActionFields action={first.action} onChange={(action) => turn(action)} />
+      {first.action.type !== "call_web_service" && (
         <TextInput
           label={t("task.timeout")}
           placeholder="10m"
-          value={doc.steps[0]?.timeout ?? ""}
-          onChange={(e) => {
-            const first = doc.steps[0] ?? { id: "inventory", action: { type: "inventory" as const } };
-            set({ steps: [{ ...first, timeout: e.currentTarget.value }] });
-          }}
+          value={first.timeout ?? ""}
+          onChange={(e) => set({ steps: [{ ...first, timeout: e.currentTarget.value }, ...doc.steps.slice(1)] })}
         />
-      </div>
-      <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />
+      )}
+      <WhenFields doc={doc} set={set} />
+      {!isServers(first.action.type) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
       <div className="pair">
         <NumberInput
           label={t("task.priority")}

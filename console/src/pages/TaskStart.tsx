@@ -11,6 +11,7 @@ import type { Preview, Task } from "../api/types";
 import { say, word } from "../i18n/say";
 import { number } from "../lib/format";
 import { Empty, Fault, Lines } from "../parts/Feedback";
+import { ForecastLine } from "../parts/ForecastLine";
 import { MachineLink, Presence, protocolName } from "../parts/Machine";
 import { PageHead } from "../parts/PageHead";
 import { targetsInWords } from "./Tasks";
@@ -83,6 +84,11 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
               {t("preview.online", { count: online })} · {t(`delivery.${task.doc.delivery ?? "pull"}`)} ·{" "}
               {targetsInWords(t, task.doc.targets)}
             </p>
+            {preview.forecast && (
+              <p>
+                <ForecastLine forecast={preview.forecast} />
+              </p>
+            )}
             {needs_count && <p className="soft hint">{t("preview.guard", { count: guard })}</p>}
           </div>
           <div className="row start" style={{ alignItems: "flex-end" }}>

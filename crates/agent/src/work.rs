@@ -30,6 +30,10 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
 /// How often the time of the last contact is written down.
 const CONTACT_KEPT_EVERY: Duration = Duration::from_secs(300);
+/// What this agent can do, as the server's actions are called.
+const MODULES: [&str; 3] = ["inventory", "basic_inventory", "ip_configuration"];
+/// The sections that tell which machine this is.
+const BASIC: [&str; 4] = ["hardware", "bios", "operatingsystem", "networks"];
 /// Results that are remembered, so that an order that comes twice is not done twice.
 const RESULTS_KEPT: usize = 256;
 /// Rounds of `--once`: work may bring work, but not for ever.
@@ -78,6 +82,12 @@ pub(crate) struct Agent {
 struct Member {
     credentials: Credentials,
     incarnation: u32,
+}
+
+/// Why an order did not end well.
+struct Fault {
+    state: ReportState,
+    why: String,
 }
 
 /// What one round brought.
@@ -206,8 +216,8 @@ impl Agent {
         self.deliver(member).await?;
         let request = native::ContactRequest {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            time_ms: self.client.now_ms(),
-            modules: vec!["inventory".to_owned()],
+            time_ms: self.clock.now().millis(),
+            modules: MODULES.map(str::to_owned).to_vec(),
             busy: Vec::new(),
             wait_seconds,
             max_orders: ORDERS_MAX,
@@ -237,32 +247,80 @@ impl Agent {
             return false;
         }
         tracing::info!(assignment = %order.assignment, attempt = order.attempt, action = ?order.action, "order");
-        let attempt = AttemptRef { assignment: order.assignment, attempt: order.attempt };
-        let limit = Duration::from_secs(order.timeout_seconds.max(1));
-        let result = match order.action {
-            Action::Inventory => match tokio::time::timeout(limit, self.send_inventory(member, Some(attempt))).await {
-                Ok(sent) => sent.map_err(|e| format!("the inventory was not delivered: {e}")),
-                Err(_) => Err(format!("the inventory took longer than {} seconds", limit.as_secs())),
-            },
-            Action::Unknown => Err("this agent does not know the action; a newer agent may".to_owned()),
+        // Orders of one contact are done one after the other: the time of this one may have passed meanwhile.
+        let is_over = order.not_after_ms.is_some_and(|end| self.client.now_ms() >= end);
+        let result = if is_over {
+            Err(Fault { state: ReportState::Declined, why: "its time was over before it could begin".to_owned() })
+        } else {
+            if order.action != Action::Unknown {
+                self.begin(member, &order).await;
+            }
+            self.work_on(member, &order).await.map_err(|why| Fault { state: ReportState::Error, why })
         };
-        let state = if result.is_ok() { ReportState::Ok } else { ReportState::Error };
-        let report = Report {
+        let state = result.as_ref().map_or_else(|fault| fault.state, |_| ReportState::Ok);
+        let message = result.as_ref().err().map(|fault| fault.why.clone());
+        let report = Report { output: result.as_ref().ok().and_then(Clone::clone), message, ..self.word(member, &order, state) };
+        if self.done.len() == RESULTS_KEPT {
+            self.done.pop_front();
+        }
+        self.done.push_back(report.clone());
+        self.reports.push(report);
+        result.is_ok() && order.action == Action::Inventory
+    }
+
+    fn word(&self, member: &Member, order: &Order, state: ReportState) -> Report {
+        Report {
             assignment: order.assignment,
             attempt: order.attempt,
             incarnation: member.incarnation,
             state,
             exit_code: None,
             output: None,
-            message: result.as_ref().err().cloned(),
+            message: None,
             at_ms: self.client.now_ms(),
-        };
-        if self.done.len() == RESULTS_KEPT {
-            self.done.pop_front();
         }
-        self.done.push_back(report.clone());
-        self.reports.push(report);
-        result.is_ok()
+    }
+
+    /// Tells that an order is begun. All this agent does can be done twice without harm, so word that is lost keeps nothing from it.
+    async fn begin(&mut self, member: &Member, order: &Order) {
+        let request = native::ReportRequest { reports: vec![self.word(member, order, ReportState::Running)] };
+        let told: Result<native::ReportAnswer, _> = self.client.call(&member.credentials, native::REPORT_PATH, &request, CALL_LIMIT).await;
+        if let Err(error) = told {
+            tracing::warn!(assignment = %order.assignment, "that it began could not be told: {error}");
+        }
+    }
+
+    /// Does an order; gives what it has to say.
+    async fn work_on(&mut self, member: &Member, order: &Order) -> Result<Option<String>, String> {
+        let attempt = Some(AttemptRef { assignment: order.assignment, attempt: order.attempt });
+        let limit = Duration::from_secs(order.timeout_seconds.max(1));
+        let work = async {
+            let (sent, output) = match order.action {
+                Action::Inventory => (self.send_inventory(member, attempt).await, None),
+                Action::BasicInventory => (self.send_part(member, attempt, &BASIC).await, None),
+                Action::IpConfiguration => {
+                    (self.send_part(member, attempt, &["networks"]).await, Some(collect::ip_configuration(&self.machine)))
+                }
+                Action::Unknown => return Err("this agent does not know the action; a newer agent may".to_owned()),
+            };
+            sent.map(|()| output).map_err(|e| format!("what was read could not be delivered: {e}"))
+        };
+        match tokio::time::timeout(limit, work).await {
+            Ok(done) => done,
+            Err(_) => Err(format!("it took longer than {} seconds", limit.as_secs())),
+        }
+    }
+
+    /// Reads the machine and sends some sections; the others stay as the server has them.
+    async fn send_part(&mut self, member: &Member, attempt: Option<AttemptRef>, wanted: &[&str]) -> Result<(), RunError> {
+        let Collected { mut inventory, .. } = self.collected().await;
+        inventory.sections.retain(|name, _| wanted.contains(&name.as_str()));
+        let sections = native::section_marks(&inventory);
+        let content = Some(content_of(&mut inventory.sections, |_| true));
+        let request = native::InventoryRequest { sections, content, partial: true, attempt };
+        let _: native::InventoryAnswer = self.client.call(&member.credentials, native::INVENTORY_PATH, &request, SEND_LIMIT).await?;
+        collect::give_memory_back();
+        Ok(())
     }
 
     /// Sends the reports that wait. They stay when the server cannot be reached, and go when it does not accept them.
@@ -294,7 +352,7 @@ impl Agent {
         // Twice at most: what the server wants, and nothing more after that.
         for _ in 0..2 {
             let sends_content = content.is_some();
-            let request = native::InventoryRequest { sections: marks.clone(), content: content.take(), attempt };
+            let request = native::InventoryRequest { sections: marks.clone(), content: content.take(), partial: false, attempt };
             let answer: native::InventoryAnswer =
                 self.client.call(&member.credentials, native::INVENTORY_PATH, &request, SEND_LIMIT).await?;
             if sends_content || answer.want.is_empty() {

@@ -217,6 +217,10 @@ fn paths(heard: &[Heard]) -> Vec<&str> {
     heard.iter().map(|h| h.path.trim_start_matches("/agent/v1/")).collect()
 }
 
+fn reports_of(heard: &Heard) -> Vec<native::Report> {
+    serde_json::from_value::<ReportRequest>(heard.body.clone()).expect("reports").reports
+}
+
 fn inventory_of(heard: &Heard) -> InventoryRequest {
     serde_json::from_value(heard.body.clone()).expect("an inventory")
 }
@@ -228,6 +232,7 @@ async fn an_agent_joins_waits_for_a_busy_server_does_its_order_and_reports() {
         enrolled(),
         busy,
         contact(json!([order("inventory")]), true),
+        reported(),
         inventory(&[]),
         reported(),
         contact(json!([]), false),
@@ -237,18 +242,18 @@ async fn an_agent_joins_waits_for_a_busy_server_does_its_order_and_reports() {
     run(Options { tag: Some("rack 4".to_owned()), ..options(&server, &dir) }).await.expect("work");
 
     let heard = server.heard();
-    assert_eq!(paths(&heard), ["enrol", "contact", "contact", "inventory", "report", "contact"]);
+    assert_eq!(paths(&heard), ["enrol", "contact", "contact", "report", "inventory", "report", "contact"]);
     assert_eq!(heard[0].body["token"], json!("token-1"));
     let agent: AgentId = AGENT.parse().expect("id");
     assert!(heard[1..].iter().all(|h| h.auth.as_ref().is_some_and(|auth| auth.agent == agent)));
-    let request = inventory_of(&heard[3]);
+    let request = inventory_of(&heard[4]);
     let content = request.content.expect("everything the first time");
     assert_eq!(request.sections.keys().collect::<Vec<_>>(), content.keys().collect::<Vec<_>>());
     assert!(content["hardware"].is_object() && content["networks"].is_array());
     assert_eq!(content["accountinfo"], json!([{"keyname": "TAG", "keyvalue": "rack 4"}]));
     assert_eq!(request.attempt, Some(AttemptRef { assignment: ASSIGNMENT.parse().expect("id"), attempt: 2 }));
-    let report: ReportRequest = serde_json::from_value(heard[4].body.clone()).expect("reports");
-    assert_eq!((report.reports[0].state, report.reports[0].incarnation), (ReportState::Ok, 3));
+    let states = [3, 5].map(|place| reports_of(&heard[place])[0].state);
+    assert_eq!((states, reports_of(&heard[5])[0].incarnation), ([ReportState::Running, ReportState::Ok], 3));
 
     let mode = |file: &str| fs::metadata(dir.0.join(file)).expect(file).permissions().mode() & 0o777;
     assert_eq!([mode("agent.key"), mode("membership.json"), mode(".")], [0o600, 0o600, 0o700]);
@@ -338,14 +343,52 @@ async fn a_clock_that_is_off_is_corrected_by_the_servers() {
 }
 
 #[tokio::test]
-async fn an_order_that_comes_twice_is_done_once_and_reported_twice() {
-    let twice = || contact(json!([order("inventory")]), false);
-    let server = Server::start([enrolled(), twice(), inventory(&[]), reported(), twice(), reported(), contact(json!([]), false)]).await;
+async fn an_order_whose_time_is_over_is_given_back_unbegun() {
+    let mut late = order("inventory");
+    late["not_after_ms"] = json!(1);
+    let server = Server::start([enrolled(), contact(json!([late]), false), reported(), contact(json!([]), false)]).await;
     let dir = Dir::new();
     run(options(&server, &dir)).await.expect("work");
     let heard = server.heard();
-    assert_eq!(paths(&heard), ["enrol", "contact", "inventory", "report", "contact", "report", "contact"]);
-    assert_eq!(heard[3].body, heard[5].body);
+    assert_eq!(paths(&heard), ["enrol", "contact", "report", "contact"], "no inventory was sent");
+    let report = &reports_of(&heard[2])[0];
+    assert_eq!((report.state, report.attempt), (ReportState::Declined, 2));
+    assert!(report.message.as_deref().is_some_and(|m| m.contains("over")), "{report:?}");
+    assert_eq!(heard[1].body["modules"], json!(["inventory", "basic_inventory", "ip_configuration"]));
+}
+
+#[tokio::test]
+async fn a_basic_inventory_and_the_addresses_are_parts_that_leave_the_rest_as_it_is() {
+    let mut second = order("ip_configuration");
+    second["assignment"] = json!(RUN);
+    let orders = contact(json!([order("basic_inventory"), second]), false);
+    let script = [enrolled(), orders, reported(), inventory(&[]), reported(), inventory(&[]), reported(), contact(json!([]), false)];
+    let server = Server::start(script).await;
+    let dir = Dir::new();
+    run(options(&server, &dir)).await.expect("work");
+    let heard = server.heard();
+    assert_eq!(paths(&heard), ["enrol", "contact", "report", "inventory", "report", "inventory", "report", "contact"]);
+    let (basic, networks) = (inventory_of(&heard[3]), inventory_of(&heard[5]));
+    assert!(basic.partial && networks.partial);
+    let sections = |request: &InventoryRequest| request.content.clone().expect("content").keys().cloned().collect::<Vec<_>>();
+    assert!(sections(&basic).contains(&"hardware".to_owned()) && !sections(&basic).contains(&"softwares".to_owned()));
+    assert_eq!(sections(&networks), ["networks"]);
+    let output = reports_of(&heard[6]).iter().find_map(|r| r.output.clone()).expect("an output");
+    let told: Value = serde_json::from_str(&output).expect("JSON");
+    assert!(told["interfaces"].as_array().is_some_and(|all| all.iter().any(|i| i["name"] == "lo")), "{told}");
+    assert!(told["routes"].is_array() && told["name_servers"].is_array());
+}
+
+#[tokio::test]
+async fn an_order_that_comes_twice_is_done_once_and_reported_twice() {
+    let twice = || contact(json!([order("inventory")]), false);
+    let server =
+        Server::start([enrolled(), twice(), reported(), inventory(&[]), reported(), twice(), reported(), contact(json!([]), false)]).await;
+    let dir = Dir::new();
+    run(options(&server, &dir)).await.expect("work");
+    let heard = server.heard();
+    assert_eq!(paths(&heard), ["enrol", "contact", "report", "inventory", "report", "contact", "report", "contact"]);
+    assert_eq!(heard[4].body, heard[6].body);
 }
 
 #[tokio::test]

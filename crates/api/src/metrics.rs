@@ -127,7 +127,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
         ("muster_store_faults_total", "Commands answered with a fault.", stats.faults),
         ("muster_store_repeated_total", "Commands repeated after a conflict.", stats.repeated),
         ("muster_store_batches_total", "Transactions committed.", stats.batches),
-        ("muster_store_reads_total", "Reads answered.", stats.reads),
+        ("muster_store_reads_total", "Reads begun.", stats.reads),
     ] {
         text.family(name, "counter", help, &[("", value)]);
     }

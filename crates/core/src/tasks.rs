@@ -1,6 +1,7 @@
 //! Tasks, runs, assignments, attempts: the words and rules of the engine.
 
 pub mod doc;
+pub mod forecast;
 pub mod gate;
 pub mod occurrence;
 mod records;
@@ -12,6 +13,7 @@ pub mod window;
 pub mod zone;
 
 pub use doc::{Action, BadTask, Delivery, Scope, Targets, TaskDoc};
+pub use forecast::Forecast;
 pub use gate::{Around, Hands, Held, Load, held, held_from};
 pub use occurrence::{OccurrenceRecord, OccurrenceState};
 pub use records::*;

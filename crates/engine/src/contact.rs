@@ -85,6 +85,13 @@ pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
     Ok(Look { agent, org, may_have_work, load: cx.load })
 }
 
+/// As [`look`], with the instant from which on something may wait for an agent for which nothing does.
+pub(crate) fn look_ahead(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<(Look, Option<Timestamp>), Error> {
+    let look = look(rx, cx, hello)?;
+    let until = look.agent.as_ref().map_or(Ok(None), |agent| rx.next_due(agent.device))?;
+    Ok((look, until))
+}
+
 /// Whether the routine inventory is due of an agent that may be asked for it.
 fn inventory_due(agent: &Agent, settings: &Settings, now: Timestamp) -> bool {
     agent.may_be_asked("inventory") && agent.is_inventory_due(settings.inventory_every.0, now)
@@ -124,7 +131,7 @@ pub fn prolog(tx: &mut Tx, cx: &Cx, hello: &Hello) -> Result<Greeting, Error> {
 /// The note of presence of a contact.
 pub fn presence(agent: &Agent, at: Timestamp, next_contact_hours: u64, address: Option<String>, version: Option<String>) -> Heard {
     let next = at.plus(std::time::Duration::from_secs(next_contact_hours * 3_600));
-    Heard { agent: agent.id, device: agent.device, at, next: Some(next), address, version, inventory: false }
+    Heard { agent: agent.id, device: agent.device, at, next: Some(next), address, version, inventory: false, clock_offset: None }
 }
 
 /// The note of presence of our own agent.
@@ -135,7 +142,16 @@ pub fn own_presence(
     address: Option<String>,
     version: Option<String>,
 ) -> Heard {
-    Heard { agent: agent.id, device: agent.device, at, next: Some(at.plus(contact_in)), address, version, inventory: false }
+    Heard {
+        agent: agent.id,
+        device: agent.device,
+        at,
+        next: Some(at.plus(contact_in)),
+        address,
+        version,
+        inventory: false,
+        clock_offset: None,
+    }
 }
 
 /// What our own agent is told at a contact.
@@ -156,14 +172,19 @@ pub fn own(rx: &mut Rx, id: AgentId) -> Result<Agent, Error> {
         .ok_or_else(|| Error::new(Kind::Denied, "agent/not-enrolled", "this agent is not enrolled here; enrol it again"))
 }
 
-/// Answers a contact of our own agent for which nothing can wait.
-pub fn own_idle(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<Option<Tidings>, Error> {
+/// Looks for our own agent and whether anything may wait for it, without writing.
+pub fn look_own(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<(Look, Option<Timestamp>), Error> {
     let agent = own(rx, id)?;
     let org = house(rx, agent.org)?;
-    if org.freeze.is_none() && waits(rx, agent.device, cx.now)? {
-        return Ok(None);
-    }
-    Ok(Some(tidings(cx, &agent, &org.settings, Vec::new())))
+    let may_have_work = org.freeze.is_none() && waits(rx, agent.device, cx.now)?;
+    let until = rx.next_due(agent.device)?;
+    Ok((Look { agent: Some(agent), org, may_have_work, load: cx.load }, until))
+}
+
+/// Answers a contact of our own agent for which nothing can wait; `None`: something may.
+pub fn own_idle(look: &Look, cx: &Cx) -> Option<Tidings> {
+    let agent = look.agent.as_ref().filter(|_| !look.may_have_work)?;
+    Some(tidings(cx, agent, &look.org.settings, Vec::new()))
 }
 
 fn tidings(cx: &Cx, agent: &Agent, settings: &Settings, claimed: Vec<Claimed>) -> Tidings {

@@ -1,8 +1,10 @@
 //! The engine's handle: the store, presence kept in memory, and the three ways in: write, read, wait.
 
+use crate::contact::{self, Hello, Look};
 use crate::cx::{Cx, Random};
 use crate::doors::Doors;
 use crate::error::Error;
+use crate::idle::{Idle, Key};
 use crate::intake::Patience;
 use muster_core::access::Caller;
 use muster_core::ids::{AgentId, OrgId};
@@ -27,6 +29,7 @@ struct Inner {
     touches: Gather<Touch>,
     doors: Doors,
     zone: jiff::tz::TimeZone,
+    idle: Idle,
 }
 
 impl Engine {
@@ -38,8 +41,9 @@ impl Engine {
     /// An engine on an open store, on a server in a zone.
     pub fn in_zone(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, zone: jiff::tz::TimeZone) -> Self {
         let touches = Gather::new(&store, "intake.touch");
+        let idle = Idle::new((!store.is_postgres()).then(|| store.hints()));
         let presence = Mutex::new(BTreeMap::new());
-        let inner = Inner { store, clock, random, presence, inventories: AtomicU64::new(0), touches, doors: Doors::default(), zone };
+        let inner = Inner { store, clock, random, presence, inventories: AtomicU64::new(0), touches, doors: Doors::default(), zone, idle };
         Self { inner: Arc::new(inner) }
     }
 
@@ -128,6 +132,58 @@ impl Engine {
         self.inner.store.read_now(move |rx| f(rx, &cx.at(rx.now())))
     }
 
+    /// Looks who comes and whether anything may wait; from memory when it is known that nothing does.
+    pub async fn look(&self, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
+        let key = Key::of(cx.org, hello);
+        if let Some(look) = self.idle(&key, cx) {
+            return Ok(look);
+        }
+        let (mark, asked) = (self.inner.idle.mark(), hello.clone());
+        let (look, until) = self.read(cx, move |rx, cx| contact::look_ahead(rx, cx, &asked)).await?;
+        self.inner.idle.keep(mark, key, &look, until);
+        Ok(look)
+    }
+
+    /// As `look`, and blocks for it.
+    pub fn look_now(&self, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
+        let key = Key::of(cx.org, hello);
+        if let Some(look) = self.idle(&key, cx) {
+            return Ok(look);
+        }
+        let (mark, asked) = (self.inner.idle.mark(), hello.clone());
+        let (look, until) = self.read_now(cx, move |rx, cx| contact::look_ahead(rx, cx, &asked))?;
+        self.inner.idle.keep(mark, key, &look, until);
+        Ok(look)
+    }
+
+    /// Looks for our own agent and whether anything may wait for it; from memory when it is known that nothing does.
+    pub async fn look_own(&self, cx: &Cx, id: AgentId) -> Result<Look, Error> {
+        let key = Key::Own(id);
+        if let Some(look) = self.idle(&key, cx) {
+            return Ok(look);
+        }
+        let mark = self.inner.idle.mark();
+        let (look, until) = self.read(cx, move |rx, cx| contact::look_own(rx, cx, id)).await?;
+        self.inner.idle.keep(mark, key, &look, until);
+        Ok(look)
+    }
+
+    /// As `look_own`, and blocks for it.
+    pub fn look_own_now(&self, cx: &Cx, id: AgentId) -> Result<Look, Error> {
+        let key = Key::Own(id);
+        if let Some(look) = self.idle(&key, cx) {
+            return Ok(look);
+        }
+        let mark = self.inner.idle.mark();
+        let (look, until) = self.read_now(cx, move |rx, cx| contact::look_own(rx, cx, id))?;
+        self.inner.idle.keep(mark, key, &look, until);
+        Ok(look)
+    }
+
+    fn idle(&self, key: &Key, cx: &Cx) -> Option<Look> {
+        self.inner.idle.get(key, self.now()).map(|look| Look { load: cx.load, ..look })
+    }
+
     /// Hints of committed changes. Register before looking, so that none is lost between; a lost one costs a period.
     pub fn hints(&self) -> tokio::sync::broadcast::Receiver<Hint> {
         self.inner.store.hints()
@@ -139,6 +195,9 @@ impl Engine {
 
     /// Notes that an agent was heard. Kept in memory and written in sets: losing a second of it at a crash is accepted.
     pub fn heard(&self, heard: Heard) {
+        if heard.inventory {
+            self.inner.idle.forget(heard.agent);
+        }
         let mut presence = self.presence();
         let news = match presence.remove(&heard.agent) {
             Some(before) => heard.after(before),

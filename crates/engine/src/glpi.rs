@@ -40,12 +40,9 @@ impl Contact {
     }
 }
 
-/// Looks who comes; whether the answer needs a write: something may wait for the agent, or it tells news of itself.
-pub fn look(rx: &mut Rx, cx: &Cx, contact: &Contact) -> Result<(Look, bool), Error> {
-    let look = contact::look(rx, cx, &contact.hello)?;
-    let news = look.agent.as_ref().is_some_and(|agent| contact.told_of(agent) != AgentTold::of(agent));
-    let writes = news || look.may_have_work;
-    Ok((look, writes))
+/// Whether the answer to a contact needs a write: something may wait for the agent, or it tells news of itself.
+pub fn needs_write(look: &Look, contact: &Contact) -> bool {
+    look.may_have_work || look.agent.as_ref().is_some_and(|agent| contact.told_of(agent) != AgentTold::of(agent))
 }
 
 /// Answers a CONTACT: notes the news and hands out what waits. An agent known as a FusionInventory one under the same DEVICEID

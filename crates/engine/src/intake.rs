@@ -265,12 +265,15 @@ fn write(tx: &mut Tx, cx: &Cx, arrival: &Arrival, from: &Sender, plan: &Plan) ->
     if from.was_met || plan.touches(&["hardware", "bios", "networks"]) {
         learned(tx, cx, agent, arrival)?;
     }
-    if !from.is_new && !(written.is_empty() && removed.is_empty()) {
+    let is_unchanged = written.is_empty() && removed.is_empty();
+    if !from.is_new && !is_unchanged {
         let sections: Vec<String> = written.iter().chain(&removed).cloned().collect();
         schedules::happened(tx, cx, agent.org, agent.device, Happened::Changed(&sections))?;
     }
     let damaged = arrival.told.findings().iter().any(|f| f.kind == "truncated");
-    if !damaged {
+    // A part that our own agent was asked for is no answer to an order for the whole.
+    let is_part = arrival.own.is_some() && arrival.told.completeness() == Completeness::Partial;
+    if !damaged && !is_part {
         work::inventory_arrived(tx, cx, agent)?;
     }
     let tag = if arrival.protocol == Protocol::Ocs { tx.device_tag(agent.device)? } else { None };

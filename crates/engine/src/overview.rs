@@ -4,10 +4,13 @@ use crate::cx::Cx;
 use crate::error::Error;
 use muster_core::access::Role;
 use muster_core::page::PageRequest;
-use muster_core::tasks::{Counts, Run, RunState, State};
+use muster_core::tasks::{Counts, OccurrenceRecord, OccurrenceState, Run, RunState, State};
 use muster_core::time::Timestamp;
 use muster_store::{RunFilter, Rx};
 use std::time::Duration;
+
+/// Occurrences of a day that are looked at.
+const STUCK_MAX: usize = 1_000;
 
 /// One hour's starts and verdicts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,10 @@ pub struct Overview {
     pub recent: Vec<Run>,
     /// The last 24 hours.
     pub hours: Vec<Hour>,
+    /// Occurrences of the last day that are held or were missed, each with the name of its task.
+    pub stuck: Vec<(OccurrenceRecord, String)>,
+    /// Messages that nobody has read, counted up to a thousand.
+    pub unread: i64,
 }
 
 /// What the first screen shows.
@@ -54,7 +61,16 @@ pub fn overview(rx: &mut Rx, cx: &Cx) -> Result<Overview, Error> {
         runs: list(open_states, 20, rx)?,
         recent: list(vec![RunState::Finished], 10, rx)?,
         hours: hours(rx, cx)?,
+        stuck: stuck(rx, cx)?,
+        unread: rx.messages_unread(cx.org)?,
     })
+}
+
+fn stuck(rx: &mut Rx, cx: &Cx) -> Result<Vec<(OccurrenceRecord, String)>, Error> {
+    let day = Duration::from_secs(86_400);
+    let mut all = rx.occurrences_between(cx.org, cx.now.minus(day), cx.now.plus(day), STUCK_MAX)?;
+    all.retain(|(it, _)| matches!(it.state, OccurrenceState::Held | OccurrenceState::Missed));
+    Ok(all)
 }
 
 fn hours(rx: &mut Rx, cx: &Cx) -> Result<Vec<Hour>, Error> {

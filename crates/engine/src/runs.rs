@@ -13,8 +13,8 @@ use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
-    Around, AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Load, Reason, Run, RunState, RunStep, Scope, Situation,
-    State, Task, TaskDoc, why,
+    Around, AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Forecast, Load, Reason, Run, RunState, RunStep, Scope,
+    Situation, State, Task, TaskDoc, why,
 };
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
@@ -97,6 +97,7 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
         not_before: None,
         not_after: None,
         in_flight_max: doc.rollout.max_in_flight.map(i64::from),
+        handed_late: 0,
         created: cx.now,
         started: None,
         ended: None,
@@ -158,6 +159,8 @@ pub struct RunDetail {
     pub run: Run,
     /// Its steps with their totals.
     pub steps: Vec<(RunStep, Counts)>,
+    /// When what is left of it would end.
+    pub forecast: Option<Forecast>,
 }
 
 /// A page of runs; the newest first unless asked for otherwise.
@@ -175,13 +178,14 @@ fn run_found(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<Run, Error> {
 pub fn run_view(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
     let run = run_found(rx, cx, id)?;
     let counts = rx.run_counts(id)?;
-    let mut steps = Vec::new();
-    for step in rx.run_steps(id)? {
+    let (own, mut steps) = (rx.run_steps(id)?, Vec::new());
+    let forecast = crate::forecast::of_run(rx, cx, &run, &own)?;
+    for step in own {
         let mut own = counts.iter().find(|(index, _)| *index == step.step).map_or(Counts::default(), |(_, c)| *c);
         own.add(State::Prepared, run.targeted - run.made);
         steps.push((step, own));
     }
-    Ok(RunDetail { run, steps })
+    Ok(RunDetail { run, steps, forecast })
 }
 
 /// The record of a run, the newest first; `before` continues.

@@ -335,16 +335,30 @@ impl Timing {
     /// Of a run, by the version of the task it keeps.
     pub(crate) fn of(rx: &mut Rx, cx: &Cx, run: &Run) -> Result<Self, Error> {
         let doc = rx.task_doc(run.task, run.task_version)?;
-        let zones = zones(cx, &house(rx, run.org)?);
         let (schedule, window) = doc.map_or((None, None), |d| (d.schedule, d.window));
-        let nominal: Option<Nominal> = run.nominal.as_deref().and_then(|n| n.parse().ok());
+        let nominal = run.nominal.as_deref().and_then(|n| n.parse().ok());
+        Ok(Self::new(zones(cx, &house(rx, run.org)?), schedule, window, nominal, (run.nominal_at, run.created)))
+    }
+
+    /// Of a start by hand at this moment.
+    pub(crate) fn now(cx: &Cx, org: &Org, doc: &TaskDoc) -> Self {
+        Self::new(zones(cx, org), doc.schedule.clone(), doc.window.clone(), None, (cx.now, cx.now))
+    }
+
+    fn new(
+        zones: Zones,
+        schedule: Option<Schedule>,
+        window: Option<Window>,
+        nominal: Option<Nominal>,
+        run: (Timestamp, Timestamp),
+    ) -> Self {
         let wall = nominal.filter(|n| matches!(n, Nominal::Wall(_)));
         let zone = window.as_ref().map_or(ZoneName::Organization, |w| w.zone_with(schedule.as_ref()));
         // What recurs and has no end of its own ends where the next one begins.
         let has_end = window.as_ref().is_some_and(|w| w.not_after.is_some());
         let recurs = schedule.as_ref().filter(|s| nominal.is_some() && !has_end && matches!(s.when, When::Cron { .. } | When::Every(_)));
-        let next = recurs.and_then(|s| next(s, &zones, run.nominal_at, run.nominal_at)).map(|o| o.nominal);
-        Ok(Self { schedule, window, wall, next, zones, zone, run: (run.nominal_at, run.created) })
+        let next = recurs.and_then(|s| next(s, &zones, run.0, run.0)).map(|o| o.nominal);
+        Self { schedule, window, wall, next, zones, zone, run }
     }
 
     /// Whether targets differ by their zones.

@@ -13,7 +13,7 @@ use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
 use muster_core::tasks::doc::Targets;
 use muster_core::tasks::state::{Limits, Status};
-use muster_core::tasks::{Around, Assignment, BadTask, Delivery, Load, Reason, Run, RunState, Situation, Task, TaskDoc, why};
+use muster_core::tasks::{Around, Assignment, BadTask, Delivery, Forecast, Load, Reason, Run, RunState, Situation, Task, TaskDoc, why};
 use muster_store::{DeviceGroup, Rx, Tx};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -187,6 +187,8 @@ pub struct Preview {
     pub targets: Vec<(Device, Reason)>,
     /// How many were taken out by exclusions.
     pub excluded: usize,
+    /// When a start now would end.
+    pub forecast: Option<Forecast>,
 }
 
 /// Devices named in a preview.
@@ -230,7 +232,16 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
         };
         targets.push((device, why(&situation, cx.now)));
     }
-    Ok(Preview { count: devices.len(), plan: plan_token(&task, &devices), guard: org.settings.size_guard, groups, targets, excluded })
+    let forecast = crate::forecast::of_start(rx, cx, &org, &task, &devices)?;
+    Ok(Preview {
+        forecast,
+        count: devices.len(),
+        plan: plan_token(&task, &devices),
+        guard: org.settings.size_guard,
+        groups,
+        targets,
+        excluded,
+    })
 }
 
 const NO_RULES: muster_core::tasks::Rules = muster_core::tasks::Rules {

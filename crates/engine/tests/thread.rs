@@ -282,7 +282,7 @@ fn a_nightly_task_hands_out_nothing_after_its_window_and_says_so(world: World) {
     assert_eq!(world.prolog("pc-2").claimed, []);
     let run = world.run(run.id).run;
     assert_eq!((run.counts.of(State::Ok), run.counts.of(State::Expired)), (1, 1));
-    assert_eq!((run.state, run.verdict), (RunState::Finished, Some(Verdict::Partial)));
+    assert_eq!((run.state, run.verdict, run.handed_late), (RunState::Finished, Some(Verdict::Partial), 0));
     assert_eq!(occurrences(&world, task), [("2026-11-21T00:00:00Z".to_owned(), OccurrenceState::Started, String::new())]);
     at(&world, "2026-11-22T00:00:00Z");
     assert_eq!(runs_of(&world).len(), 2, "and again the next night, once");

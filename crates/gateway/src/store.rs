@@ -53,7 +53,16 @@ pub(crate) async fn inventory(gateway: &Gateway, sender: Sender, told: Arc<dyn T
     engine.count_inventory();
     let known_address = address(sender.peer).filter(|_| sender.proxies.is_empty());
     let (at, version) = (engine.now(), sender.version.clone());
-    engine.heard(Heard { agent: stored.agent, device: stored.device, at, next: None, address: known_address, version, inventory: true });
+    engine.heard(Heard {
+        agent: stored.agent,
+        device: stored.device,
+        at,
+        next: None,
+        address: known_address,
+        version,
+        inventory: true,
+        clock_offset: None,
+    });
     tracing::debug!(device = %stored.device, new = stored.new_agent, written = stored.written.len(), removed = stored.removed.len(), "stored");
     if let Err(error) = afterwards(gateway, &sender, &stored).await {
         tracing::warn!(agent = %stored.agent, %error, "the inventory is stored, what its sender told of itself is not");

@@ -103,7 +103,7 @@ impl Own {
         let marks = section_marks(&read(content));
         let part: serde_json::Map<String, Value> =
             sent.iter().filter_map(|name| Some(((*name).to_owned(), content.get(*name)?.clone()))).collect();
-        let body = InventoryRequest { sections: marks, content: (!sent.is_empty()).then_some(part), attempt: None };
+        let body = InventoryRequest { partial: false, sections: marks, content: (!sent.is_empty()).then_some(part), attempt: None };
         let packed = encode_body(&serde_json::to_vec(&body).expect("JSON"), Coding::Zlib);
         let (status, answer) = self.send(world, INVENTORY_PATH, packed).await;
         assert_eq!(status, StatusCode::OK, "{answer}");

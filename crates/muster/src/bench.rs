@@ -1,5 +1,7 @@
 //! `muster bench`: load generators for the figures in docs/benchmarks.md. Figures are printed, never judged; loss is an error.
 
+mod contact;
+mod decide;
 mod floor;
 mod intake;
 mod load;
@@ -9,6 +11,7 @@ mod report;
 mod sample;
 mod stored;
 mod storm;
+mod work;
 
 use clap::Subcommand;
 
@@ -23,6 +26,12 @@ pub enum Bench {
     /// A fleet that comes back at once after an outage: who is served when, who is sent away, the server's peak of memory; fails when
     /// one is not served
     Storm(storm::Storm),
+    /// A run on a large fleet: made, handed out and ended a second, beside the bare database; other commands meanwhile; long pages
+    Work(work::Work),
+    /// Contacts for which nothing waits, beside a bare HTTP server that is sent the same
+    Contact(contact::Contact),
+    /// Decisions of the engine's pure core a second, on one thread, without a database
+    Decide(decide::Decide),
     /// The bare HTTP server that the floor is measured with
     #[command(hide = true)]
     BareHttp(floor::BareHttp),
@@ -33,6 +42,12 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Intake(plan) => intake::run(plan).await,
         Bench::Storm(args) => storm::storm(args).await,
+        Bench::Work(args) => work::run(args).await,
+        Bench::Contact(args) => contact::run(args).await,
+        Bench::Decide(args) => {
+            decide::decide_rate(args);
+            Ok(())
+        }
         Bench::BareHttp(args) => floor::bare(args).await,
     }
 }

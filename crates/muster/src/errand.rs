@@ -1,8 +1,9 @@
-//! Steps of the server that leave the house: calls of web services.
+//! Steps of the server that leave the house: calls of web services, mail.
 //!
 //! A task may name any public address and any of the network's, but not the server's own (loopback, link-local), where services
 //! listen that trust whoever reaches them, unless `web_calls_to` names it. The address that was checked is the one that is called.
 
+use crate::mail::Post;
 use muster_core::settings::{Network, Span};
 use muster_core::tasks::doc::Method;
 use muster_core::tasks::{Action, Outcome};
@@ -20,6 +21,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 #[derive(Clone, Debug, Default)]
 pub struct Runner {
     allowed: Arc<Vec<Network>>,
+    post: Option<Post>,
 }
 
 /// What a call asks for.
@@ -33,9 +35,9 @@ struct Call<'a> {
 }
 
 impl Runner {
-    /// A runner that also calls addresses of these networks.
-    pub fn new(allowed: Vec<Network>) -> Self {
-        Self { allowed: Arc::new(allowed) }
+    /// A runner that also calls addresses of these networks, and sends mail where it can.
+    pub fn new(allowed: Vec<Network>, post: Option<Post>) -> Self {
+        Self { allowed: Arc::new(allowed), post }
     }
 
     /// Runs one errand. Never fails: every failure is an outcome.
@@ -44,11 +46,20 @@ impl Runner {
             Action::CallWebService { url, method, headers, body, expect, timeout } => {
                 let timeout = timeout.map_or(errand.timeout, |Span(t)| t.min(errand.timeout));
                 let call = Call { url, method: *method, headers, body: body.as_deref(), expect, timeout };
-                match tokio::time::timeout(timeout, self.call(&call)).await {
-                    Ok(told) => told,
-                    Err(_) => told(Outcome::Error, format!("no answer within {}", Span(timeout))),
-                }
+                within(timeout, self.call(&call)).await
             }
+            Action::SendEmail { to, subject, body } => match &self.post {
+                None => told(Outcome::Error, "no mail server is configured: set smtp and mail_from".to_owned()),
+                Some(post) => {
+                    let send = async {
+                        match post.send(errand.assignment, to, subject, body).await {
+                            Ok(answer) => told(Outcome::Ok, answer),
+                            Err(why) => told(Outcome::Error, why),
+                        }
+                    };
+                    within(errand.timeout, send).await
+                }
+            },
             other => told(Outcome::Declined, format!("this server cannot do '{}'", other.kind())),
         }
     }
@@ -94,6 +105,13 @@ impl Runner {
             IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast(),
         };
         !own || self.allowed.iter().any(|n| n.contains(ip))
+    }
+}
+
+async fn within(timeout: Duration, work: impl Future<Output = Told>) -> Told {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(told) => told,
+        Err(_) => told(Outcome::Error, format!("no answer within {}", Span(timeout))),
     }
 }
 

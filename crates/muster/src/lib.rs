@@ -16,6 +16,7 @@ mod open;
 mod quickstart;
 
 mod errand;
+mod mail;
 mod server;
 mod tls;
 mod wake;

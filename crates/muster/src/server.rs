@@ -5,6 +5,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::errand::Runner;
 use crate::keys::server_key;
+use crate::mail::Post;
 use crate::open::{DataLock, Opened, open, take_data};
 use crate::tls;
 use crate::wake::{Outside, WAKE_TIMEOUT};
@@ -71,7 +72,7 @@ impl Server {
             engine.clone(),
             org,
             Outside::new(WAKE_TIMEOUT).context("no HTTP client for wake-ups")?,
-            Runner::new(config.web_calls_to.clone()),
+            Runner::new(config.web_calls_to.clone(), config.mail.as_ref().map(Post::new).transpose()?),
         );
         let around = Surroundings {
             limits: config.doors.clone(),

@@ -114,6 +114,7 @@ impl World {
 
     /// Does one move.
     pub(crate) fn act(&mut self, it: Move) {
+        self.change_server();
         match it {
             Move::Contact | Move::Inventory | Move::Repeat | Move::Work | Move::OldReport => self.agent_moves(it),
             Move::StrangeReport | Move::Rebirth | Move::Reinstall | Move::Return => self.agent_moves(it),

@@ -299,8 +299,7 @@ impl World {
     fn prolog(&mut self, i: usize) {
         let (hello, org) = (self.agents[i].hello(), self.tenants[self.agents[i].tenant].id);
         let door = self.door(org);
-        let asked = hello.clone();
-        let Ok(look) = self.engine.read_now(&door, move |rx, cx| contact::look(rx, cx, &asked)) else { return };
+        let Ok(look) = self.engine.look_now(&door, &hello) else { return };
         let now = self.now();
         let greeting = if look.may_have_work {
             let before = look.agent.clone().map(|a| self.before_contact(a));
@@ -333,10 +332,10 @@ impl World {
 
     fn own_contact(&mut self, i: usize, id: AgentId) {
         let door = self.door(self.tenants[self.agents[i].tenant].id);
-        let Ok(agent) = self.engine.read_now(&door, move |rx, _| contact::own(rx, id)) else { return self.barred(i) };
-        let idle = self.engine.read_now(&door, move |rx, cx| contact::own_idle(rx, cx, id));
+        let Ok(look) = self.engine.look_own_now(&door, id) else { return self.barred(i) };
+        let Some(agent) = look.agent.clone() else { return self.barred(i) };
         self.engine.heard(contact::presence(&agent, self.now(), 1, None, None));
-        if !matches!(idle, Ok(None)) {
+        if !look.may_have_work {
             return self.note(format_args!("agent {i} contact: idle"));
         }
         let before = self.before_contact(agent);

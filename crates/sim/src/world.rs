@@ -1,4 +1,4 @@
-//! The world: one engine on one store in memory, a clock moved by hand, two organizations, and what surrounds them.
+//! The world: one to three engines on one store in memory, a clock moved by hand, two organizations, and what surrounds them.
 
 use crate::dice::{Dice, History};
 use crate::model::Model;
@@ -45,6 +45,7 @@ pub(crate) struct Swarm {
     pub weights: Vec<(Move, usize)>,
     pub crash: usize,
     pub unknown: usize,
+    pub full: usize,
     pub answer_lost: usize,
     pub vanish: usize,
     pub backwards: bool,
@@ -52,13 +53,26 @@ pub(crate) struct Swarm {
     pub windowed: usize,
 }
 
+/// One of several servers on one store: what it keeps in memory is its own, and so is its clock.
+struct Server {
+    engine: Engine,
+    /// How far its clock is ahead.
+    ahead: Duration,
+}
+
+/// How far the clocks of servers are apart at most, milliseconds.
+const APART_MS: usize = 4_000;
+
 pub(crate) struct World {
     pub dice: Dice,
     pub history: History,
     pub clock: Arc<HandClock>,
     store: Store,
     random: Arc<SeededRandom>,
+    /// The server that does this step.
     pub engine: Engine,
+    servers: Vec<Server>,
+    at: usize,
     pub tenants: Vec<Tenant>,
     pub agents: Vec<Script>,
     pub swarm: Swarm,
@@ -83,7 +97,12 @@ impl World {
         let clock = Arc::new(HandClock::at(BEGIN));
         let store = Store::inline(seed, Arc::clone(&clock) as Arc<dyn Clock>);
         let random = Arc::new(SeededRandom::new(seed));
-        let engine = Engine::new(store.clone(), Arc::clone(&clock) as Arc<dyn Clock>, Arc::clone(&random) as _);
+        let new = || Engine::new(store.clone(), Arc::clone(&clock) as Arc<dyn Clock>, Arc::clone(&random) as _);
+        let count = if dice.chance(500) { 1 } else { dice.within(2, 3) };
+        let apart = if dice.chance(500) { 1 } else { APART_MS };
+        let ahead = |dice: &mut Dice, n: usize| if n == 0 { Duration::ZERO } else { Duration::from_millis(dice.below(apart) as u64) };
+        let servers: Vec<Server> = (0..count).map(|n| Server { engine: new(), ahead: ahead(&mut dice, n) }).collect();
+        let engine = servers[0].engine.clone();
         let swarm = swarm(&mut dice);
         let mut world = Self {
             dice,
@@ -92,6 +111,8 @@ impl World {
             store,
             random,
             engine,
+            servers,
+            at: 0,
             tenants: Vec::new(),
             agents: Vec::new(),
             swarm,
@@ -160,10 +181,12 @@ impl World {
         F: Fn(&mut Tx, &Cx) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let (crash, unknown) = if self.calm { (0, 0) } else { (self.swarm.crash, self.swarm.unknown) };
+        let Swarm { crash, unknown, full, .. } = self.swarm;
+        let (crash, unknown, full) = if self.calm { (0, 0, 0) } else { (crash, unknown, full) };
         let strike = match self.dice.below(1_000) {
             n if n < crash => Strike::Crash,
             n if n < crash + unknown => Strike::Unknown,
+            n if n < crash + unknown + full => Strike::Full,
             _ => Strike::Pass,
         };
         self.store.faults(FaultPlan { next: [strike].into(), ..FaultPlan::default() });
@@ -180,6 +203,7 @@ impl World {
                 self.note(format_args!("  {name}: the server dies before COMMIT"));
                 self.restart();
             }
+            Strike::Full => self.note(format_args!("  {name}: the store is busy")),
             Strike::Unknown => self.note(format_args!("  {name}: committed, the link breaks")),
         }
         Answer { result, strike }
@@ -198,6 +222,18 @@ impl World {
     pub(crate) fn restart(&mut self) {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         self.engine = Engine::new(self.store.clone(), clock, Arc::clone(&self.random) as _);
+        self.servers[self.at].engine = self.engine.clone();
+    }
+
+    /// Any of the servers does what comes next, at the time of its own clock.
+    pub(crate) fn change_server(&mut self) {
+        if self.servers.len() < 2 {
+            return;
+        }
+        let next = self.dice.below(self.servers.len());
+        self.clock.set(self.now().minus(self.servers[self.at].ahead).plus(self.servers[next].ahead));
+        self.at = next;
+        self.engine = self.servers[next].engine.clone();
     }
 
     /// From now on nothing fails.
@@ -226,6 +262,7 @@ fn swarm(dice: &mut Dice) -> Swarm {
         weights,
         crash: rate(dice, 60),
         unknown: rate(dice, 60),
+        full: rate(dice, 60),
         answer_lost: rate(dice, 300),
         vanish: rate(dice, 100),
         backwards: dice.chance(400),

@@ -3,10 +3,10 @@
 use muster_sim::{Options, run, seeds};
 
 #[test]
-fn two_hundred_worlds_keep_the_rules() {
-    let failures = seeds(1, 200, 2);
+fn five_hundred_worlds_keep_the_rules() {
+    let failures = seeds(1, 500, 2);
     let told: Vec<String> = failures.iter().take(3).map(ToString::to_string).collect();
-    assert!(failures.is_empty(), "{} of 200 seeds fail\n{}", failures.len(), told.join("\n\n"));
+    assert!(failures.is_empty(), "{} of 500 seeds fail\n{}", failures.len(), told.join("\n\n"));
 }
 
 #[test]
@@ -19,10 +19,11 @@ fn the_same_seed_gives_the_same_history_and_another_seed_another() {
 #[test]
 fn the_worlds_are_not_empty() {
     let (mut runs, mut handed) = (0, 0);
-    for seed in 1..=10 {
+    // Worlds differ wildly: ten of them hand out between twenty and a hundred pieces.
+    for seed in 1..=40 {
         let report = run(seed, &Options::default());
         runs += report.runs;
         handed += report.handed;
     }
-    assert!(runs > 20 && handed > 60, "ten worlds started {runs} runs and handed out {handed} pieces");
+    assert!(runs > 100 && handed > 120, "forty worlds started {runs} runs and handed out {handed} pieces");
 }

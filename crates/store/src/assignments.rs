@@ -79,6 +79,11 @@ const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
+/// Whether a change hands out what should have begun before.
+fn is_late(change: &Change) -> bool {
+    change.attempt == Some(AttemptState::Started) && change.before.state.limits.not_after.is_some_and(|end| end <= change.at)
+}
+
 fn status(row: &Row) -> Result<Status, Fault> {
     let state: State = word(row, 5, "assignment", "state")?;
     let ended = Timestamp(row.opt_int(17)?.unwrap_or(0));
@@ -278,6 +283,23 @@ impl Rx {
         self.one(sql, &[V::U(run.0)])?.map_or(Ok(0), |r| r.int(0))
     }
 
+    /// The first of a run's assignments that are open.
+    pub fn run_open(&mut self, run: RunId, limit: usize) -> Result<Vec<AssignmentRecord>, Fault> {
+        let mut list = List::new(RECORD, RECORD_FROM);
+        list.filter("a.run = {}", run.0);
+        list.condition("a.open = 1");
+        list.all(self, "a.id", limit, record)
+    }
+
+    /// How long an action took from hand-out to a good result, in the latest runs of an organization that ended; at most `limit`.
+    pub fn took(&mut self, org: OrgId, action: &str, limit: i64) -> Result<Vec<Duration>, Fault> {
+        let sql = "SELECT a.started, a.ended FROM (SELECT id FROM run WHERE org = ?1 AND state = 'finished' ORDER BY number DESC LIMIT 20) r \
+                   JOIN run_step s ON s.run = r.id AND s.action = ?2 JOIN assignment a ON a.run = s.run AND a.step = s.step \
+                   WHERE a.state = 'ok' AND a.started IS NOT NULL AND a.ended IS NOT NULL LIMIT ?3";
+        let took = |row: &Row| Ok(Timestamp(row.int(1)?).since(Timestamp(row.int(0)?)));
+        self.rows(sql, &[V::U(org.0), action.into(), limit.into()])?.iter().map(took).collect()
+    }
+
     /// How many assignments of an organization are under way.
     pub fn org_in_flight(&mut self, org: OrgId) -> Result<i64, Fault> {
         let counts = self.open_counts(org)?;
@@ -412,6 +434,9 @@ impl Tx {
             }
         }
         let made = i64::try_from(made).unwrap_or(0);
+        if made > 0 {
+            self.after(Hint { topic: Topic::Work, id: None, org: Some(org.0) });
+        }
         self.send("UPDATE run_count SET prepared = prepared + ?3 WHERE run = ?1 AND step = ?2", &[V::U(run.0), step.into(), made.into()])?;
         Ok(made)
     }
@@ -439,6 +464,9 @@ impl Tx {
         for change in changes {
             self.assignment_update(change)?;
             self.attempt_save(change)?;
+            if is_late(change) {
+                self.send("UPDATE run SET handed_late = handed_late + 1 WHERE id = ?1", &[V::U(change.before.run.0)])?;
+            }
             let (before, after) = (change.before.state.status.state(), change.after.status.state());
             if before != after {
                 let data = &change.data;
@@ -457,6 +485,9 @@ impl Tx {
                 counts.add(after, 1);
             }
             runs.insert(change.before.run, change.before.org);
+            if after == State::Prepared {
+                self.after(Hint { topic: Topic::Work, id: Some(change.before.device.0), org: Some(change.before.org.0) });
+            }
             self.after(Hint { topic: Topic::Assignment, id: Some(change.before.id.0), org: Some(change.before.org.0) });
         }
         for ((run, step), counts) in moved {

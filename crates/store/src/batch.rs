@@ -4,7 +4,7 @@ use crate::fault::{Broken, Fault};
 use crate::inline::Strike;
 use crate::lite::Lite;
 use crate::stats::Counters;
-use crate::unit::{Db, Effect, Hint, Tx};
+use crate::unit::{Db, Effect, Hint, Topic, Tx};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
@@ -127,6 +127,9 @@ struct Slot {
 /// Runs the commands that `next` hands out in one transaction, then answers all of them.
 pub(crate) fn batch(tx: &mut Tx, out: &Out<'_>, strike: Strike, next: &mut dyn FnMut() -> Option<Box<dyn Job>>) {
     let Some(first) = next() else { return };
+    if strike == Strike::Full {
+        return out.failed(first, Some(Fault::Full));
+    }
     if let Err(broken) = lite(tx).control("BEGIN IMMEDIATE") {
         return out.failed(first, Some(broken.fault));
     }
@@ -148,7 +151,7 @@ pub(crate) fn batch(tx: &mut Tx, out: &Out<'_>, strike: Strike, next: &mut dyn F
     finish(tx, out, strike, slots);
 }
 
-fn finish(tx: &mut Tx, out: &Out<'_>, strike: Strike, slots: Vec<Slot>) {
+fn finish(tx: &mut Tx, out: &Out<'_>, strike: Strike, mut slots: Vec<Slot>) {
     if strike == Strike::Crash {
         Counters::add(&out.counters.crashes);
         roll_back(tx);
@@ -160,17 +163,18 @@ fn finish(tx: &mut Tx, out: &Out<'_>, strike: Strike, slots: Vec<Slot>) {
     }
     Counters::add(&out.counters.batches);
     if strike == Strike::Unknown {
+        // Nobody knows what changed, so what is kept in memory goes.
+        out.say(vec![Hint { topic: Topic::Work, id: None, org: None }]);
         return all_fail(out, slots, &Fault::Unknown);
     }
-    let mut effects = Vec::new();
+    // Hints first: whoever was answered finds that what others keep in memory knows of it.
+    out.say(slots.iter_mut().flat_map(|slot| std::mem::take(&mut slot.after)).collect());
     for slot in slots {
-        effects.extend(slot.after);
         match slot.failed {
             None => out.done(slot.job),
             Some(instead) => out.failed(slot.job, instead),
         }
     }
-    out.say(effects);
 }
 
 /// Also for commands that answered with their own error: they judged a state that never came to be.

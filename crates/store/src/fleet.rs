@@ -93,6 +93,8 @@ pub struct Heard {
     pub version: Option<String>,
     /// Whether it brought an inventory.
     pub inventory: bool,
+    /// How far its clock is ahead, milliseconds, when it told its time.
+    pub clock_offset: Option<i64>,
 }
 
 impl Heard {
@@ -103,6 +105,7 @@ impl Heard {
             address: self.address.or(before.address),
             version: self.version.or(before.version),
             inventory: self.inventory || before.inventory,
+            clock_offset: self.clock_offset.or(before.clock_offset),
             ..self
         }
     }
@@ -113,7 +116,7 @@ const DEVICE: &str = "d.id, d.org, d.name, d.os, d.os_family, d.manufacturer, d.
      d.last_contact, d.version";
 const AGENT: &str = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
      a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-     a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies";
+     a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, a.clock_offset";
 
 fn owned(row: &Row, i: usize) -> Result<Option<String>, Fault> {
     Ok(row.opt_text(i)?.map(str::to_owned))
@@ -190,6 +193,7 @@ pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
         source: owned(row, 21)?,
         verified_by: row.opt_text(22)?.map(|_| word(row, 22, "agent", "verified_by")).transpose()?,
         claim: row.int(23)?,
+        clock_offset: row.opt_int(27)?,
     })
 }
 
@@ -398,7 +402,7 @@ impl Rx {
     pub fn agents(&mut self, org: OrgId, filter: &AgentFilter, page: &PageRequest) -> Result<Page<(Agent, String)>, Fault> {
         let columns = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
              a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-             a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, d.name";
+             a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, a.clock_offset, d.name";
         let mut list = List::new(columns, "agent a JOIN device d ON d.id = a.device").counting_to(FLEET_COUNTED_MAX);
         list.filter("a.org = {}", org.0);
         if !filter.protocols.is_empty() {
@@ -420,7 +424,7 @@ impl Rx {
             Some("version") => "coalesce(a.version, '')",
             _ => "a.id",
         };
-        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(27)?.to_owned())))
+        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(28)?.to_owned())))
     }
 
     fn agents_where(&mut self, condition: &str, value: V) -> Result<Vec<Agent>, Fault> {
@@ -716,9 +720,16 @@ impl Tx {
         sorted.sort_by_key(|h| h.agent);
         for h in sorted {
             self.send(
-                "UPDATE agent SET last_contact = ?2, next_contact = coalesce(?3, next_contact), address = coalesce(?4, address), version = coalesce(?5, version) \
-                 WHERE id = ?1 AND (last_contact IS NULL OR last_contact <= ?2)",
-                &[V::U(h.agent.0), h.at.0.into(), h.next.map(|t| t.0).into(), h.address.as_deref().into(), h.version.as_deref().into()],
+                "UPDATE agent SET last_contact = ?2, next_contact = coalesce(?3, next_contact), address = coalesce(?4, address), version = coalesce(?5, version), \
+                 clock_offset = coalesce(?6, clock_offset) WHERE id = ?1 AND (last_contact IS NULL OR last_contact <= ?2)",
+                &[
+                    V::U(h.agent.0),
+                    h.at.0.into(),
+                    h.next.map(|t| t.0).into(),
+                    h.address.as_deref().into(),
+                    h.version.as_deref().into(),
+                    h.clock_offset.into(),
+                ],
             )?;
             if h.inventory {
                 self.send(

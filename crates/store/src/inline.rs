@@ -18,6 +18,8 @@ pub enum Strike {
     Pass,
     /// The server dies before COMMIT: nothing is written, callers learn `Unknown`.
     Crash,
+    /// There is no room in the queue: nothing is run, callers are told to come again.
+    Full,
     /// The link breaks after COMMIT: everything is written, callers learn `Unknown`, hints are lost.
     Unknown,
 }

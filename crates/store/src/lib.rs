@@ -14,6 +14,7 @@ mod checkpoint;
 mod fault;
 mod findings;
 mod fleet;
+mod floor;
 mod gather;
 mod groups;
 mod history;

@@ -91,6 +91,14 @@ impl Rx {
     }
 }
 
+impl Rx {
+    /// How many messages nobody has read, counted up to a thousand.
+    pub fn messages_unread(&mut self, org: OrgId) -> Result<i64, Fault> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM message WHERE org = ?1 AND read_at IS NULL LIMIT 1000) n";
+        self.one(sql, &[V::U(org.0)])?.map_or(Ok(0), |r| r.int(0))
+    }
+}
+
 impl Tx {
     /// Adds a message.
     pub fn message_insert(&mut self, m: &NewMessage<'_>) -> Result<(), Fault> {

@@ -39,8 +39,9 @@ fn guarded<T, E: From<Fault>>(rx: &mut Rx, f: impl FnOnce(&mut Rx) -> Result<T, 
 /// Answers queued reads until the queue is closed and empty.
 pub(crate) fn work(rx: &mut Rx, queue: &Queue<ReadJob>, counters: &Counters) {
     while let Some(job) = queue.wait() {
-        run(rx, job);
+        // Counted before it is answered, so that whoever has an answer finds it counted.
         Counters::add(&counters.reads);
+        run(rx, job);
     }
 }
 

@@ -18,7 +18,7 @@ pub struct StoreStats {
     pub repeated: u64,
     /// Transactions committed.
     pub batches: u64,
-    /// Reads answered.
+    /// Reads begun.
     pub reads: u64,
     /// The longest command, in milliseconds.
     pub longest_ms: u64,

@@ -28,7 +28,7 @@ pub const SNAPSHOT_CHUNK: usize = 2_000;
 const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
-     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, \
+     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, \
      (SELECT CAST(sum(c.prepared) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.started) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
      (SELECT CAST(sum(c.running) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.ok) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
      (SELECT CAST(sum(c.error) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.unknown) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
@@ -58,7 +58,7 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
-    let mut totals = counts(row, 23)?;
+    let mut totals = counts(row, 24)?;
     // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
     totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
@@ -85,6 +85,7 @@ fn run(row: &Row) -> Result<Run, Fault> {
         not_before: row.opt_int(20)?.map(Timestamp),
         not_after: row.opt_int(21)?.map(Timestamp),
         in_flight_max: row.opt_int(22)?,
+        handed_late: row.int(23)?,
         counts: totals,
     })
 }

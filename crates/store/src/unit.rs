@@ -25,6 +25,8 @@ pub enum Topic {
     Assignment,
     /// Settings changed.
     Settings,
+    /// Something may be handed out to a device that could not before; the id is the device's.
+    Work,
     /// A timer or an outbox row may be due.
     Wake,
     /// A schedule may be due.

@@ -99,9 +99,15 @@ pub fn unpacked_size(raw: &[u8], limit: usize, ratio: usize) -> Result<usize, Bo
     }
 }
 
-/// Packs an answer. Zlib streams begin with `78 9C`: FusionInventory agents look for exactly that.
+/// Up to so many bytes an answer fits in one packet anyway: it is framed but not made smaller, which would take longer than all else.
+const SMALL_BYTES: usize = 1_000;
+/// FusionInventory agents look for exactly this. Its second byte only hints at how hard was packed.
+const ZLIB_BEGINS: [u8; 2] = [0x78, 0x9c];
+
+/// Packs an answer. Zlib streams begin with `78 9C`.
 pub fn encode_body(bytes: &[u8], coding: Coding) -> Vec<u8> {
-    let mut packer = Compressor::new(CompressionLvl::default());
+    let level = if bytes.len() <= SMALL_BYTES { CompressionLvl::new(0).unwrap_or_default() } else { CompressionLvl::default() };
+    let mut packer = Compressor::new(level);
     let (mut packed, done) = match coding {
         Coding::Plain => return bytes.to_vec(),
         Coding::Zlib => {
@@ -116,6 +122,9 @@ pub fn encode_body(bytes: &[u8], coding: Coding) -> Vec<u8> {
         }
     };
     packed.truncate(done.expect("the buffer has the size the library asked for"));
+    if coding == Coding::Zlib {
+        packed[..2].copy_from_slice(&ZLIB_BEGINS);
+    }
     packed
 }
 

@@ -89,7 +89,7 @@ pub struct AttemptRef {
 pub struct ContactRequest {
     /// The agent's version.
     pub version: String,
-    /// The agent's clock, milliseconds since 1970.
+    /// The agent's own clock, not corrected, milliseconds since 1970: the server notes how far it is off.
     pub time_ms: i64,
     /// What this agent can do; action types.
     #[serde(default)]
@@ -138,6 +138,9 @@ pub struct Order {
     pub lease_until_ms: i64,
     /// How long the work may take, seconds.
     pub timeout_seconds: u64,
+    /// It must not begin at or after this instant, milliseconds since 1970 by the server's clock; absent is without an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after_ms: Option<i64>,
 }
 
 /// What an order asks for.
@@ -146,6 +149,10 @@ pub struct Order {
 pub enum Action {
     /// Make an inventory and send it.
     Inventory,
+    /// Send what tells which machine this is, and nothing else.
+    BasicInventory,
+    /// Tell addresses, routes and name servers, and send the section `networks`.
+    IpConfiguration,
     /// An action this agent does not know; it is reported as an error, with a sentence.
     #[serde(other)]
     Unknown,
@@ -159,6 +166,9 @@ pub struct InventoryRequest {
     /// The GLPI inventory format's `content` object; absent when only hashes are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Whether other sections stay as they are; otherwise what is not named here is no longer there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// The order this answers, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptRef>,
@@ -222,6 +232,8 @@ pub enum ReportState {
     Ok,
     /// Failed.
     Error,
+    /// Given back without being begun.
+    Declined,
 }
 
 /// Answer to reports, one result per report in the same order.

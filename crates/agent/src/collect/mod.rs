@@ -9,6 +9,7 @@ mod cpus;
 mod devices;
 mod drives;
 mod hardware;
+mod ipconfig;
 mod machine;
 mod networks;
 mod operatingsystem;
@@ -20,6 +21,7 @@ mod system;
 mod users;
 mod when;
 
+pub(crate) use ipconfig::collect as ip_configuration;
 pub use machine::Machine;
 pub(crate) use system::give_memory_back;
 

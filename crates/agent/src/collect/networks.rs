@@ -3,6 +3,7 @@
 use super::machine::{Fields, Machine};
 use super::system::Address;
 use muster_core::inventory::Row;
+use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Interfaces read on one machine.
@@ -137,6 +138,13 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// It as people are shown it.
+    pub(crate) fn shown(&self) -> Value {
+        let destination = Ipv4Addr::from(self.destination.to_ne_bytes());
+        let gateway = (!self.gateway.is_unspecified()).then(|| self.gateway.to_string());
+        json!({"destination": format!("{destination}/{}", self.mask.count_ones()), "gateway": gateway, "interface": self.interface, "metric": self.metric})
+    }
+
     /// Whether it is a way to everywhere, over a gateway.
     pub(crate) fn is_default(&self) -> bool {
         self.destination == 0 && self.mask == 0 && !self.gateway.is_unspecified()

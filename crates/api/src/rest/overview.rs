@@ -4,11 +4,13 @@ use crate::auth::Ctx;
 use crate::problem::Problem;
 use crate::view::{self, Hour, Need};
 use axum::Json;
-use muster_core::tasks::{Run, State, Verdict};
+use muster_core::ids::TaskId;
+use muster_core::tasks::{OccurrenceRecord, OccurrenceState, Run, State, Verdict};
 use muster_core::time::Timestamp;
 use muster_engine::fleet::online_since;
 use muster_engine::overview;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -33,7 +35,8 @@ pub async fn overview_view(ctx: Ctx) -> Result<Json<view::Overview>, Problem> {
         unverified,
         scheduler_lag_ms: if beat == 0 { 0 } else { (now.millis() - beat).max(0) },
         intake_per_second: app.intake_per_second(now),
-        needs: needs(unverified, &found.runs, &found.recent, now),
+        needs: needs(unverified, &found, now),
+        unread: found.unread,
         runs: found.runs.into_iter().map(view::RunSummary::from).collect(),
         recent: found.recent.into_iter().map(view::RunSummary::from).collect(),
         hours: found.hours.into_iter().map(hour).collect(),
@@ -49,9 +52,34 @@ fn need(key: &str, params: Value, text: String, link: String) -> Need {
     Need { key: key.to_owned(), params: params.as_object().cloned().unwrap_or_default(), text, link }
 }
 
-/// What needs a person: strangers, runs that fail, runs of the last day that failed.
-fn needs(unverified: i64, open: &[Run], recent: &[Run], now: Timestamp) -> Vec<Need> {
+/// Occurrences that wait for a person, one line each; missed ones, one line a task.
+fn stuck(occurrences: &[(OccurrenceRecord, String)]) -> Vec<Need> {
+    let link = |it: &OccurrenceRecord| format!("/tasks/{}?tab=occurrences", it.task);
+    let mut missed: BTreeMap<TaskId, (i64, &OccurrenceRecord, &str)> = BTreeMap::new();
     let mut all = Vec::new();
+    for (it, name) in occurrences {
+        if it.state == OccurrenceState::Held {
+            let text = format!("'{name}' of {} waits for a person.", it.nominal);
+            all.push(need("occurrence_held", json!({"task": name, "at": it.at.to_string()}), text, link(it)));
+        } else {
+            missed.entry(it.task).or_insert((0, it, name)).0 += 1;
+        }
+    }
+    for (count, it, name) in missed.into_values() {
+        let text = format!("{count} occurrences of '{name}' were missed.");
+        all.push(need("occurrences_missed", json!({"task": name, "count": count}), text, link(it)));
+    }
+    all
+}
+
+/// What needs a person: occurrences that did not start, unread messages, strangers, runs that fail, runs of the last day that failed.
+fn needs(unverified: i64, found: &overview::Overview, now: Timestamp) -> Vec<Need> {
+    let (open, recent) = (&found.runs, &found.recent);
+    let mut all = stuck(&found.stuck);
+    if found.unread > 0 {
+        let text = format!("{} messages of tasks are unread.", found.unread);
+        all.push(need("messages_unread", json!({"count": found.unread}), text, "/messages?unread=true".to_owned()));
+    }
     if unverified > 0 {
         let text = format!("{unverified} devices are not verified; they may report, not obey.");
         all.push(need("devices_unverified", json!({"count": unverified}), text, "/machines?verified=false".to_owned()));

@@ -466,6 +466,8 @@ pub struct Overview {
     pub runs: Vec<RunSummary>,
     /// The last ten that finished.
     pub recent: Vec<RunSummary>,
+    /// Messages that nobody has read, counted up to a thousand.
+    pub unread: i64,
     /// What needs a person.
     pub needs: Vec<Need>,
     /// The last 24 hours, the oldest first.

@@ -322,6 +322,8 @@ pub struct Agent {
     pub port: Option<u16>,
     /// Counts its enrolments.
     pub incarnation: u32,
+    /// How far its clock is ahead of the server's, milliseconds, as measured at its last contact; null when it tells no time.
+    pub clock_offset_ms: Option<i64>,
     /// When it is expected.
     pub next_contact: Option<Time>,
     /// How it can be woken.
@@ -358,6 +360,7 @@ impl Agent {
             address: a.address,
             port: a.port,
             incarnation: a.incarnation,
+            clock_offset_ms: a.clock_offset,
             next_contact: time(a.next_contact),
             wake: Wake { way, last },
         }

@@ -136,13 +136,17 @@ pub struct Run {
     pub not_before: Option<Time>,
     /// The latest end of a target's time; null is none.
     pub not_after: Option<Time>,
+    /// How many of its assignments were handed out after the end of their time: 0, as counted with each hand-out.
+    pub handed_out_late: i64,
     /// Assignments under way at once at most; null is no limit.
     pub in_flight_max: Option<i64>,
+    /// When what is left of it would end; null when nothing is left or nothing goes on.
+    pub forecast: Option<super::Forecast>,
 }
 
 impl From<RunDetail> for Run {
     fn from(detail: RunDetail) -> Self {
-        let (run, steps) = (detail.run, detail.steps);
+        let (run, steps, forecast) = (detail.run, detail.steps, detail.forecast);
         let all = run.targeted * i64::try_from(steps.len().max(1)).unwrap_or(1);
         let done = run.counts.total() - run.counts.open();
         let progress = if all <= 0 { 1.0 } else { (done as f64 / all as f64).clamp(0.0, 1.0) };
@@ -156,7 +160,9 @@ impl From<RunDetail> for Run {
             nominal: run.nominal.clone(),
             not_before: time(run.not_before),
             not_after: time(run.not_after),
+            handed_out_late: run.handed_late,
             in_flight_max: run.in_flight_max,
+            forecast: forecast.map(super::Forecast::from),
             run: run.into(),
         }
     }

@@ -298,6 +298,27 @@ pub struct Preview {
     pub targets: Vec<PreviewTarget>,
     /// What was taken out.
     pub excluded: Vec<PreviewExcluded>,
+    /// When a start now would end; null where the server does it itself.
+    pub forecast: Option<Forecast>,
+}
+
+/// When a run would end: an estimate from a sample of its targets.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Forecast {
+    /// When all that are expected have ended; null: nothing is expected to.
+    pub ends: Option<Time>,
+    /// Targets whose agents come too late for the end of their time.
+    pub late: i64,
+    /// Targets of which no agent is expected.
+    pub absent: i64,
+    /// From how many measured times it was reckoned; 0: how long it takes is assumed.
+    pub measured: usize,
+}
+
+impl From<core::Forecast> for Forecast {
+    fn from(f: core::Forecast) -> Self {
+        Self { ends: f.ends.map(Time), late: f.late, absent: f.absent, measured: f.measured }
+    }
 }
 
 /// What a start must say when it is large.

@@ -8,6 +8,7 @@ mod identity;
 mod live;
 mod sessions;
 mod software;
+mod stories;
 mod tables;
 mod time;
 mod work;

@@ -18,13 +18,13 @@ async fn the_next_ten_are_shown_with_their_offsets_and_windows_before_anything_i
     assert_eq!((&ahead["zone"], &ahead["per_device"]), (&json!("Europe/Paris"), &json!(false)));
     assert_eq!(next(&ahead, "local").len(), 10);
     assert_eq!(next(&ahead, "local")[0], "2026-11-19T02:30:00+01:00");
-    assert_eq!((&*next(&ahead, "opens")[0], &*next(&ahead, "closes")[0]), ("2026-11-19T01:30:00Z", "2026-11-19T05:00:00Z"));
+    assert_eq!((&*next(&ahead, "opens")[0], &*next(&ahead, "closes")[0]), ("2026-11-19T01:30:00.000Z", "2026-11-19T05:00:00.000Z"));
     let own = ask(json!({"schedule": {"cron": "0 0 * * *", "zone": "device"}})).await.expect(200);
-    assert_eq!((&own["per_device"], &*next(&own, "nominal")[0]), (&json!(true), "2026-11-19T00:00"));
-    assert_eq!(next(&own, "starts")[0], "2026-11-18T10:00:00Z", "a day begins first where clocks are fourteen hours ahead");
+    assert_eq!((&own["per_device"], &*next(&own, "nominal")[0]), (&json!(true), "2026-11-20T00:00"));
+    assert_eq!(next(&own, "starts")[0], "2026-11-19T10:00:00.000Z", "a day begins first where clocks are fourteen hours ahead");
     assert_eq!(ask(json!({})).await.expect(200)["next"], json!([]));
     let wrong = json!({"schedule": {"cron": "61 * * * *", "zone": "Europe/Pariss"}, "window": {"not_after": "25:00"}});
-    let problem = ask(wrong).await.refused(422, "task/invalid");
+    let problem = ask(wrong).await.refused(400, "task/invalid");
     let pointers: Vec<_> = problem["errors"].as_array().expect("errors").iter().map(|e| e["pointer"].as_str().expect("one")).collect();
     assert_eq!(pointers, ["/schedule/zone", "/schedule/cron", "/window/not_after"]);
 }
@@ -40,6 +40,9 @@ async fn an_occurrence_above_what_is_approved_waits_for_a_person_who_says_how_ma
     world.look();
     let list = world.get(&format!("{path}/occurrences?limit=1")).await.expect(200);
     let newest = list["items"][0].clone();
+    let needs = world.get("/api/v1/overview").await.expect(200)["needs"].clone();
+    let held = needs.as_array().expect("needs").iter().filter(|need| need["key"] == "occurrence_held").count();
+    assert_eq!(held, 2, "{needs}");
     assert_eq!((&newest["state"], &newest["detail"], &newest["targets"]), (&json!("held"), &json!("size_guard"), &json!(2)));
     let rest = world.get(&format!("{path}/occurrences?limit=1&cursor={}", list["next"].as_str().expect("more"))).await.expect(200);
     assert!(rest["items"][0]["at"].as_str() < newest["at"].as_str() && rest["next"].is_null(), "{rest}");
@@ -53,7 +56,7 @@ async fn an_occurrence_above_what_is_approved_waits_for_a_person_who_says_how_ma
     assert_eq!((&started["state"], &started["run"]), (&json!("started"), &run["id"]));
     world.post(&format!("{path}/occurrences/yesterday/runs"), json!({})).await.refused(404, "occurrence/not-found");
     let approve = async |n: Value| world.call("PUT", &format!("{path}/approval")).token(&world.admin).json(n).send().await;
-    approve(json!({"targets_max": 0})).await.refused(422, "task/approval");
+    approve(json!({"targets_max": 0})).await.refused(400, "task/approval");
     assert_eq!(approve(json!({"targets_max": null})).await.expect(200)["targets_max"], Value::Null);
 }
 
@@ -75,8 +78,8 @@ async fn the_calendar_shows_what_was_and_what_comes_in_one_order() {
     let starts: Vec<_> = items.iter().map(|i| i["starts"].as_str().expect("a time")).collect();
     assert!(starts.is_sorted() && !shown["more"].as_bool().expect("told"));
     let nightly = items.iter().find(|i| i["task"]["name"] == "nightly").expect("one night");
-    assert_eq!((&nightly["opens"], &nightly["closes"]), (&json!("2026-11-18T23:00:00Z"), &json!("2026-11-19T05:00:00Z")));
-    world.get("/api/v1/calendar?from=2026-11-18T00:00:00Z&to=2027-03-20T00:00:00Z").await.refused(422, "calendar/span");
+    assert_eq!((&nightly["opens"], &nightly["closes"]), (&json!("2026-11-18T23:00:00.000Z"), &json!("2026-11-19T05:00:00.000Z")));
+    world.get("/api/v1/calendar?from=2026-11-18T00:00:00Z&to=2027-03-20T00:00:00Z").await.refused(400, "calendar/span");
     let far = world.get("/api/v1/calendar?from=2026-11-18T00:00:00Z&to=2027-01-15T00:00:00Z").await.expect(200);
     assert_eq!((far["items"].as_array().map(Vec::len), &far["more"]), (Some(1_000), &json!(true)));
 }
@@ -97,9 +100,40 @@ async fn messages_are_read_one_by_one_or_all_before_one() {
     assert_eq!(world.post(&of(1), json!({})).await.expect(200)["read"], 1);
     assert_eq!(world.post(&of(1), json!({})).await.expect(200)["read"], 0);
     assert_eq!(unread().await["items"].as_array().map(Vec::len), Some(2));
+    let overview = world.get("/api/v1/overview").await.expect(200);
+    let needs = |key: &str| overview["needs"].as_array().expect("needs").iter().any(|need| need["key"] == key);
+    assert!(overview["unread"] == 2 && needs("messages_unread") && !needs("occurrence_held"), "{overview}");
     assert_eq!(world.post(&of(0), json!({"all_before": true})).await.expect(200)["read"], 2);
     assert_eq!(unread().await["items"], json!([]));
-    assert_eq!(world.get("/api/v1/messages").await.expect(200)["items"][0]["read"]["by"], "operator");
+    assert_eq!(world.get("/api/v1/messages").await.expect(200)["items"][0]["read"]["by"], "token operator");
     let nobody = "/api/v1/messages/01939b0e-0000-7000-8000-000000000000/read";
     world.post(nobody, json!({})).await.refused(404, "message/not-found");
+}
+
+#[tokio::test]
+async fn a_preview_and_a_run_say_when_it_would_end_and_from_how_much_they_know_it() {
+    let world = World::new();
+    world.machines(&["alpha", "bravo"]);
+    let task = world.task("nightly").await;
+    let preview = async || world.post(&format!("/api/v1/tasks/{task}/preview"), json!({})).await.expect(200)["forecast"].clone();
+    let first = preview().await;
+    assert_eq!((&first["absent"], &first["late"], &first["measured"]), (&json!(0), &json!(0), &json!(0)));
+    assert!(first["ends"].is_string(), "{first}");
+    let run = world.run(&task).await;
+    let path = format!("/api/v1/runs/{run}");
+    assert!(world.get(&path).await.expect(200)["forecast"]["ends"].is_string());
+    world.post("/api/v1/brake", json!({})).await.expect(200);
+    assert_eq!(world.get(&path).await.expect(200)["forecast"], Value::Null, "while the brake is on nothing ends");
+    world.call("DELETE", "/api/v1/brake").token(&world.operator).send().await.expect(200);
+    world.report("alpha", "Debian GNU/Linux 12", &["bash"]);
+    world.report("bravo", "Debian GNU/Linux 12", &["bash"]);
+    assert_eq!(world.get(&path).await.expect(200)["forecast"], Value::Null, "nothing is left of it");
+    assert_eq!(preview().await["measured"], 2, "two of them were measured");
+    world.clock.advance(Duration::from_secs(7 * 86_400));
+    let silent = preview().await;
+    assert_eq!((&silent["absent"], &silent["ends"]), (&json!(2), &Value::Null));
+    let raise = json!({"name": "says", "steps": [{"id": "say", "action": {"type": "write_log", "message": "it is time"}}]});
+    let says = world.post("/api/v1/tasks", raise).await.expect(201)["id"].as_str().expect("an id").to_owned();
+    let own = world.post(&format!("/api/v1/tasks/{says}/preview"), json!({})).await.expect(200);
+    assert_eq!(own["forecast"], Value::Null);
 }

@@ -11,8 +11,9 @@ use muster_core::ids::{AgentId, DeviceId, OrgId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::time::{HandClock, Timestamp};
 use muster_engine::access::NewPerson;
+use muster_engine::contact::Hello;
 use muster_engine::intake::{Arrival, Stored};
-use muster_engine::{Cx, Engine, SeededRandom, Store, access, intake, schedules, steps, workers};
+use muster_engine::{Cx, Engine, SeededRandom, Store, access, contact, intake, schedules, steps, workers};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
@@ -192,6 +193,30 @@ impl World {
             told: Arc::new(Canonical::new(inventory)),
         };
         self.engine.write_now("intake", &self.cx(), move |tx, cx| intake::inventory(tx, cx, &arrival)).expect("stored")
+    }
+
+    /// A machine's legacy agent asks for work; gives how much it is handed.
+    pub fn asks(&self, host: &str) -> usize {
+        let hello = Hello {
+            protocol: Protocol::Fusioninventory,
+            foreign_id: format!("{host}-2026-11-21-03-09-07"),
+            version: None,
+            address: None,
+            vouched: false,
+        };
+        self.engine.write_now("prolog", &self.cx(), move |tx, cx| contact::prolog(tx, cx, &hello)).expect("greeted").claimed.len()
+    }
+
+    /// Sets the clock, then lets the workers do what time brings.
+    pub fn at(&self, instant: &str) {
+        self.clock.set(Timestamp::parse(instant).expect("an instant"));
+        self.look();
+        while self.engine.write_now("lapse", &self.cx(), workers::lapse).expect("lapsed").more {}
+    }
+
+    /// Writes a task; gives its id.
+    pub async fn written(&self, document: Value) -> String {
+        self.post("/api/v1/tasks", document).await.expect(201)["id"].as_str().expect("an id").to_owned()
     }
 
     /// Lets the worker count programs until a round has ended.

@@ -115,6 +115,8 @@ pub struct Agent {
     pub source: Option<String>,
     /// By whom or what it was verified; `None` when it is not, or was before this was noted.
     pub verified_by: Option<VerifiedBy>,
+    /// How far its clock is ahead of the server's, milliseconds, when it told its time.
+    pub clock_offset: Option<i64>,
     /// 0 for the first agent with its DEVICEID, 1, 2, … for later ones that send the same from other hardware.
     pub claim: i64,
 }
@@ -313,6 +315,7 @@ pub(crate) mod tests {
             version_no: 1,
             source: None,
             verified_by: None,
+            clock_offset: None,
             claim: 0,
         }
     }

@@ -70,6 +70,8 @@ pub struct Run {
     pub not_after: Option<Timestamp>,
     /// Assignments under way at once at most.
     pub in_flight_max: Option<i64>,
+    /// How many of its assignments were handed out after the end of their time. The engine's rules keep it at 0; the store counts.
+    pub handed_late: i64,
     /// When it was started by a person.
     pub created: Timestamp,
     /// When something was first handed out.

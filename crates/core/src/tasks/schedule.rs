@@ -10,7 +10,7 @@
 
 mod cron;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cron::Cron;
 pub(super) use cron::{first_instant, last_instant};

@@ -156,8 +156,16 @@ impl World {
 
     fn hear(&self, agent: AgentId, device: DeviceId, address: &str) {
         let at = self.clock.now();
-        let heard =
-            muster_engine::Heard { agent, device, at, next: None, address: Some(address.to_owned()), version: None, inventory: false };
+        let heard = muster_engine::Heard {
+            agent,
+            device,
+            at,
+            next: None,
+            address: Some(address.to_owned()),
+            version: None,
+            inventory: false,
+            clock_offset: None,
+        };
         self.engine.write_now("heard", &self.cx, move |tx, _| Ok(tx.heard(std::slice::from_ref(&heard))?)).expect("heard");
     }
 

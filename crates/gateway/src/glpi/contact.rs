@@ -35,9 +35,8 @@ async fn greet(gateway: &Gateway, speaker: &Speaker, told: Contact) -> Result<Gr
         port: told.httpd_port,
         proxies: speaker.proxies.clone(),
     };
-    let asked = contact.clone();
-    let (look, writes) = engine.read(&cx, move |rx, cx| glpi::look(rx, cx, &asked)).await?;
-    let greeting = if writes {
+    let look = engine.look(&cx, &contact.hello).await?;
+    let greeting = if glpi::needs_write(&look, &contact) {
         let asked = contact.clone();
         engine.write("glpi.contact", &cx, move |tx, cx| glpi::contact(tx, cx, &asked)).await?
     } else {

@@ -222,8 +222,7 @@ async fn prolog(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device
         address: speaker.address(),
         vouched: speaker.is_vouched(),
     };
-    let asked = hello.clone();
-    let look = engine.read(&cx, move |rx, cx| contact::look(rx, cx, &asked)).await?;
+    let look = engine.look(&cx, &hello).await?;
     let greeting = if look.may_have_work {
         let asked = hello.clone();
         engine.try_write("contact.prolog", &cx, move |tx, cx| contact::prolog(tx, cx, &asked)).await?

@@ -9,7 +9,7 @@ use muster_core::load::Class;
 use muster_core::time::Timestamp;
 use muster_engine::contact::{Tidings, own_contact, own_idle, own_presence};
 use muster_engine::work::Claimed;
-use muster_engine::{Hint, Reason, Topic};
+use muster_engine::{Heard, Hint, Reason, Topic};
 use muster_wire::native::{Action, ContactAnswer, ContactRequest, Order};
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
@@ -50,11 +50,18 @@ fn now(call: &Call<'_>) -> Timestamp {
 
 fn heard(call: &Call<'_>, told: &ContactRequest, again_in: Duration) {
     let version = Some(told.version.chars().take(100).collect());
-    call.gateway.inner.engine.heard(own_presence(&call.agent, now(call), again_in, address(call.peer), version));
+    let offset = told.time_ms.saturating_sub(now(call).millis());
+    let heard = own_presence(&call.agent, now(call), again_in, address(call.peer), version);
+    call.gateway.inner.engine.heard(Heard { clock_offset: Some(offset), ..heard });
 }
 
 fn order(claimed: &Claimed) -> Option<Order> {
-    let action = (claimed.action == "inventory").then_some(Action::Inventory)?;
+    let action = match claimed.action.as_str() {
+        "inventory" => Action::Inventory,
+        "basic_inventory" => Action::BasicInventory,
+        "ip_configuration" => Action::IpConfiguration,
+        _ => return None,
+    };
     Some(Order {
         assignment: claimed.assignment,
         attempt: claimed.attempt,
@@ -63,6 +70,7 @@ fn order(claimed: &Claimed) -> Option<Order> {
         action,
         lease_until_ms: claimed.lease.millis(),
         timeout_seconds: claimed.timeout_seconds,
+        not_after_ms: claimed.not_after.map(Timestamp::millis),
     })
 }
 
@@ -112,8 +120,10 @@ struct Seen {
 
 async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
     let engine = &call.gateway.inner.engine;
-    let (cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
-    if let Some(tidings) = engine.read(&cx, move |rx, cx| own_idle(rx, cx, id)).await? {
+    let (mut cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
+    cx.now = engine.now();
+    let found = engine.look_own(&cx, id).await?;
+    if let Some(tidings) = own_idle(&found, &cx) {
         return Ok(Seen { tidings, something_waits: false });
     }
     let (modules, max) = (told.modules.clone(), told.max_orders);

@@ -40,7 +40,8 @@ fn read(decoded: &Decoded) -> Result<Told, Refused> {
         hashes.insert(name.to_ascii_lowercase(), hash);
     }
     let sent: BTreeSet<String> = content.keys().map(|name| name.to_ascii_lowercase()).collect();
-    let mut inventory = glpi_content::read(content, Completeness::Full).map_err(|e| invalid(e.to_string()))?;
+    let completeness = if body.partial { Completeness::Partial } else { Completeness::Full };
+    let mut inventory = glpi_content::read(content, completeness).map_err(|e| invalid(e.to_string()))?;
     // A section without rows is told by its hash.
     let empty = hash(b"[]");
     for name in hashes.iter().filter(|(name, hash)| **hash == empty && !sent.contains(*name)).map(|(name, _)| name) {
@@ -95,6 +96,7 @@ async fn wanted(call: &Call<'_>, hashes: BTreeMap<String, [u8; 32]>) -> Result<V
 async fn store(call: &Call<'_>, told: Told) -> Result<(), muster_engine::Error> {
     let engine = &call.gateway.inner.engine;
     let Told { hashes, sent, inventory } = told;
+    let is_whole = inventory.inventory().completeness == Completeness::Full;
     let unchanged =
         hashes.into_iter().filter(|(name, _)| !sent.contains(name) && !inventory.inventory().sections.contains_key(name)).collect();
     let arrival = Arrival {
@@ -112,7 +114,16 @@ async fn store(call: &Call<'_>, told: Told) -> Result<(), muster_engine::Error> 
     let stored = intake::store(engine, &cx, Arc::new(arrival), Patience::None).await?;
     engine.count_inventory();
     let (agent, device, at) = (stored.agent, stored.device, engine.now());
-    engine.heard(Heard { agent, device, at, next: None, address: address(call.peer), version: None, inventory: true });
+    engine.heard(Heard {
+        agent,
+        device,
+        at,
+        next: None,
+        address: address(call.peer),
+        version: None,
+        inventory: is_whole,
+        clock_offset: None,
+    });
     tracing::debug!(%device, written = stored.written.len(), removed = stored.removed.len(), "stored");
     Ok(())
 }

@@ -212,7 +212,7 @@ async fn verify<'a>(gateway: &'a Gateway, parts: &Parts, peer: Option<IpAddr>, a
     let bad = |key: &str, why: &str| Refused::new(StatusCode::UNAUTHORIZED, key, why);
     let cx = gateway.cx().await?;
     let id = auth.agent;
-    let agent = engine.read(&cx, move |rx, _| engine_contact::own(rx, id)).await?;
+    let agent = engine.look_own(&cx, id).await?.agent.ok_or(Refusal::Fault)?;
     let key = agent.public_key.as_deref().and_then(|k| <[u8; 32]>::try_from(k).ok());
     let key = key
         .and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(&k).ok())
@@ -240,6 +240,7 @@ async fn report(call: &Call<'_>) -> Result<Said, Refused> {
         ReportState::Running => work::Said::Running,
         ReportState::Ok => work::Said::Ended(Outcome::Ok),
         ReportState::Error => work::Said::Ended(Outcome::Error),
+        ReportState::Declined => work::Said::Ended(Outcome::Declined),
     };
     let refs: Vec<_> = told.reports.iter().map(|r| (r.assignment, r.attempt)).collect();
     let reports: Vec<work::Report> = told

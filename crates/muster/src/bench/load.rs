@@ -112,6 +112,34 @@ pub async fn send(load: &Load, exchanges: &Arc<Vec<Exchange>>) -> anyhow::Result
     Ok(all)
 }
 
+/// Sends requests one after the other, over and over, for a time; gives how many were answered 200 in a second. Another answer is
+/// an error.
+pub async fn ask(load: &Load, requests: &Arc<Vec<Vec<u8>>>, span: Duration) -> anyhow::Result<f64> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let (began, end) = (Instant::now(), Instant::now() + span);
+    let clients: Vec<_> = (0..load.clients.max(1))
+        .map(|_| {
+            let (load, requests, next) = (load.clone(), Arc::clone(requests), Arc::clone(&next));
+            tokio::spawn(async move {
+                let mut connection = Connection::open(&load).await?;
+                let mut answered = 0u32;
+                while Instant::now() < end {
+                    let request = &requests[next.fetch_add(1, Ordering::Relaxed) % requests.len()];
+                    let status = connection.ask(request).await?;
+                    anyhow::ensure!(status == 200, "answered {status}: {}", String::from_utf8_lossy(&connection.buffer).trim());
+                    answered += 1;
+                }
+                Ok::<u32, anyhow::Error>(answered)
+            })
+        })
+        .collect();
+    let mut all = 0;
+    for client in clients {
+        all += client.await.context("a client panicked")??;
+    }
+    Ok(f64::from(all) / began.elapsed().as_secs_f64())
+}
+
 /// One machine's contact.
 async fn contact(load: &Load, kept: &mut Option<Connection>, exchange: &Exchange, sent: &mut Sent) -> anyhow::Result<()> {
     let mut began = Instant::now();

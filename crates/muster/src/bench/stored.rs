@@ -32,6 +32,14 @@ impl Api {
         Ok(())
     }
 
+    /// A counter of the server's metrics.
+    pub async fn counter(&self, name: &str) -> anyhow::Result<u64> {
+        let url = self.url.replace("/api/v1", "/metrics");
+        let text = self.http.get(url).bearer_auth(&self.token).send().await?.error_for_status()?.text().await?;
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|n| n.trim().parse::<f64>().ok()).map(|n| n as u64).with_context(|| format!("the metrics have no {name}"))
+    }
+
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?;
         ensure!(answer.status().is_success(), "GET {path} was answered {}", answer.status());

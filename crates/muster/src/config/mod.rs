@@ -57,6 +57,15 @@ pub enum Protection {
     },
 }
 
+/// Where mail goes, and from whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// The server's address, as [`crate::mail::server`] takes it.
+    pub smtp: String,
+    /// The sender.
+    pub from: String,
+}
+
 /// The effective configuration of the server and of the commands that work on its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -82,6 +91,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long a stop waits for requests under way.
     pub shutdown_timeout: Duration,
+    /// The server that takes mail, and the sender; none is sent without.
+    pub mail: Option<Mail>,
     /// Networks of the server itself that tasks may call web services in.
     pub web_calls_to: Vec<Network>,
 }
@@ -146,6 +157,8 @@ impl Config {
                 "log_format" => format.clone().map(Value::Text),
                 "max_connections" => Some(Value::Count(self.max_connections)),
                 "header_timeout" => Some(Value::Duration(self.header_timeout)),
+                "smtp" => self.mail.as_ref().map(|m| Value::Text(m.smtp.clone())),
+                "mail_from" => self.mail.as_ref().map(|m| Value::Text(m.from.clone())),
                 "web_calls_to" => Some(Value::Words(self.web_calls_to.iter().map(Network::to_string).collect())),
                 "shutdown_timeout" => Some(Value::Duration(self.shutdown_timeout)),
                 name => self.doors.shown(name),
@@ -292,6 +305,18 @@ impl Said {
         }
     }
 
+    fn mail(&mut self) -> Option<Mail> {
+        match (self.text("smtp"), self.text("mail_from")) {
+            (Some(smtp), Some(from)) => Some(Mail { smtp, from }),
+            (None, None) => None,
+            (smtp, _) => {
+                let (has, lacks) = if smtp.is_some() { ("smtp", "mail_from") } else { ("mail_from", "smtp") };
+                self.problem(has, &format!("{lacks} is missing; a mail server and a sender belong together"));
+                None
+            }
+        }
+    }
+
     fn networks(&mut self, key: &'static str) -> Vec<Network> {
         let Some((Value::Words(words), place)) = self.values.get(key).cloned() else { return Vec::new() };
         let read = |word: &String| {
@@ -323,6 +348,7 @@ impl Said {
             doors,
             header_timeout: self.duration("header_timeout", 30),
             shutdown_timeout: self.duration("shutdown_timeout", 20),
+            mail: self.mail(),
             web_calls_to: self.networks("web_calls_to"),
         };
         if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }

@@ -99,6 +99,24 @@ fn sizes_are_read_with_their_unit_and_limits_that_cannot_hold_together_are_probl
 }
 
 #[test]
+fn a_mail_server_and_a_sender_belong_together_and_a_password_is_encrypted() {
+    let both = "smtp = \"smtps://muster:secret@mail\"\nmail_from = \"Muster <muster@example.org>\"";
+    let config = resolve(both, &[], &[]).expect("valid");
+    assert!(config.mail.is_some() && config.show().contains("smtps://muster:***@mail"), "{}", config.show());
+    for (file, part) in [
+        ("smtp = \"smtps://mail\"", "mail_from is missing"),
+        ("mail_from = \"muster@example.org\"", "smtp is missing"),
+        ("smtp = \"mail:25\"\nmail_from = \"a@b.example\"", "must begin with smtps://"),
+        ("smtp = \"smtp://muster:secret@mail\"\nmail_from = \"a@b.example\"", "a password needs encryption"),
+        ("smtp = \"smtp://mail\"\nmail_from = \"nobody\"", "not a mail address"),
+    ] {
+        let found = problems(file, &[], &[]);
+        assert!(found.iter().any(|p| p.contains(part)), "{file}: {found:?}");
+        assert!(!found.iter().any(|p| p.contains("secret")), "{found:?}");
+    }
+}
+
+#[test]
 fn every_key_is_in_the_manual_with_its_default() {
     let manual = include_str!("../../../../docs/configuration.md");
     for key in KEYS {

@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Address,
     Path,
     DatabaseUrl,
+    SmtpUrl,
+    Mailbox,
     Switch,
     Words,
     Log,
@@ -44,6 +46,11 @@ pub(crate) fn from_text(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Path => Ok(Value::Path(PathBuf::from(text))),
         Kind::DatabaseUrl if text.starts_with("postgres://") || text.starts_with("postgresql://") => Ok(Value::Text(text.to_owned())),
         Kind::DatabaseUrl => Err("it must begin with postgres://; for the embedded database leave it out and set data".to_owned()),
+        Kind::SmtpUrl => crate::mail::server(text).map(|()| Value::Text(text.to_owned())),
+        Kind::Mailbox => match text.parse::<lettre::message::Mailbox>() {
+            Ok(_) => Ok(Value::Text(text.to_owned())),
+            Err(_) => Err(wrong("a mail address such as Muster <muster@example.org>")),
+        },
         Kind::Switch => match text.to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(Value::Switch(true)),
             "false" | "0" | "no" | "off" => Ok(Value::Switch(false)),
@@ -119,7 +126,7 @@ pub(crate) fn shown(kind: Kind, value: &Value) -> toml::Value {
     match value {
         Value::Address(a) => a.to_string().into(),
         Value::Path(p) => p.display().to_string().into(),
-        Value::Text(t) if kind == Kind::DatabaseUrl => without_password(t).into(),
+        Value::Text(t) if matches!(kind, Kind::DatabaseUrl | Kind::SmtpUrl) => without_password(t).into(),
         Value::Text(t) => t.clone().into(),
         Value::Switch(on) => (*on).into(),
         Value::Words(w) => w.clone().into(),
@@ -129,7 +136,7 @@ pub(crate) fn shown(kind: Kind, value: &Value) -> toml::Value {
     }
 }
 
-/// A database address whose password, also one in the query, is `***`.
+/// An address whose password, also one in the query, is `***`.
 pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "***".to_owned() };
     let (place, query) = rest.split_once('?').map_or((rest, None), |(p, q)| (p, Some(q)));

@@ -127,6 +127,10 @@ pub const TASKS: List = List {
         ("ID", "/id"),
     ],
 };
+pub const MESSAGES: List = List {
+    path: "messages",
+    columns: &[("AT", "/at"), ("LEVEL", "/level"), ("TITLE", "/title"), ("TASK", "/task"), ("READ BY", "/read/by"), ("ID", "/id")],
+};
 pub const RUNS: List = List {
     path: "runs",
     columns: &[

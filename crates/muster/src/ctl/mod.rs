@@ -13,6 +13,7 @@ mod software;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -93,6 +94,16 @@ enum Command {
     /// One run: show, watch, pause, resume, cancel, why
     #[command(subcommand)]
     Run(runs::RunCommand),
+    /// What schedules did and will do between two instants
+    Calendar(time::CalendarArgs),
+    /// Lists messages that tasks raised, the newest first; 'messages read' marks them
+    #[command(args_conflicts_with_subcommands = true)]
+    Messages {
+        #[command(flatten)]
+        list: time::MessagesArgs,
+        #[command(subcommand)]
+        command: Option<time::MessageCommand>,
+    },
     /// Lists what is not finished, of all tasks and machines; 'queue cancel', 'delay' and 'priority' act on it
     #[command(args_conflicts_with_subcommands = true)]
     Queue {
@@ -164,6 +175,9 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Task(command) => return tasks::run(&client, command, form).await,
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
         Command::Run(command) => return runs::run(&client, command, form).await,
+        Command::Calendar(args) => time::calendar(&client, &args, form).await?,
+        Command::Messages { list, command: None } => time::messages(&client, list, form).await?,
+        Command::Messages { command: Some(command), .. } => time::message(&client, command, form).await?,
         Command::Queue { list, command: None } => lists::list(&client, &lists::QUEUE, &list, form).await?,
         Command::Queue { command: Some(command), .. } => queue::run(&client, command, form).await?,
         Command::Brake { command } => queue::brake(&client, command, form).await?,

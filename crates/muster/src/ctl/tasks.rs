@@ -4,6 +4,7 @@ use super::client::{Client, encoded};
 use super::lists::{self, ListArgs};
 use super::output::{self, Form};
 use super::runs;
+use super::time;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
@@ -46,6 +47,37 @@ pub enum TaskCommand {
         #[arg(long, value_name = "TOKEN")]
         plan: Option<String>,
     },
+    /// Shows the next ten occurrences of a task's schedule, with offsets and windows
+    Schedule {
+        /// Its name or id
+        task: String,
+    },
+    /// Lists what became of a task's occurrences, the newest first
+    Occurrences {
+        /// Its name or id
+        task: String,
+        /// Rows at most
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
+    /// Starts an occurrence that is held
+    Start {
+        /// Its name or id
+        task: String,
+        /// The nominal time, as 'task occurrences' lists it
+        nominal: String,
+        /// How many machines it will run on; the server asks for it above its size guard
+        #[arg(long, value_name = "N")]
+        confirm_count: Option<u64>,
+    },
+    /// Lets a task start unattended on up to so many machines; 'none' takes that back
+    Approve {
+        /// Its name or id
+        task: String,
+        /// A number of machines, or none
+        #[arg(value_parser = time::targets_max)]
+        targets_max: time::TargetsMax,
+    },
     /// Deletes a task; its runs stay
     Delete {
         /// Its name or id
@@ -77,6 +109,12 @@ pub async fn run(client: &Client, command: TaskCommand, form: Form) -> anyhow::R
             }
             output::record(&run, form)?;
         }
+        TaskCommand::Schedule { task } => time::ahead(client, &id(client, &task).await?, form).await?,
+        TaskCommand::Occurrences { task, limit } => time::occurrences(client, &id(client, &task).await?, limit, form).await?,
+        TaskCommand::Start { task, nominal, confirm_count } => {
+            time::start(client, &id(client, &task).await?, &nominal, confirm_count, form).await?;
+        }
+        TaskCommand::Approve { task, targets_max } => time::approve(client, &id(client, &task).await?, targets_max.0, form).await?,
         TaskCommand::Delete { task } => drop(client.delete(&format!("tasks/{}", id(client, &task).await?)).await?),
     }
     Ok(ExitCode::SUCCESS)

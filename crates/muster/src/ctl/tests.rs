@@ -38,6 +38,14 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl queue delay --by 2h 0192 0193",
         "musterctl queue delay --filter task=0192 --until 2026-12-01T06:00:00Z --confirm-count 500",
         "musterctl queue priority 0 --filter q=web",
+        "musterctl task schedule nightly",
+        "musterctl task occurrences nightly --limit 5",
+        "musterctl task start nightly 2026-12-01T00:00 --confirm-count 6210",
+        "musterctl task approve nightly 5000",
+        "musterctl task approve nightly none",
+        "musterctl calendar --to 2026-12-24T00:00:00Z",
+        "musterctl messages --unread",
+        "musterctl messages read 0192 --all-before",
         "musterctl brake",
         "musterctl brake on --note power-cut",
         "musterctl brake off -o json",
@@ -95,6 +103,9 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl queue delay 0192 --by 2h --until 2026-12-01T06:00:00Z",
         "musterctl queue priority 10 0192",
         "musterctl run pause",
+        "musterctl task approve nightly many",
+        "musterctl task start nightly",
+        "musterctl messages read",
     ] {
         assert!(Ctl::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
@@ -266,6 +277,10 @@ async fn work_line(client: &Client, line: &str) -> anyhow::Result<()> {
         Command::Queue { command: Some(it), .. } => queue::run(client, it, output::Form::Json).await,
         Command::Brake { command } => queue::brake(client, command, output::Form::Json).await,
         Command::Run(it) => runs::run(client, it, output::Form::Json).await.map(|_| ()),
+        Command::Task(it) => tasks::run(client, it, output::Form::Json).await.map(|_| ()),
+        Command::Calendar(args) => super::time::calendar(client, &args, output::Form::Json).await,
+        Command::Messages { list, command: None } => super::time::messages(client, list, output::Form::Json).await,
+        Command::Messages { command: Some(it), .. } => super::time::message(client, it, output::Form::Json).await,
         other => panic!("{other:?} is about something else"),
     }
 }
@@ -290,6 +305,11 @@ async fn the_queue_the_brake_and_a_run_are_acted_on_as_it_was_said() {
         "musterctl brake off",
         &format!("musterctl run pause {run}"),
         &format!("musterctl run resume {run}"),
+        &format!("musterctl task start {run} 2026-12-01T00:00 --confirm-count 2"),
+        &format!("musterctl task approve {run} 5000"),
+        &format!("musterctl task approve {run} none"),
+        &format!("musterctl task schedule {run}"),
+        "musterctl messages read a --all-before",
     ] {
         work_line(&client, line).await.expect(line);
     }
@@ -305,6 +325,11 @@ async fn the_queue_the_brake_and_a_run_are_acted_on_as_it_was_said() {
         "DELETE /api/v1/brake ".to_owned(),
         format!("POST /api/v1/runs/{run}/pause {{}}"),
         format!("POST /api/v1/runs/{run}/resume {{}}"),
+        format!(r#"POST /api/v1/tasks/{run}/occurrences/2026-12-01T00%3A00/runs {{"confirm_count":2}}"#),
+        format!(r#"PUT /api/v1/tasks/{run}/approval {{"targets_max":5000}}"#),
+        format!(r#"PUT /api/v1/tasks/{run}/approval {{"targets_max":null}}"#),
+        format!("GET /api/v1/tasks/{run}/schedule "),
+        r#"POST /api/v1/messages/a/read {"all_before":true}"#.to_owned(),
     ];
     assert_eq!(*calls.lock().expect("calls"), expected);
 }

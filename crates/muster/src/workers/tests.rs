@@ -93,6 +93,7 @@ async fn what_was_heard_is_written_at_the_latest_when_the_driver_ends() {
         address: None,
         version: None,
         inventory: false,
+        clock_offset: None,
     });
     driver.clone().run(stopping).await;
     assert_eq!(contact(&driver.engine.read(&cx, look).await.expect("read")), Some(later));
@@ -105,9 +106,10 @@ fn a_worker_that_fails_rests_longer_and_longer_up_to_a_bound() {
 }
 
 #[test]
-fn only_runs_and_wakes_are_nudged() {
+fn runs_wakes_and_schedules_are_nudged() {
     let nudged = |topic| Worker::ALL.into_iter().filter(move |w| w.nudged_by(topic)).collect::<Vec<_>>();
-    assert_eq!(nudged(Topic::Run), [Worker::Prepare]);
+    assert_eq!(nudged(Topic::Run), [Worker::Prepare, Worker::Steps]);
+    assert_eq!(nudged(Topic::Schedule), [Worker::Schedules]);
     assert_eq!(nudged(Topic::Wake), [Worker::Wakes]);
     assert!(nudged(Topic::Device).is_empty());
 }

@@ -8,3 +8,7 @@ CREATE INDEX occurrence_at ON occurrence(task, at, id);
 CREATE INDEX occurrence_org ON occurrence(org, at);
 -- A wake-up that is wanted though nothing waits for the agent.
 ALTER TABLE wake ADD COLUMN anyway INTEGER NOT NULL DEFAULT 0;
+-- What of a run is still open, for its forecast and its lists.
+CREATE INDEX a_run_open ON assignment(run, id) WHERE open = 1;
+-- What of a run was handed out although its time was over: the proof that nothing was.
+ALTER TABLE run ADD COLUMN handed_late INTEGER NOT NULL DEFAULT 0;

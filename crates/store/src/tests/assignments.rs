@@ -18,6 +18,8 @@ on_all! {
     making_assignments_twice_is_the_same_as_once
     random_decisions_leave_counters_rows_and_record_in_agreement
     an_attempt_keeps_what_its_agent_said
+    a_hand_out_after_the_end_of_its_time_is_counted
+    how_long_an_action_took_is_read_from_runs_that_ended
     assignments_are_narrowed_by_every_filter
     the_queue_goes_by_priority_then_age
     lapsed_leases_come_oldest_first
@@ -156,6 +158,41 @@ fn an_attempt_keeps_what_its_agent_said(w: &World) {
     let kinds: Vec<_> = record.iter().map(|e| (e.kind.as_str(), e.attempt)).collect();
     assert_eq!(kinds, [("started", Some(1)), ("running", Some(1)), ("prepared", Some(1)), ("started", Some(2))]);
     assert_eq!(read(w, |rx| rx.assignment(HERE, AssignmentId(id(70)))).unwrap().record.exit_code, Some(3));
+}
+
+/// No rule makes such a change; the count is what proves it.
+fn a_hand_out_after_the_end_of_its_time_is_counted(w: &World) {
+    furnish(w);
+    let timed = |n: u128| NewAssignment { id: AssignmentId(id(n)), device: DeviceId(id(n)), from: NOW, not_after: Some(later(60)) };
+    write(w, move |tx| tx.assignments_insert(HERE, RunId(id(60)), 0, 5, NOW, &[timed(90), timed(91)]).map(|_| ()));
+    for (n, at) in [(90, later(59)), (91, later(60))] {
+        write(w, move |tx| {
+            let before = tx.assignments_for_update(&[AssignmentId(id(n))])?.pop().unwrap();
+            let decision = decide(&before.state, claim(10, later(120)), NOW).unwrap();
+            let (attempt, after) = (decision.attempt, decision.next);
+            let change = Change { before, after, attempt, exit_code: None, output: None, message: None, data: json!({}), at };
+            tx.save(&[change]).map(|_| ())
+        });
+    }
+    assert_eq!(read(w, |rx| rx.run(HERE, RunId(id(60)))).map(|r| r.handed_late), Some(1));
+}
+
+fn how_long_an_action_took_is_read_from_runs_that_ended(w: &World) {
+    furnish(w);
+    for (n, took) in [(70, 5), (71, 9)] {
+        apply(w, n, claim(10, later(600)), later(100)).unwrap();
+        apply(w, n, Input::Ended { attempt: 1, actor: actor(10), outcome: Outcome::Ok }, later(100 + took)).unwrap();
+    }
+    assert_eq!(read(w, |rx| rx.took(HERE, "inventory", 10)), [], "it goes on");
+    let t = task(50, "scan");
+    write(w, move |tx| tx.run_update(&Run { state: RunState::Finished, made: 3, ..run(60, &t, 3) }));
+    let mut took = read(w, |rx| rx.took(HERE, "inventory", 10));
+    took.sort_unstable();
+    assert_eq!(took, [Duration::from_secs(5), Duration::from_secs(9)]);
+    assert_eq!(read(w, |rx| rx.took(HERE, "inventory", 1)).len(), 1);
+    assert_eq!(read(w, |rx| rx.took(HERE, "ip_configuration", 10)), []);
+    assert_eq!(read(w, |rx| rx.run_open(RunId(id(60)), 10)).len(), 4);
+    assert_eq!(read(w, |rx| rx.run_open(RunId(id(60)), 1)).len(), 1);
 }
 
 fn assignments_are_narrowed_by_every_filter(w: &World) {
@@ -312,8 +349,16 @@ fn a_wake_up_is_recorded_until_the_agent_comes(w: &World) {
     let last = read(w, |rx| rx.agent(AgentId(id(1010)))).unwrap().last_wake;
     assert_eq!(last, Some((later(3), WakeOutcome::Ok, "try 3".to_owned())));
     let waits = |w: &World| read(w, |rx| rx.wakes_due(later(50), 9)).len();
-    let heard =
-        |at| Heard { agent: AgentId(id(1010)), device: DeviceId(id(10)), at, next: None, address: None, version: None, inventory: false };
+    let heard = |at| Heard {
+        agent: AgentId(id(1010)),
+        device: DeviceId(id(10)),
+        at,
+        next: None,
+        address: None,
+        version: None,
+        inventory: false,
+        clock_offset: None,
+    };
     write(w, move |tx| tx.heard(&[heard(Timestamp(NOW.0 - 1))]));
     assert_eq!(waits(w), 1, "it came before it was asked");
     write(w, move |tx| tx.heard(&[heard(NOW)]));

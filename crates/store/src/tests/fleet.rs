@@ -296,6 +296,7 @@ fn presence_never_goes_backwards(w: &World) {
         address: address.map(str::to_owned),
         version: None,
         inventory: false,
+        clock_offset: None,
     };
     let sets = [
         vec![heard(later(100), Some("10.9.9.9"), Some(later(200)))],

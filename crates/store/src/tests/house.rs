@@ -128,6 +128,7 @@ pub(crate) fn run(n: u128, task: &Task, targeted: i64) -> Run {
         not_before: None,
         not_after: None,
         in_flight_max: None,
+        handed_late: 0,
         created: NOW,
         started: None,
         ended: None,

@@ -51,9 +51,7 @@ impl Reader {
         }
         let word = self.text(&at, map.get("type"), 60)?;
         let kind = ActionKind::named(&word);
-        if ActionKind::LATER.contains(&word.as_str()) {
-            self.fault(&at, format!("'{word}' is not available in this version of Muster; use another action"));
-        } else if kind.is_none() {
+        if kind.is_none() {
             let known = ActionKind::ALL.map(|k| k.kind);
             let hint = nearest(&word, known).map_or(String::new(), |near| format!(". Did you mean '{near}'?"));
             self.fault(&at, format!("there is no action '{word}' in this version of Muster; there are {}{hint}", known.join(", ")));

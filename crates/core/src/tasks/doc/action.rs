@@ -192,12 +192,12 @@ impl Action {
         }
     }
 
-    /// Whether doing it twice does no harm. A call of a web service is what HTTP says of its method.
+    /// Whether doing it twice does no harm. A call of a web service is what HTTP says of its method; a mail keeps its Message-ID.
     pub const fn is_idempotent(&self) -> bool {
         match self {
-            Action::Inventory | Action::BasicInventory | Action::IpConfiguration | Action::WriteLog { .. } | Action::WakeAgents => true,
-            Action::RaiseMessage { .. } | Action::SendEmail { .. } => false,
+            Action::RaiseMessage { .. } => false,
             Action::CallWebService { method, .. } => !matches!(method, Method::Post | Method::Patch),
+            _ => true,
         }
     }
 
@@ -238,16 +238,16 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 5] = [
+    pub const ALL: [ActionKind; 8] = [
         client("inventory", "Bring in a full inventory."),
+        client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent."),
+        client("ip_configuration", "Bring in addresses, routes and name servers; by Muster's own agent."),
         server("write_log", "Write a line in the server's log.", &["message", "level"], 1),
         server("raise_message", "Show a message to the people of the organization.", &["title", "text", "level"], 1),
         server("call_web_service", "Call a web service over HTTP.", &["url", "method", "headers", "body", "expect", "timeout"], 1),
+        server("send_email", "Send a mail.", &["to", "subject", "body"], 2),
         server("wake_agents", "Wake the agents of the targets, so that they come now.", &[], 0),
     ];
-
-    /// Types that come with a later version.
-    pub const LATER: [&'static str; 3] = ["basic_inventory", "ip_configuration", "send_email"];
 
     /// The type of a word.
     pub fn named(kind: &str) -> Option<Self> {
