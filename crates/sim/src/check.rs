@@ -77,6 +77,7 @@ impl Checkers {
         }
         for run in &seen.runs {
             self.totals(run);
+            self.snapshot(run, model);
             self.run_record(run, seen);
             self.borders_of_run(run, model);
         }
@@ -285,6 +286,20 @@ impl Checkers {
         self.require(8, fits, || format!("run {id} is {} with {} open", run.state, run.counts.open()));
         let verdict = if finished { run.counts.verdict() } else { None };
         self.require(8, run.verdict == verdict, || format!("run {id} has the verdict {:?}, its totals say {verdict:?}", run.verdict));
+    }
+
+    /// Rule 12: the targets are exactly those that were confirmed, whatever became of devices and groups since.
+    fn snapshot(&mut self, it: &ObservedRun, model: &Model) {
+        let (Some(_), Some(confirmed)) = (it.rows, model.confirmed.get(&it.run.id)) else { return };
+        // What the server does itself is done once, whomever it is about.
+        if it.targets.contains(&DeviceId::SERVER) {
+            return;
+        }
+        let (id, made) = (it.run.id, it.run.made == it.run.targeted);
+        let stray = it.targets.difference(confirmed).next();
+        self.require(12, stray.is_none(), || format!("run {id} hits {stray:?}, which nobody confirmed"));
+        let spared = confirmed.difference(&it.targets).next().filter(|_| made);
+        self.require(12, spared.is_none(), || format!("run {id} spares {spared:?}, which was confirmed"));
     }
 
     /// Rule 9: a cancelled one has nothing under way and was not handed out after the end was asked for.

@@ -10,6 +10,7 @@
 
 mod check;
 mod dice;
+mod groups;
 mod joiner;
 mod model;
 mod moves;

@@ -34,6 +34,8 @@ pub struct Model {
     pub tasks: BTreeMap<TaskId, (OrgId, i64)>,
     /// Runs with how many they target.
     pub runs: BTreeMap<RunId, (OrgId, i64)>,
+    /// What a preview showed right before the start of each run: the devices it would hit.
+    pub confirmed: BTreeMap<RunId, BTreeSet<DeviceId>>,
     /// Runs whose end was acknowledged as asked for.
     pub cancelled_runs: BTreeSet<RunId>,
     /// Assignments that were acknowledged as cancelled.

@@ -32,6 +32,7 @@ pub(crate) enum Move {
     MergeDevices,
     SplitDevice,
     UndoAct,
+    Groups,
     Settings,
     Intrude,
     Prepare,
@@ -48,7 +49,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 38] = [
+    pub(crate) const ALL: [Move; 39] = [
         Move::Contact,
         Move::Inventory,
         Move::Repeat,
@@ -74,6 +75,7 @@ impl Move {
         Move::MergeDevices,
         Move::SplitDevice,
         Move::UndoAct,
+        Move::Groups,
         Move::Settings,
         Move::Intrude,
         Move::Prepare,
@@ -138,6 +140,7 @@ impl World {
             Move::MergeDevices => self.devices_merge(),
             Move::SplitDevice => self.device_split(),
             Move::UndoAct => self.act_undo(),
+            Move::Groups => self.group_act(),
             Move::Settings => self.settings_change(),
             Move::Intrude => self.intrude(),
             Move::Prepare => drop(self.work_prepare()),

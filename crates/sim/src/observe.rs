@@ -9,6 +9,7 @@ use muster_core::time::Timestamp;
 use muster_engine::runs::{assignment_list, assignment_view, run_events, run_list, run_view};
 use muster_engine::work::Said;
 use muster_engine::{AssignmentFilter, RunFilter};
+use std::collections::BTreeSet;
 
 /// A piece of work that reached an agent.
 #[derive(Clone, Debug)]
@@ -129,6 +130,8 @@ pub struct ObservedRun {
     pub steps: Vec<Counts>,
     /// Its assignments counted one by one; `None` when they were not counted.
     pub rows: Option<Counts>,
+    /// The devices of its assignments, when those were counted.
+    pub targets: BTreeSet<DeviceId>,
     /// Its record, the newest first; empty when it was not read.
     pub events: Vec<Event>,
 }
@@ -194,11 +197,12 @@ impl World {
     fn see_run(&mut self, org: OrgId, id: RunId, whole: bool) -> Option<ObservedRun> {
         let detail = self.read(org, move |rx, cx| run_view(rx, cx, id)).ok()?;
         let steps = detail.steps.into_iter().map(|(_, counts)| counts).collect();
-        let mut seen = ObservedRun { org, run: detail.run, steps, rows: None, events: Vec::new() };
+        let mut seen = ObservedRun { org, run: detail.run, steps, rows: None, targets: BTreeSet::new(), events: Vec::new() };
         if whole {
             let mut rows = Counts::default();
             for record in self.rows(org, id) {
                 rows.add(record.state.status.state(), 1);
+                seen.targets.insert(record.device);
             }
             seen.rows = Some(rows);
             seen.events = self.run_record(org, id);

@@ -29,9 +29,10 @@ impl World {
 
     fn document(&mut self, org: OrgId, name: &str) -> Value {
         let devices = self.devices(org);
-        let targets = match self.dice.below(5) {
+        let targets = match self.dice.below(6) {
             0 | 1 => json!({"all": true}),
             2 => json!({"query": self.dice.pick(&["verified == false", "name.startsWith(\"pc1\")", "protocol == \"ocs\"", "true"])}),
+            4 => self.grouped(org),
             3 => json!({"all": true, "exclude": {"devices": self.dice.pick(&devices).map(|d| vec![d.1]).unwrap_or_default()}}),
             _ => {
                 let ids: Vec<String> = (0..3).filter_map(|_| self.dice.pick(&devices)).map(|d| d.0.to_string()).collect();
@@ -139,6 +140,7 @@ impl World {
             1 => start.confirm_count = Some(self.dice.within(1, 10)),
             _ => {}
         }
+        let shown = self.shown_targets(org, id);
         let answer = self.write("run.start", &self.person(org), move |tx, cx| run_start(tx, cx, id, &start));
         self.note(format_args!(
             "a person starts task {id}: {:?}",
@@ -146,6 +148,7 @@ impl World {
         ));
         if let Ok(detail) = answer.result {
             self.model.runs.insert(detail.run.id, (org, detail.run.targeted));
+            self.model.confirmed.extend(shown.map(|devices| (detail.run.id, devices)));
         }
     }
 

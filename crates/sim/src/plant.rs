@@ -2,8 +2,13 @@
 
 use crate::check::Checkers;
 use crate::model::Model;
-use crate::observe::{Intrusion, Observed};
+use crate::observe::{Intrusion, Observed, ObservedRun};
+use muster_core::ids::DeviceId;
 use muster_core::tasks::{AttemptState, RunState, State};
+use uuid::Uuid;
+
+/// A device of no world.
+const NOBODY: DeviceId = DeviceId(Uuid::from_u128(7));
 
 /// A fault to be planted into what the checkers see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,10 @@ pub enum Plant {
     HandedWhilePaused,
     /// Rule 12: an agent gets more than it may have under way.
     HandedBeyondLimit,
+    /// Rule 12: a device is hit that nobody confirmed.
+    HitsAnother,
+    /// Rule 12: a device is spared that was confirmed.
+    SparesOne,
     /// Rule 10: an acknowledged inventory is gone.
     InventoryLost,
     /// Rule 10: an acknowledged run is gone.
@@ -56,7 +65,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 22] = [
+    pub const ALL: [Plant; 24] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -71,6 +80,8 @@ impl Plant {
         Plant::HandedWhileFrozen,
         Plant::HandedWhilePaused,
         Plant::HandedBeyondLimit,
+        Plant::HitsAnother,
+        Plant::SparesOne,
         Plant::InventoryLost,
         Plant::RunLost,
         Plant::CrossesBorder,
@@ -92,7 +103,7 @@ impl Plant {
             Plant::RunsTwice => 11,
             Plant::TotalOff => 8,
             Plant::HandedAfterCancel | Plant::HandedWhileFrozen | Plant::HandedWhilePaused => 9,
-            Plant::HandedBeyondLimit => 12,
+            Plant::HandedBeyondLimit | Plant::HitsAnother | Plant::SparesOne => 12,
             Plant::InventoryLost | Plant::RunLost => 10,
             Plant::CrossesBorder | Plant::IntrusionWorks | Plant::TrustInherited => 13,
             Plant::EventMissing | Plant::EventTwice => 14,
@@ -114,6 +125,18 @@ impl Plant {
             Plant::HandedWhileFrozen => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.frozen = true).is_some(),
             Plant::HandedWhilePaused => seen.handed.first_mut().map(|h| h.paused = true).is_some(),
             Plant::HandedBeyondLimit => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.agent_load = (1, 1)).is_some(),
+            Plant::HitsAnother | Plant::SparesOne => {
+                let sure = |r: &&mut ObservedRun| {
+                    let whole = r.rows.is_some() && r.run.made == r.run.targeted && !r.targets.contains(&DeviceId::SERVER);
+                    whole && model.confirmed.contains_key(&r.run.id)
+                };
+                let run = seen.runs.iter_mut().find(sure);
+                let plant = |r: &mut ObservedRun| match self {
+                    Plant::SparesOne => r.targets.pop_first().is_some(),
+                    _ => r.targets.insert(NOBODY),
+                };
+                run.is_some_and(plant)
+            }
             Plant::HandedTooLate => seen.handed.first_mut().map(|h| h.not_after = Some(h.at)).is_some(),
             Plant::RunsTwice => {
                 let run = seen.runs.iter().find(|r| seen.full && r.run.nominal.is_some()).cloned();
@@ -154,6 +177,8 @@ impl Plant {
                     .map(|a| a.state = AttemptState::Error)
                     .is_some(),
                 Plant::EndsTooEarly if state.status.state() == State::Unknown && state.rules.on_unknown && !state.cancel_requested => {
+                    // A try that could begin only after its time is none.
+                    (state.rules.idempotent, state.limits.not_after) = (true, None);
                     state.rules.attempts_max = state.attempt + 1;
                     true
                 }

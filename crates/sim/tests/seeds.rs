@@ -19,10 +19,11 @@ fn the_same_seed_gives_the_same_history_and_another_seed_another() {
 #[test]
 fn the_worlds_are_not_empty() {
     let (mut runs, mut handed) = (0, 0);
-    for seed in 1..=10 {
+    // Worlds differ wildly: ten of them hand out between twenty and a hundred pieces.
+    for seed in 1..=40 {
         let report = run(seed, &Options::default());
         runs += report.runs;
         handed += report.handed;
     }
-    assert!(runs > 20 && handed > 60, "ten worlds started {runs} runs and handed out {handed} pieces");
+    assert!(runs > 100 && handed > 120, "forty worlds started {runs} runs and handed out {handed} pieces");
 }

@@ -10,7 +10,7 @@ use muster_core::page::PageRequest;
 use muster_core::tasks::OccurrenceState;
 use muster_engine::groups::{self, Change, Changed, GroupPatch, MemberAct};
 use muster_engine::runs::{self, RunDetail, Start};
-use muster_engine::{AssignmentFilter, DeviceFilter, Error, fleet, schedules, tasks, workers};
+use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Error, Tx, fleet, schedules, tasks, workers};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ on_all! {
     a_group_is_made_changed_and_removed_with_what_was_before_in_the_audit_log
     members_are_named_by_name_or_id_and_every_fault_is_told
     a_query_moves_members_piece_by_piece_and_many_need_their_number
+    very_many_members_move_in_pieces
     a_task_hits_the_members_of_its_groups_and_spares_those_taken_out
     a_run_keeps_the_members_it_started_with
     a_group_that_a_task_names_is_not_removed_nor_loses_the_name
@@ -181,6 +182,28 @@ fn a_query_moves_members_piece_by_piece_and_many_need_their_number(world: &World
     let list = named(world, group, &["pc-2", "pc-3", "pc-5"], &["pc-1"]).expect("known");
     assert_eq!(check(&list, None).expect_err("names are counted, too").extra["count"].as_i64(), Some(3));
     assert_eq!(by("nam == 'x'", MemberAct::Add).expect_err("a fault").fields[0].pointer, "/query");
+}
+
+fn very_many_members_move_in_pieces(world: &World) {
+    let group = make(world, "all");
+    let pieces = |start: usize, end: usize| {
+        let known =
+            move |tx: &mut Tx, cx: &Cx| (start..end).try_for_each(|n| Ok(tx.device_insert(cx.id(), cx.org, &format!("pc-{n}"), cx.now)?));
+        world.write(known).expect("known");
+    };
+    pieces(0, 600);
+    pieces(600, groups::PIECE + 1);
+    let text = "name.startsWith('pc-')";
+    let all = |act| world.read(move |rx, cx| groups::change_by_query(rx, cx, group, text, act));
+    for (act, counts) in [(MemberAct::Add, [groups::PIECE, 1, 0]), (MemberAct::Remove, [groups::PIECE, 1, 0])] {
+        let change = all(act);
+        for count in counts {
+            let change = change.clone();
+            let done = world.write(move |tx, cx| groups::piece(tx, cx, group, &change, false)).expect("moved");
+            assert_eq!(done.added + done.removed, count, "{act:?}");
+        }
+    }
+    assert_eq!(view(world, group).1, 0);
 }
 
 fn a_task_hits_the_members_of_its_groups_and_spares_those_taken_out(world: &World) {

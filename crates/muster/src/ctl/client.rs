@@ -15,7 +15,7 @@ const TIMEOUT_LONG: Duration = Duration::from_secs(1_800);
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Resources whose lists look for a text; others refuse to be asked that.
-const SEARCHED: [&str; 2] = ["devices", "tasks"];
+const SEARCHED: [&str; 3] = ["devices", "groups", "tasks"];
 
 /// Which server, as whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -90,6 +90,17 @@ pub const AGENTS: List = List {
         ("ID", "/id"),
     ],
 };
+pub const GROUPS: List = List {
+    path: "groups",
+    columns: &[
+        ("NAME", "/name"),
+        ("DEVICES", "/count"),
+        ("KIND", "/kind"),
+        ("DESCRIPTION", "/description"),
+        ("UPDATED", "/updated"),
+        ("ID", "/id"),
+    ],
+};
 pub const DUPLICATES: List = List {
     path: "duplicates",
     columns: &[

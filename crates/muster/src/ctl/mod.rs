@@ -2,6 +2,7 @@
 
 mod client;
 mod credentials;
+mod groups;
 mod identity;
 mod lists;
 mod login;
@@ -75,6 +76,11 @@ enum Command {
     /// One agent: verify, revoke
     #[command(subcommand)]
     Agent(identity::AgentCommand),
+    /// Lists groups of devices
+    Groups(ListArgs),
+    /// One group: show, create, update, delete, add, remove
+    #[command(subcommand)]
+    Group(groups::GroupCommand),
     /// Lists programs across the fleet; with a name its versions, with a range of versions the devices that have it
     #[command(args_conflicts_with_subcommands = true)]
     Software(software::SoftwareArgs),
@@ -162,6 +168,8 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Identity(command) => identity::acts(&client, command, form).await?,
         Command::Agent(command) => identity::agent(&client, command, form).await?,
         Command::Agents(args) => lists::list(&client, &lists::AGENTS, &args, form).await?,
+        Command::Groups(args) => lists::list(&client, &lists::GROUPS, &args, form).await?,
+        Command::Group(command) => groups::run(&client, command, form).await?,
         Command::Software(args) => software::software(&client, args, form).await?,
         Command::Changes(args) => software::changes(&client, args, form).await?,
         Command::Task(command) => return tasks::run(&client, command, form).await,

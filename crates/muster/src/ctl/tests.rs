@@ -1,6 +1,6 @@
 use super::client::{Access, Client, encoded, refusal};
 use super::login::Kept;
-use super::{credentials, lists, output, queue, runs, software, tasks};
+use super::{credentials, groups, lists, output, queue, runs, software, tasks};
 use crate::ctl::{Command, Ctl};
 use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode};
@@ -69,6 +69,14 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl changes --since 7d --section softwares --all",
         "musterctl device changes web-17 --from 2026-11-01 --to 2026-11-20",
         "musterctl device history web-17 --section softwares,drives --limit 5",
+        "musterctl groups labs --sort=-updated",
+        "musterctl group show labs",
+        "musterctl group create labs --description ground-floor",
+        "musterctl group update labs --name rooms",
+        "musterctl group delete labs -o json",
+        "musterctl group add labs web-17 web-18 --confirm-count 2",
+        "musterctl group remove labs --query tag=='old' --confirm-count 200",
+        "musterctl devices --filter group=labs",
         "musterctl agent-credentials -o yaml",
         "musterctl agent-credentials list --sort=-created --all",
         "musterctl agent-credentials create lyon --verified -o json",
@@ -85,6 +93,10 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl queue delay 0192 --by 2h --until 2026-12-01T06:00:00Z",
         "musterctl queue priority 10 0192",
         "musterctl brake sideways",
+        "musterctl group create",
+        "musterctl group update labs",
+        "musterctl group add labs",
+        "musterctl group add labs web-17 --query true",
         "musterctl agent-credentials create",
         "musterctl agent-credentials delete",
         "musterctl queue delay 0192",
@@ -318,6 +330,55 @@ async fn the_queue_the_brake_and_a_run_are_acted_on_as_it_was_said() {
         format!(r#"PUT /api/v1/tasks/{run}/approval {{"targets_max":null}}"#),
         format!("GET /api/v1/tasks/{run}/schedule "),
         r#"POST /api/v1/messages/a/read {"all_before":true}"#.to_owned(),
+    ];
+    assert_eq!(*calls.lock().expect("calls"), expected);
+}
+
+/// Runs what a command line says about a group.
+async fn group_line(client: &Client, line: &[&str]) -> anyhow::Result<()> {
+    match Ctl::try_parse_from([&["musterctl", "group"], line].concat()).expect("a command line").command {
+        Command::Group(it) => groups::run(client, it, output::Form::Json).await,
+        other => panic!("{other:?} is about something else"),
+    }
+}
+
+#[tokio::test]
+async fn a_group_is_found_by_its_name_and_changed_as_it_was_said() {
+    let calls: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = calls.clone();
+    let id = "01920000-0000-7000-8000-000000000000";
+    let list = move |Query(query): Query<BTreeMap<String, String>>| async move {
+        assert!(["labs", "nobody"].contains(&&*query["q"]), "{query:?}");
+        Json(json!({"items": [{"id": id, "name": "labs"}, {"id": "2", "name": "labs 2"}], "next": null}))
+    };
+    let any = move |method: axum::http::Method, uri: axum::http::Uri, body: String| async move {
+        heard.lock().expect("calls").push(format!("{method} {} {body}", uri.path()));
+        if method == axum::http::Method::DELETE {
+            let problem = json!({"detail": "the group 'labs' is used by 'nightly'; take it out of them first"});
+            return (StatusCode::CONFLICT, Json(problem));
+        }
+        (StatusCode::OK, Json(json!({"added": 1, "removed": 0, "count": 1})))
+    };
+    let routes = Router::new().route("/api/v1/groups", get(list).post(any.clone())).fallback(any);
+    let client = client(serve(routes).await);
+    for line in [
+        &["create", "labs", "--description", "ground floor"][..],
+        &["show", "labs"],
+        &["update", "labs", "--name", "rooms"],
+        &["add", id, "web-17", "web 18", "--confirm-count", "2"],
+        &["remove", "labs", "--query", "tag == 'old'"],
+    ] {
+        group_line(&client, line).await.unwrap_or_else(|e| panic!("{line:?}: {e}"));
+    }
+    assert_eq!(group_line(&client, &["show", "nobody"]).await.expect_err("none").to_string(), "there is no group 'nobody'");
+    assert!(group_line(&client, &["delete", "labs"]).await.expect_err("in use").to_string().contains("'nightly'"));
+    let expected = [
+        r#"POST /api/v1/groups {"name":"labs","description":"ground floor"}"#.to_owned(),
+        format!("GET /api/v1/groups/{id} "),
+        format!(r#"PATCH /api/v1/groups/{id} {{"name":"rooms"}}"#),
+        format!(r#"POST /api/v1/groups/{id}/members {{"add":["web-17","web 18"],"confirm_count":2}}"#),
+        format!(r#"POST /api/v1/groups/{id}/members {{"query":"tag == 'old'","act":"remove"}}"#),
+        format!("DELETE /api/v1/groups/{id} "),
     ];
     assert_eq!(*calls.lock().expect("calls"), expected);
 }
