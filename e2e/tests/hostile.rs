@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// How much the server may grow, MiB.
-const GROWTH_MAX: u64 = 150;
+/// How much the server may grow, MiB: the 96 and 20 that documents and bodies may take, and half as much that the allocator keeps
+/// of them. Measured: 83 to 154, by how many attacks meet.
+const GROWTH_MAX: u64 = 174;
 /// Hostile connections at once.
 const HOSTILE: usize = 200;
 /// How many messages each kind of attack sends before the test may end.

@@ -311,7 +311,9 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
     } else if devices.is_empty() {
         record.state = OccurrenceState::Empty;
     } else if runs::count(devices.len()) > most {
-        (record.state, record.detail) = (OccurrenceState::Held, "size_guard".to_owned());
+        // What happened to devices is not held either, for the same reason.
+        record.state = if of.is_empty() { OccurrenceState::Held } else { OccurrenceState::Missed };
+        record.detail = "size_guard".to_owned();
     } else {
         let begin = Begin { task: &task, devices: &devices, nominal: Some(nominal), at: cx.now, by: "event" };
         record.run = Some(runs::begin(tx, cx, &begin)?);

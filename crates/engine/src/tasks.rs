@@ -130,10 +130,7 @@ pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<
     let parse = |text: &Option<String>| -> Result<Option<Query>, Error> {
         text.as_deref().map(Query::parse).transpose().map_err(|bad| Error::invalid("task/bad-query", "/targets/query", bad.what))
     };
-    let found = rx.devices_named(org, &targets.devices)?;
-    if let Some((place, name)) = unknown(&found, &targets.devices).first() {
-        return Err(Error::invalid(UNKNOWN_DEVICE, &format!("/targets/devices/{place}"), no_device(name)));
-    }
+    known_devices(rx, org, "/targets/devices", &targets.devices)?;
     let groups = groups_of(rx, org, "/targets/groups", &targets.groups)?;
     let query = parse(&targets.query)?;
     let mut selected = rx.device_ids(org, query.as_ref(), &targets.devices, targets.all)?;
@@ -143,6 +140,8 @@ pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<
     let mut out: BTreeSet<DeviceId> = BTreeSet::new();
     if !targets.exclude.is_empty() {
         let query = parse(&targets.exclude.query)?;
+        // What is to be spared and is not found, because it was renamed, must not be hit silently.
+        known_devices(rx, org, "/targets/exclude/devices", &targets.exclude.devices)?;
         out.extend(rx.device_ids(org, query.as_ref(), &targets.exclude.devices, false)?);
         let groups = groups_of(rx, org, "/targets/exclude/groups", &targets.exclude.groups)?;
         out.extend(rx.device_ids_in(org, &groups)?);
@@ -151,6 +150,15 @@ pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<
         }
     }
     Ok(selected.into_iter().filter(|id| !out.contains(id)).collect())
+}
+
+/// Refuses names that name no device.
+fn known_devices(rx: &mut Rx, org: OrgId, pointer: &str, named: &[String]) -> Result<(), Error> {
+    let found = rx.devices_named(org, named)?;
+    match unknown(&found, named).first() {
+        Some((place, name)) => Err(Error::invalid(UNKNOWN_DEVICE, &format!("{pointer}/{place}"), no_device(name))),
+        None => Ok(()),
+    }
 }
 
 /// The groups that targets name. One that is gone must not change what is hit, so it is refused, also among exclusions.

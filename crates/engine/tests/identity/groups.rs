@@ -22,9 +22,10 @@ on_all! {
     a_task_hits_the_members_of_its_groups_and_spares_those_taken_out
     a_run_keeps_the_members_it_started_with
     a_group_that_a_task_names_is_not_removed_nor_loses_the_name
-    a_group_that_is_gone_is_a_fault_of_the_start_with_its_place
+    a_group_or_spared_device_that_is_gone_is_a_fault_of_the_start_with_its_place
     an_occurrence_whose_group_or_device_is_gone_waits_for_a_person
     what_happens_to_a_device_starts_nothing_when_the_group_is_gone
+    more_than_may_start_unattended_waits_for_a_person_only_when_a_person_would_hit_the_same
     a_merged_machine_is_hit_through_the_groups_of_what_is_part_of_it
     a_parted_machine_stays_in_the_groups
     a_viewer_looks_and_changes_nothing
@@ -269,18 +270,20 @@ fn a_group_that_a_task_names_is_not_removed_nor_loses_the_name(world: &World) {
     delete(labs).expect("nobody names it any more");
 }
 
-fn a_group_that_is_gone_is_a_fault_of_the_start_with_its_place(world: &World) {
+fn a_group_or_spared_device_that_is_gone_is_a_fault_of_the_start_with_its_place(world: &World) {
     machines(world, 1);
     make(world, "labs");
     for (name, targets, pointer) in [
         ("in", json!({"groups": ["labs", "Labs"]}), "/targets/groups/1"),
         ("out", json!({"all": true, "exclude": {"groups": ["kiosks"]}}), "/targets/exclude/groups/0"),
+        ("spared", json!({"all": true, "exclude": {"devices": ["pc-1", "pc-x"]}}), "/targets/exclude/devices/1"),
     ] {
+        let key = if pointer.contains("groups") { "task/unknown-group" } else { "task/unknown-device" };
         let id = task(world, name, json!({"targets": targets}));
         let refused = start(world, id).expect_err("unknown");
-        assert_eq!((refused.key, refused.fields[0].pointer.as_str()), ("task/unknown-group", pointer));
+        assert_eq!((refused.key, refused.fields[0].pointer.as_str()), (key, pointer));
         let preview = world.engine.read_now(&world.cx, move |rx, cx| tasks::task_preview(rx, cx, id));
-        assert_eq!(preview.expect_err("unknown").key, "task/unknown-group");
+        assert_eq!(preview.expect_err("unknown").key, key);
     }
 }
 
@@ -300,6 +303,7 @@ fn an_occurrence_whose_group_or_device_is_gone_waits_for_a_person(world: &World)
     let hourly = |name: &str, targets: Value| task(world, name, json!({"targets": targets, "schedule": {"every": "1h"}}));
     let of_group = hourly("group", json!({"groups": ["labs"]}));
     let of_device = hourly("device", json!({"devices": ["pc-1", "pc-2"]}));
+    let of_spared = hourly("spared", json!({"all": true, "exclude": {"devices": ["pc-2"]}}));
     let fine = hourly("fine", json!({"all": true}));
     let gone = ids[1];
     world.write(move |tx, cx| fleet::device_delete(tx, cx, gone)).expect("removed");
@@ -308,6 +312,7 @@ fn an_occurrence_whose_group_or_device_is_gone_waits_for_a_person(world: &World)
     for (id, state, word) in [
         (of_group, OccurrenceState::Held, "unknown_group"),
         (of_device, OccurrenceState::Held, "unknown_device"),
+        (of_spared, OccurrenceState::Held, "unknown_device"),
         (fine, OccurrenceState::Started, ""),
     ] {
         let (_, found, detail) = came(world, id).into_iter().next().expect("an occurrence");
@@ -335,6 +340,29 @@ fn what_happens_to_a_device_starts_nothing_when_the_group_is_gone(world: &World)
     let told: Vec<_> = came(world, id).into_iter().map(|(_, state, detail)| (state, detail)).collect();
     assert_eq!(told, [(OccurrenceState::Missed, "unknown_group".to_owned())]);
     assert_eq!(world.read(move |rx, cx| tasks::task_view(rx, cx, id)).runs, 0);
+}
+
+fn more_than_may_start_unattended_waits_for_a_person_only_when_a_person_would_hit_the_same(world: &World) {
+    machines(world, 1);
+    world.settings(json!({"size_guard": 1}));
+    let on = |name: &str, event: Value| task(world, name, json!({"targets": {"all": true}, "schedule": {"on": event}}));
+    let (enrolled, ended) = (on("enrolled", json!("device_enrolled")), on("ended", json!({"task_ended": "first"})));
+    world.send(&Machine::new(2));
+    world.send(&Machine::new(3));
+    let first = task(world, "first", json!({"targets": {"devices": ["pc-1"]}}));
+    let run = start(world, first).expect("started").run.id;
+    world.write(move |tx, cx| runs::run_cancel(tx, cx, run)).expect("cancelled");
+    while world.engine.write_now("prepare", &world.cx, workers::prepare).expect("prepared").more {}
+    world.clock.advance(Duration::from_secs(10));
+    look(world);
+    for (id, state) in [(enrolled, OccurrenceState::Missed), (ended, OccurrenceState::Held)] {
+        let told: Vec<_> = came(world, id).into_iter().map(|(_, state, detail)| (state, detail)).collect();
+        assert_eq!(told, [(state, "size_guard".to_owned())]);
+    }
+    let nominal = came(world, ended)[0].0.clone();
+    let all = Start { confirm_count: Some(3), plan: None };
+    let run = world.write(move |tx, cx| schedules::start_held(tx, cx, ended, &nominal, &all)).expect("started").run;
+    assert_eq!(run.targeted, 3);
 }
 
 fn a_merged_machine_is_hit_through_the_groups_of_what_is_part_of_it(world: &World) {
