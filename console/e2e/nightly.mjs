@@ -8,17 +8,20 @@ const soon = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
 
 await tell(async ({ url, page, picture, clean }) => {
   await page.goto(new URL("/tasks/new", url).href);
-  const document = {
-    name: "shutdown all machines",
-    targets: { all: true },
-    schedule: { at: soon(4) },
-    window: { not_after: soon(16) },
-    steps: [{ id: "off", action: { type: "inventory" } }],
-  };
-  await page.getByLabel("YAML").fill(JSON.stringify(document));
+  const document = (start, end) =>
+    JSON.stringify({
+      name: "shutdown all machines",
+      targets: { all: true },
+      schedule: { at: soon(start) },
+      window: { not_after: soon(end) },
+      steps: [{ id: "off", action: { type: "inventory" } }],
+    });
+  await page.getByLabel("YAML").fill(document(3_600, 7_200));
   await page.getByText(/^Once, on .*, never after .*\.$/).waitFor();
   await picture("nightly-form");
   await clean("Task form");
+  // Looking took as long as it took: its times are set when it is saved.
+  await page.getByLabel("YAML").fill(document(5, 20));
   await page.getByRole("button", { name: "Save the task" }).click();
   // Live: the run appears by itself at its time.
   await page.getByRole("link", { name: /^#1 / }).click();
