@@ -1,7 +1,7 @@
 //! The agent's directory: its key, what it joined, what it has told. Every file is replaced whole or not at all.
 //!
 //! Files: `agent.key` (the private key, 0600), `membership.json` (what enrolment gave), `sent.json` (hashes of what was sent),
-//! `contact.json` (when the server was last reached), `lock`. Absent on purpose: the network.
+//! `contact.json` (when the server was last reached), `journal` (see [`crate::journal`]), `lock`. Absent on purpose: the network.
 
 use crate::clock::random;
 use base64::Engine as _;
@@ -175,7 +175,7 @@ impl DataDir {
         self.write_json(CONTACT, &contact)
     }
 
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, IdentityError> {
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, IdentityError> {
         let path = self.path.join(name);
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -199,8 +199,24 @@ impl DataDir {
         self.write(name, &bytes)
     }
 
+    /// A file to write at its end, 0600; made when it is not there.
+    pub(crate) fn append(&self, name: &str) -> Result<File, IdentityError> {
+        let open = OpenOptions::new().create(true).append(true).mode(0o600).open(self.path.join(name));
+        open.map_err(|source| self.failed(name, source))
+    }
+
+    /// That a file could not be read or written.
+    pub(crate) fn failed(&self, name: &str, source: io::Error) -> IdentityError {
+        IdentityError::Io { path: self.path.join(name), source }
+    }
+
+    /// That a file is not what the agent writes.
+    pub(crate) fn damaged(&self, name: &str, why: String) -> IdentityError {
+        IdentityError::Damaged { path: self.path.join(name), why }
+    }
+
     /// Replaces a file: a new one beside it, on the disk, renamed over it, and the directory on the disk too.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), IdentityError> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), IdentityError> {
         let path = self.path.join(name);
         let beside = self.path.join(format!("{name}.new"));
         let written = || -> io::Result<()> {

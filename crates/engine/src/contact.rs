@@ -5,11 +5,15 @@ use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
 use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours, next_contact_in, speaker};
-use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
 use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
+use muster_core::tasks::TaskDoc;
 use muster_core::time::Timestamp;
 use muster_store::{Heard, Rx, Tx};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// How a legacy agent introduces itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,8 +161,10 @@ pub fn own_presence(
 /// What our own agent is told at a contact.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tidings {
-    /// Work handed out.
-    pub claimed: Vec<Claimed>,
+    /// Work handed out, each with its action: `type` and parameters.
+    pub claimed: Vec<(Claimed, Value)>,
+    /// Whether the brake is on: nothing that was handed out before may begin.
+    pub frozen: bool,
     /// When to come again, unless it waits on the line.
     pub contact_in: std::time::Duration,
     /// Whether the routine inventory is due.
@@ -184,12 +190,14 @@ pub fn look_own(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<(Look, Option<Times
 /// Answers a contact of our own agent for which nothing can wait; `None`: something may.
 pub fn own_idle(look: &Look, cx: &Cx) -> Option<Tidings> {
     let agent = look.agent.as_ref().filter(|_| !look.may_have_work)?;
-    Some(tidings(cx, agent, &look.org.settings, Vec::new()))
+    Some(tidings(cx, agent, &look.org, Vec::new()))
 }
 
-fn tidings(cx: &Cx, agent: &Agent, settings: &Settings, claimed: Vec<Claimed>) -> Tidings {
+fn tidings(cx: &Cx, agent: &Agent, org: &Org, claimed: Vec<(Claimed, Value)>) -> Tidings {
+    let settings = &org.settings;
     Tidings {
         claimed,
+        frozen: org.freeze.is_some(),
         contact_in: next_contact_in(agent.id.0.as_u128(), settings.contact_every.0, cx.load, cx.now),
         inventory_due: inventory_due(agent, settings, cx.now) && !puts_off_routine(cx.load),
     }
@@ -201,7 +209,34 @@ pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: u
     let org = house(tx, agent.org)?;
     let actions: Vec<&str> = modules.iter().map(String::as_str).collect();
     let claimed = work::claim(tx, cx, &agent, &org, &actions, max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX))?;
-    Ok(tidings(cx, &agent, &org.settings, claimed))
+    let mut docs: BTreeMap<_, Option<TaskDoc>> = BTreeMap::new();
+    let mut with_actions = Vec::with_capacity(claimed.len());
+    for it in claimed {
+        let version = (it.of.task, it.of.version);
+        if let Entry::Vacant(place) = docs.entry(version) {
+            place.insert(tx.task_doc(it.of.task, it.of.version)?);
+        }
+        let steps = docs.get(&version).and_then(Option::as_ref).map(|doc| &doc.steps);
+        let step = steps.and_then(|steps| steps.get(usize::try_from(it.step).ok()?));
+        let step = step.ok_or_else(|| Error::not_found("task/not-found", "task", it.of.task))?;
+        let action = serde_json::to_value(&step.action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
+        with_actions.push((it, action));
+    }
+    Ok(tidings(cx, &agent, &org, with_actions))
+}
+
+/// Attempts under way of our own agent that it must stop: a person ended them, their time is over and they may not finish, a later
+/// attempt is there, or they are gone.
+pub fn to_stop(rx: &mut Rx, cx: &Cx, agent: &Agent, busy: &[(AssignmentId, u32)]) -> Result<Vec<(AssignmentId, u32)>, Error> {
+    let mut stop = Vec::new();
+    for (id, attempt) in busy.iter().copied() {
+        let state = rx.assignment(agent.org, id)?.map(|row| row.record.state);
+        let goes_on = state.is_some_and(|it| it.attempt == attempt && !it.is_to_stop(cx.now));
+        if !goes_on {
+            stop.push((id, attempt));
+        }
+    }
+    Ok(stop)
 }
 
 /// Takes the reports of our own agent.

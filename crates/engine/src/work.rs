@@ -3,11 +3,11 @@
 use crate::cx::Cx;
 use crate::error::Error;
 use muster_core::access::Org;
-use muster_core::fleet::Agent;
-use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId};
+use muster_core::fleet::{Agent, Protocol};
+use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::settings::Settings;
-use muster_core::tasks::state::Actor;
+use muster_core::tasks::state::{Actor, Status};
 use muster_core::tasks::{
     AssignmentRecord, Change, Hands, Input, Load, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate, held_from,
 };
@@ -22,6 +22,8 @@ use std::time::Duration;
 const LOOKED_AT: i64 = 64;
 /// How often that is done in one contact.
 const LOOKS_MAX: usize = 32;
+/// How long after the longest time for it the verdict of our own agent is waited for.
+const VERDICT_GRACE: Duration = Duration::from_secs(30);
 
 /// A piece of work handed to an agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +42,29 @@ pub struct Claimed {
     pub lease: Timestamp,
     /// Longest time for it, seconds.
     pub timeout_seconds: u64,
+    /// It must not begin before this instant.
+    pub not_before: Timestamp,
     /// It must not begin at or after this instant.
     pub not_after: Option<Timestamp>,
+    /// What the run and the step are called, and what may be done with it.
+    pub of: Part,
+}
+
+/// The part of a task that is handed out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The task.
+    pub task: TaskId,
+    /// Its version.
+    pub version: i64,
+    /// Its name when the run started.
+    pub task_name: String,
+    /// The step's id.
+    pub step_name: String,
+    /// Whether it may be done twice without harm.
+    pub idempotent: bool,
+    /// Whether it is ended when its time is over.
+    pub stops: bool,
 }
 
 /// What an agent says of an attempt.
@@ -155,6 +178,11 @@ fn lease_of(step: &RunStep, settings: &Settings) -> std::time::Duration {
     step.longest_run.map_or(silent, |longest| longest.min(silent))
 }
 
+/// How much longer than the work may take is waited for word of it: our own agent ends it by itself and says so.
+fn grace(protocol: Protocol) -> Duration {
+    if protocol == Protocol::Muster { VERDICT_GRACE } else { Duration::ZERO }
+}
+
 /// What an agent can and may of an action; `able` is whether its kind can do it.
 pub(crate) fn hands(agent: &Agent, action: &str, able: bool, in_flight: i64, settings: &Settings) -> Hands {
     Hands {
@@ -231,8 +259,9 @@ fn offer(
     if held_from(&record.state, &facts, &hands, cx.now).is_some() {
         return Ok(None);
     }
-    let lease = cx.now.plus(lease_of(&step, &org.settings));
+    let lease = cx.now.plus(lease_of(&step, &org.settings) + grace(agent.protocol));
     let actor = Actor { agent: agent.id, incarnation: agent.incarnation };
+    let not_before = if let Status::Prepared { from } = record.state.status { from } else { cx.now };
     let Ok(mut change) = change(record, Input::Claim { actor, lease, lead: hands.lead }, cx.now) else { return Ok(None) };
     change.data = json!({"agent": agent.id, "protocol": agent.protocol});
     let order = Claimed {
@@ -243,7 +272,16 @@ fn offer(
         timeout_seconds: lease_of(&step, &org.settings).as_secs(),
         action: step.action,
         lease,
+        not_before,
         not_after: change.before.state.limits.not_after,
+        of: Part {
+            task: run.task,
+            version: run.task_version,
+            task_name: run.task_name,
+            step_name: step.name,
+            idempotent: step.rules.idempotent,
+            stops: step.stops,
+        },
     };
     Ok(Some((change, order)))
 }
@@ -281,6 +319,7 @@ pub fn report(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, reports:
         }
         let (_, steps) = around.load(tx, record.org, record.run)?;
         let lease = steps.iter().find(|s| s.step == record.step).map_or(settings.inventory_lease.0, |s| lease_of(s, settings));
+        let lease = lease + grace(agent.protocol);
         let actor = Actor { agent: agent.id, incarnation: report.incarnation };
         let input = match report.what {
             Said::Running => Input::Began { attempt: report.attempt, actor, lease: cx.now.plus(lease) },

@@ -25,8 +25,8 @@ pub struct Done {
     pub more: bool,
 }
 
-/// Assignments made or cancelled in one command.
-const PIECE: usize = 500;
+/// Assignments made or cancelled in one command: others wait for it.
+const PIECE: usize = 250;
 /// Leases ended in one command.
 const LAPSES: i64 = 256;
 

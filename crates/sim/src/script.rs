@@ -345,13 +345,14 @@ impl World {
         let answer = self.write("agent.contact", &door, move |tx, cx| contact::own_contact(tx, cx, id, &modules, max));
         self.touch_all(Some(&before));
         let Ok(tidings) = answer.result else { return self.note(format_args!("agent {i} contact: no answer")) };
-        if able || !tidings.claimed.is_empty() {
-            self.handed(&before, &tidings.claimed, max);
+        let claimed: Vec<Claimed> = tidings.claimed.into_iter().map(|(claimed, _)| claimed).collect();
+        if able || !claimed.is_empty() {
+            self.handed(&before, &claimed, max);
         }
         let lost = self.is_answer_lost();
-        self.note(format_args!("agent {i} contact: {} handed of {}, lost {lost}", tidings.claimed.len(), before.claimable));
+        self.note(format_args!("agent {i} contact: {} handed of {}, lost {lost}", claimed.len(), before.claimable));
         if !lost {
-            self.agents[i].take(&tidings.claimed);
+            self.agents[i].take(&claimed);
         }
     }
 

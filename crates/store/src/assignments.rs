@@ -79,6 +79,22 @@ const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
+const HOUR_MS: i64 = 3_600_000;
+
+fn hour_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(HOUR_MS)
+}
+
+/// As what a change counts in its hour: a first hand-out, or a verdict.
+fn counted(change: &Change) -> Option<State> {
+    let after = change.after.status.state();
+    match after {
+        State::Started => change.before.started.is_none().then_some(after),
+        State::Ok | State::Error | State::Unknown => (change.before.state.status.state() != after).then_some(after),
+        _ => None,
+    }
+}
+
 /// Whether a change hands out what should have begun before.
 fn is_late(change: &Change) -> bool {
     change.attempt == Some(AttemptState::Started) && change.before.state.limits.not_after.is_some_and(|end| end <= change.at)
@@ -155,8 +171,23 @@ fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
     })
 }
 
-fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, postgres: bool) {
-    list.filter("a.org = {}", org.0);
+/// What a text in a list of assignments means.
+enum Meant {
+    /// Nothing was asked for.
+    All,
+    /// The assignments of these devices and runs.
+    These { devices: Vec<Uuid>, runs: Vec<Uuid> },
+    /// Too many to name: a page of them is found soon.
+    Many(String),
+}
+
+/// The most devices, and runs, that are named for a text.
+const MEANT_MAX: usize = 500;
+
+fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, meant: Meant, postgres: bool) {
+    // Where devices or runs are named, SQLite is to go by them: '+' keeps it from going through the whole queue.
+    let by_org = if matches!(meant, Meant::These { .. }) && !postgres { "+a.org = {}" } else { "a.org = {}" };
+    list.filter(by_org, org.0);
     if filter.open {
         list.condition("a.open = 1");
     }
@@ -182,16 +213,37 @@ fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, postgres: bool
             list.filter(&format!("{column} = {{}}"), id);
         }
     }
-    if let Some(q) = &filter.q {
-        list.contains(&["coalesce(d.name, '')", "r.task_name"], q, postgres);
+    match meant {
+        Meant::All => {}
+        Meant::Many(q) => list.contains(&["coalesce(d.name, '')", "r.task_name"], &q, postgres),
+        Meant::These { devices, runs } => list.either_of(&[("a.device", &devices), ("a.run", &runs)]),
     }
 }
 
 impl Rx {
+    /// What the text of a filter means.
+    fn meant(&mut self, org: OrgId, filter: &AssignmentFilter) -> Result<Meant, Fault> {
+        let Some(q) = &filter.q else { return Ok(Meant::All) };
+        let postgres = self.is_postgres();
+        let mut named = |from: &'static str, column: &str, extra: Option<&str>| -> Result<Vec<Uuid>, Fault> {
+            let mut list = List::new("x.id", from);
+            list.filter("x.org = {}", org.0);
+            list.contains(&[column], q, postgres);
+            if let Some(extra) = extra {
+                list.condition(extra);
+            }
+            list.all(self, "x.id", MEANT_MAX + 1, |r| r.id(0))
+        };
+        let devices = named("device x", "x.name", None)?;
+        let runs = named("run x", "x.task_name", filter.open.then_some("x.state <> 'finished'"))?;
+        let is_many = devices.len() > MEANT_MAX || runs.len() > MEANT_MAX;
+        Ok(if is_many { Meant::Many(q.clone()) } else { Meant::These { devices, runs } })
+    }
+
     /// A page of assignments. Sorts: priority (the queue's order), created (also the default).
     pub fn assignments(&mut self, org: OrgId, filter: &AssignmentFilter, page: &PageRequest) -> Result<Page<AssignmentRow>, Fault> {
         let mut list = List::new(ROW, ROW_FROM);
-        narrow(&mut list, org, filter, self.is_postgres());
+        narrow(&mut list, org, filter, self.meant(org, filter)?, self.is_postgres());
         let column = if page.sort.as_deref() == Some("priority") { "a.priority" } else { "a.id" };
         list.page(self, page, &Order { column, id: "a.id" }, shown)
     }
@@ -199,14 +251,14 @@ impl Rx {
     /// How many assignments match, exactly.
     pub fn assignments_count(&mut self, org: OrgId, filter: &AssignmentFilter) -> Result<i64, Fault> {
         let mut list = List::new(ROW, ROW_FROM);
-        narrow(&mut list, org, filter, self.is_postgres());
+        narrow(&mut list, org, filter, self.meant(org, filter)?, self.is_postgres());
         list.exactly(self)
     }
 
     /// Ids of matching assignments, at most `limit`.
     pub fn assignment_ids(&mut self, org: OrgId, filter: &AssignmentFilter, limit: usize) -> Result<Vec<AssignmentId>, Fault> {
         let mut list = List::new("a.id", ROW_FROM);
-        narrow(&mut list, org, filter, self.is_postgres());
+        narrow(&mut list, org, filter, self.meant(org, filter)?, self.is_postgres());
         list.all(self, "a.id", limit, |r| r.id(0).map(AssignmentId))
     }
 
@@ -334,16 +386,11 @@ impl Rx {
         self.rows(sql, &[now.0.into(), limit.into()])?.iter().map(read).collect()
     }
 
-    /// Starts and verdicts per hour since an instant, of the runs that have not ended before it: hour (ms), kind, count.
+    /// Starts and verdicts per hour, from the hour of an instant on: hour (ms), kind, count.
     pub fn events_by_hour(&mut self, org: OrgId, since: Timestamp) -> Result<Vec<(i64, String, i64)>, Fault> {
-        // By run: an organization may have millions of old assignments, and no index says when they ended.
-        let sql = "SELECT h, kind, count(*) FROM (SELECT a.ended / 3600000 AS h, a.state AS kind FROM assignment a \
-             WHERE a.run IN (SELECT r.id FROM run r WHERE r.org = ?1 AND (r.ended IS NULL OR r.ended >= ?2)) AND a.ended >= ?2 \
-             UNION ALL SELECT a.started / 3600000, 'started' FROM assignment a \
-             WHERE a.run IN (SELECT r.id FROM run r WHERE r.org = ?1 AND (r.ended IS NULL OR r.ended >= ?2)) AND a.started >= ?2) x \
-             GROUP BY h, kind ORDER BY h, kind";
-        let rows = self.rows(sql, &[V::U(org.0), since.0.into()])?;
-        rows.iter().map(|r| Ok((r.int(0)? * 3_600_000, r.text(1)?.to_owned(), r.int(2)?))).collect()
+        let sql = "SELECT hour, kind, n FROM hour_count WHERE org = ?1 AND hour >= ?2 ORDER BY hour, kind";
+        let rows = self.rows(sql, &[V::U(org.0), hour_of(since).into()])?;
+        rows.iter().map(|r| Ok((r.int(0)? * HOUR_MS, r.text(1)?.to_owned(), r.int(2)?))).collect()
     }
 
     /// Open assignments by state and how many of the runs' assignments are in error.
@@ -460,8 +507,12 @@ impl Tx {
     /// counters last, once per run and step. Gives the new totals of the runs that were touched.
     pub fn save(&mut self, changes: &[Change]) -> Result<BTreeMap<RunId, OrgId>, Fault> {
         let mut moved: BTreeMap<(RunId, i64), Counts> = BTreeMap::new();
+        let mut hours: BTreeMap<(OrgId, i64, &str), i64> = BTreeMap::new();
         let mut runs = BTreeMap::new();
         for change in changes {
+            if let Some(kind) = counted(change) {
+                *hours.entry((change.before.org, hour_of(change.at), kind.as_str())).or_default() += 1;
+            }
             self.assignment_update(change)?;
             self.attempt_save(change)?;
             if is_late(change) {
@@ -493,6 +544,13 @@ impl Tx {
         for ((run, step), counts) in moved {
             self.counts_move(run, step, &counts)?;
             self.after(Hint { topic: Topic::Run, id: Some(run.0), org: runs.get(&run).map(|o| o.0) });
+        }
+        for ((org, hour, kind), n) in hours {
+            self.send(
+                "INSERT INTO hour_count (org, hour, kind, n) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (org, hour, kind) DO UPDATE SET n = hour_count.n + excluded.n",
+                &[V::U(org.0), hour.into(), kind.into(), n.into()],
+            )?;
         }
         Ok(runs)
     }

@@ -7,6 +7,7 @@ use muster_core::limits::TOTAL_COUNTED_MAX;
 use muster_core::page::{Cursor, Page, PageRequest, SortValue};
 use std::fmt::Write as _;
 use std::str::FromStr;
+use uuid::Uuid;
 
 /// A list being asked for: columns, tables, conditions.
 pub(crate) struct List {
@@ -56,6 +57,16 @@ impl List {
     pub fn any_of(&mut self, column: &str, values: impl IntoIterator<Item = impl Into<V>>) {
         let names: Vec<String> = values.into_iter().map(|v| self.param(v)).collect();
         self.conditions.push(if names.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", names.join(", ")) });
+    }
+
+    /// Adds 'one of these columns is one of its values'; none at all means nothing matches.
+    pub fn either_of(&mut self, columns: &[(&str, &[Uuid])]) {
+        let mut parts = Vec::new();
+        for (column, values) in columns.iter().filter(|(_, values)| !values.is_empty()) {
+            let names: Vec<String> = values.iter().map(|v| self.param(*v)).collect();
+            parts.push(format!("{column} IN ({})", names.join(", ")));
+        }
+        self.conditions.push(if parts.is_empty() { "1 = 0".to_owned() } else { parts.join(" OR ") });
     }
 
     /// Adds 'one of these columns has the text in it'. Only ASCII letters are folded: SQLite knows no others, and PostgreSQL

@@ -34,6 +34,7 @@ migrations! {
     7 "0007_time";
     8 "0008_occurrences";
     9 "0009_groups";
+    10 "0010_hours";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

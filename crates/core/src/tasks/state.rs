@@ -265,6 +265,11 @@ impl Assignment {
         }
     }
 
+    /// Whether an agent that does it must stop: a person wants it ended, or its time is over and it may not finish.
+    pub fn is_to_stop(&self, now: Timestamp) -> bool {
+        self.cancel_requested || (self.limits.stops && self.limits.is_over(now))
+    }
+
     /// Whether another try may follow one that begins at `at`; rule 1: final if and only if no try remains.
     fn retry(&self, wanted: bool, at: Timestamp) -> Option<Status> {
         let remains = wanted && self.attempt < self.rules.attempts_max.min(ATTEMPTS_MAX) && !self.cancel_requested;

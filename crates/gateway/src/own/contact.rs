@@ -37,7 +37,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
     heard(call, &told, again_in);
     tracing::debug!(orders = tidings.claimed.len(), "answered");
     Ok(Said::ok(&ContactAnswer {
-        orders: tidings.claimed.iter().filter_map(order).collect(),
+        orders: tidings.claimed.iter().filter_map(|(claimed, _)| order(claimed)).collect(),
         contact_in_seconds: again_in.as_secs().max(1),
         inventory_due: tidings.inventory_due,
         server_time_ms: now(call).millis(),

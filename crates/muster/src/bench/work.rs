@@ -80,7 +80,7 @@ async fn measure(args: &Work) -> anyhow::Result<()> {
         async move {
             let modules = ["inventory".to_owned()];
             let got = engine.write("contact.own", &cx, move |tx, cx| contact::own_contact(tx, cx, id, &modules, 1)).await?.claimed;
-            handed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(got.into_iter().map(|c| (id, c)));
+            handed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(got.into_iter().map(|(c, _)| (id, c)));
             Ok(())
         }
     };

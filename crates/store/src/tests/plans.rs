@@ -107,6 +107,11 @@ fn what_people_look_at_goes_through_an_index() {
         let lines = indexed("queue", move |rx| rx.assignments(HERE, &queue, &page).map(|_| ()));
         assert!(lines.iter().any(|line| line.contains("a_queue")), "{lines:#?}");
     }
+    let of_text = AssignmentFilter { open: true, q: Some("pc".to_owned()), ..AssignmentFilter::default() };
+    let page = PageRequest { sort: Some("priority".to_owned()), ..PageRequest::default() };
+    let lines = plans(&world(), move |rx| rx.assignments(HERE, &of_text, &page).map(|_| ()));
+    assert!(lines.iter().any(|line| line.contains("a_open")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("a_queue")), "{lines:#?}");
     for page in [PageRequest::default(), after(SortValue::Number(0))] {
         let of_run = AssignmentFilter { run: Some(RunId(id(60))), ..AssignmentFilter::default() };
         indexed("run's assignments", move |rx| rx.assignments(HERE, &of_run, &page).map(|_| ()));
