@@ -5,7 +5,7 @@ use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
 use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours, next_contact_in, speaker};
-use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, TaskId};
 use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
 use muster_core::tasks::TaskDoc;
@@ -173,9 +173,15 @@ pub struct Tidings {
 
 /// Our own agent by id; revoked or unknown ones are refused.
 pub fn own(rx: &mut Rx, id: AgentId) -> Result<Agent, Error> {
-    rx.agent(id)?
-        .filter(|a| a.protocol == Protocol::Muster && a.public_key.is_some())
-        .ok_or_else(|| Error::new(Kind::Denied, "agent/not-enrolled", "this agent is not enrolled here; enrol it again"))
+    rx.agent(id)?.filter(is_enrolled).ok_or_else(not_enrolled)
+}
+
+fn is_enrolled(agent: &Agent) -> bool {
+    agent.protocol == Protocol::Muster && agent.public_key.is_some()
+}
+
+fn not_enrolled() -> Error {
+    Error::new(Kind::Denied, "agent/not-enrolled", "this agent is not enrolled here; enrol it again")
 }
 
 /// Looks for our own agent and whether anything may wait for it, without writing.
@@ -203,14 +209,65 @@ fn tidings(cx: &Cx, agent: &Agent, org: &Org, claimed: Vec<(Claimed, Value)>) ->
     }
 }
 
+/// A contact of our own agent.
+#[derive(Clone, Debug)]
+pub struct OwnContact {
+    /// The agent.
+    pub agent: AgentId,
+    /// The actions it can do.
+    pub modules: Vec<String>,
+    /// How many pieces it takes now.
+    pub max: usize,
+}
+
 /// Answers a contact of our own agent and hands out what waits, at most `max` pieces of the modules it has.
 pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: usize) -> Result<Tidings, Error> {
-    let agent = own(tx, id)?;
-    let org = house(tx, agent.org)?;
-    let actions: Vec<&str> = modules.iter().map(String::as_str).collect();
-    let claimed = work::claim(tx, cx, &agent, &org, &actions, max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX))?;
-    let mut docs: BTreeMap<_, Option<TaskDoc>> = BTreeMap::new();
-    let mut with_actions = Vec::with_capacity(claimed.len());
+    let one = OwnContact { agent: id, modules: modules.to_vec(), max };
+    own_contacts(tx, cx, &[&one])?.pop().unwrap_or_else(|| Err(not_enrolled()))
+}
+
+/// Answers contacts of several of our own agents at once. Whoever is unknown or revoked is refused alone.
+pub fn own_contacts(tx: &mut Tx, cx: &Cx, all: &[&OwnContact]) -> Result<Vec<Result<Tidings, Error>>, Error> {
+    let (agents, orgs) = homes(tx, all.iter().map(|it| it.agent))?;
+    let actions: Vec<Vec<&str>> = all.iter().map(|it| it.modules.iter().map(String::as_str).collect()).collect();
+    let mut asks = Vec::with_capacity(all.len());
+    for (it, actions) in all.iter().zip(&actions) {
+        let home = agents.get(&it.agent).and_then(|agent| Some((agent, orgs.get(&agent.org)?)));
+        let max = it.max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX);
+        asks.extend(home.map(|(agent, org)| work::Ask { agent, org, actions, max }));
+    }
+    let mut claimed = work::claim_set(tx, cx, &asks)?.into_iter().zip(&asks);
+    let mut docs = BTreeMap::new();
+    let mut answers = Vec::with_capacity(all.len());
+    for it in all {
+        if !agents.contains_key(&it.agent) {
+            answers.push(Err(not_enrolled()));
+        } else if let Some((claimed, ask)) = claimed.next() {
+            answers.push(Ok(tidings(cx, ask.agent, ask.org, with_actions(tx, &mut docs, claimed)?)));
+        }
+    }
+    Ok(answers)
+}
+
+/// Our own agents by id, without those that are unknown or revoked, and their organizations.
+fn homes(tx: &mut Tx, ids: impl Iterator<Item = AgentId>) -> Result<(BTreeMap<AgentId, Agent>, BTreeMap<OrgId, Org>), Error> {
+    let ids: Vec<AgentId> = ids.collect();
+    let agents: BTreeMap<AgentId, Agent> = tx.agents_by_id(&ids)?.into_iter().filter(is_enrolled).map(|a| (a.id, a)).collect();
+    let mut orgs = BTreeMap::new();
+    for agent in agents.values() {
+        if let Entry::Vacant(place) = orgs.entry(agent.org) {
+            place.insert(house(tx, agent.org)?);
+        }
+    }
+    Ok((agents, orgs))
+}
+
+/// Documents of tasks by version.
+type Docs = BTreeMap<(TaskId, i64), Option<TaskDoc>>;
+
+/// Work that was handed out, with what is to be done.
+fn with_actions(tx: &mut Tx, docs: &mut Docs, claimed: Vec<Claimed>) -> Result<Vec<(Claimed, Value)>, Error> {
+    let mut all = Vec::with_capacity(claimed.len());
     for it in claimed {
         let version = (it.of.task, it.of.version);
         if let Entry::Vacant(place) = docs.entry(version) {
@@ -220,9 +277,9 @@ pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: u
         let step = steps.and_then(|steps| steps.get(usize::try_from(it.step).ok()?));
         let step = step.ok_or_else(|| Error::not_found("task/not-found", "task", it.of.task))?;
         let action = serde_json::to_value(&step.action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
-        with_actions.push((it, action));
+        all.push((it, action));
     }
-    Ok(tidings(cx, &agent, &org, with_actions))
+    Ok(all)
 }
 
 /// Attempts under way of our own agent that it must stop: a person ended them, their time is over and they may not finish, a later
@@ -239,14 +296,30 @@ pub fn to_stop(rx: &mut Rx, cx: &Cx, agent: &Agent, busy: &[(AssignmentId, u32)]
     Ok(stop)
 }
 
+/// Reports of our own agent.
+#[derive(Clone, Debug)]
+pub struct OwnReports {
+    /// The agent.
+    pub agent: AgentId,
+    /// What it tells, oldest first.
+    pub reports: Vec<work::Report>,
+}
+
 /// Takes the reports of our own agent.
-pub fn own_report(
-    tx: &mut Tx,
-    cx: &Cx,
-    id: AgentId,
-    reports: &[work::Report],
-) -> Result<Vec<Result<(), muster_core::tasks::Refused>>, Error> {
-    let agent = own(tx, id)?;
-    let org = house(tx, agent.org)?;
-    work::report(tx, cx, &agent, &org.settings, reports)
+pub fn own_report(tx: &mut Tx, cx: &Cx, id: AgentId, reports: &[work::Report]) -> Result<work::Answers, Error> {
+    let one = OwnReports { agent: id, reports: reports.to_vec() };
+    own_reports(tx, cx, &[&one])?.pop().unwrap_or_else(|| Err(not_enrolled()))
+}
+
+/// Takes the reports of several of our own agents at once. Whoever is unknown or revoked is refused alone.
+pub fn own_reports(tx: &mut Tx, cx: &Cx, all: &[&OwnReports]) -> Result<Vec<Result<work::Answers, Error>>, Error> {
+    let (agents, orgs) = homes(tx, all.iter().map(|it| it.agent))?;
+    let mut told = Vec::with_capacity(all.len());
+    for it in all {
+        let home = agents.get(&it.agent).and_then(|agent| Some((agent, &orgs.get(&agent.org)?.settings)));
+        told.extend(home.map(|(agent, settings)| work::Told { agent, settings, reports: &it.reports }));
+    }
+    let mut answers = work::report_set(tx, cx, &told)?.into_iter();
+    let is_known = |it: &&OwnReports| agents.contains_key(&it.agent);
+    Ok(all.iter().map(|it| if is_known(it) { answers.next().ok_or_else(not_enrolled) } else { Err(not_enrolled()) }).collect())
 }

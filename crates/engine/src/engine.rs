@@ -1,11 +1,13 @@
 //! The engine's handle: the store, presence kept in memory, and the three ways in: write, read, wait.
 
-use crate::contact::{self, Hello, Look};
+use crate::contact::{self, Hello, Look, OwnContact, OwnReports, Tidings};
 use crate::cx::{Cx, Random};
 use crate::doors::Doors;
 use crate::error::Error;
+use crate::hot::Item;
 use crate::idle::{Idle, Key};
 use crate::intake::Patience;
+use crate::work::Answers;
 use muster_core::access::Caller;
 use muster_core::ids::{AgentId, OrgId};
 use muster_core::time::{Clock, Timestamp};
@@ -27,6 +29,8 @@ struct Inner {
     presence: Mutex<BTreeMap<AgentId, Heard>>,
     inventories: AtomicU64,
     touches: Gather<Touch>,
+    contacts: Gather<Item<OwnContact>>,
+    reports: Gather<Item<OwnReports>>,
     doors: Doors,
     zone: jiff::tz::TimeZone,
     idle: Idle,
@@ -43,7 +47,9 @@ impl Engine {
         let touches = Gather::new(&store, "intake.touch");
         let idle = Idle::new((!store.is_postgres()).then(|| store.hints()));
         let presence = Mutex::new(BTreeMap::new());
-        let inner = Inner { store, clock, random, presence, inventories: AtomicU64::new(0), touches, doors: Doors::default(), zone, idle };
+        let (contacts, reports) = (Gather::new(&store, "contact.own"), Gather::new(&store, "work.report"));
+        let (inventories, doors) = (AtomicU64::new(0), Doors::default());
+        let inner = Inner { store, clock, random, presence, inventories, touches, contacts, reports, doors, zone, idle };
         Self { inner: Arc::new(inner) }
     }
 
@@ -227,6 +233,21 @@ impl Engine {
         })
     }
 
+    /// Answers a contact of our own agent and hands out what waits, together with others; a full queue is refused at once. Whoever
+    /// calls needs a tokio runtime.
+    pub async fn own_contact(&self, cx: &Cx, contact: OwnContact) -> Result<Tidings, Error> {
+        self.inner.contacts.try_call(self.item(cx, contact)).await
+    }
+
+    /// Takes reports of our own agent, together with others; waits for room. Whoever calls needs a tokio runtime.
+    pub async fn own_reports(&self, cx: &Cx, reports: OwnReports) -> Result<Answers, Error> {
+        self.inner.reports.call(self.item(cx, reports)).await
+    }
+
+    fn item<T>(&self, cx: &Cx, what: T) -> Item<T> {
+        Item { cx: Arc::new(Shared::new(cx, self.random())), what: Arc::new(what) }
+    }
+
     /// Counts an inventory that was stored.
     pub fn count_inventory(&self) {
         self.inner.inventories.fetch_add(1, Ordering::Relaxed);
@@ -239,14 +260,14 @@ impl Engine {
 }
 
 /// A context that may cross threads: each run of the command makes its own from it.
-struct Shared(Mutex<Cx>);
+pub(crate) struct Shared(Mutex<Cx>);
 
 impl Shared {
     fn new(cx: &Cx, random: &dyn Random) -> Self {
         Self(Mutex::new(cx.seeded(random)))
     }
 
-    fn at(&self, now: Timestamp) -> Cx {
+    pub(crate) fn at(&self, now: Timestamp) -> Cx {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).at(now)
     }
 }

@@ -19,6 +19,7 @@ mod forecast;
 pub mod glpi;
 pub mod groups;
 pub mod history;
+mod hot;
 pub mod idempotency;
 pub mod identity;
 mod idle;

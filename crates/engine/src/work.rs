@@ -4,7 +4,7 @@ use crate::cx::Cx;
 use crate::error::Error;
 use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol};
-use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId, TaskId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::settings::Settings;
 use muster_core::tasks::state::{Actor, Status};
@@ -12,7 +12,7 @@ use muster_core::tasks::{
     AssignmentRecord, Change, Hands, Input, Load, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate, held_from,
 };
 use muster_core::time::Timestamp;
-use muster_store::Tx;
+use muster_store::{Opened, Tx};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -194,54 +194,102 @@ pub(crate) fn hands(agent: &Agent, action: &str, able: bool, in_flight: i64, set
     }
 }
 
+/// An agent that asks for work.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The agent.
+    pub agent: &'a Agent,
+    /// Its organization.
+    pub org: &'a Org,
+    /// The actions it can do.
+    pub actions: &'a [&'a str],
+    /// How many pieces it takes now.
+    pub max: usize,
+}
+
 /// Hands an agent the work that waits for its device: at most `max` pieces whose action is one of `actions`.
 pub fn claim(tx: &mut Tx, cx: &Cx, agent: &Agent, org: &Org, actions: &[&str], max: usize) -> Result<Vec<Claimed>, Error> {
-    if max == 0 || org.freeze.is_some() {
-        return Ok(Vec::new());
-    }
-    let (mut changes, mut claimed, mut around, mut after) = (Vec::new(), Vec::new(), Around::default(), None);
-    let mut in_flight = None;
+    Ok(claim_set(tx, cx, &[Ask { agent, org, actions, max }])?.pop().unwrap_or_default())
+}
+
+/// What several agents ask for at once is loaded together, decided one after the other, and saved together.
+pub fn claim_set(tx: &mut Tx, cx: &Cx, asks: &[Ask<'_>]) -> Result<Vec<Vec<Claimed>>, Error> {
+    let mut hall = Hall { around: Around::default(), records: BTreeMap::new(), in_flight: None, changes: Vec::new() };
+    let mut claimed = vec![Vec::new(); asks.len()];
+    // Where each goes on looking; `None` when there is no more for it.
+    let mut after: Vec<Option<(i64, AssignmentId)>> =
+        asks.iter().map(|ask| (ask.max > 0 && ask.org.freeze.is_none()).then_some((-1, AssignmentId(uuid::Uuid::nil())))).collect();
     for _ in 0..LOOKS_MAX {
-        let page = tx.open_of(agent.device, cx.now, after, LOOKED_AT)?;
-        let Some(last) = page.last() else { break };
-        after = Some((last.priority, last.id));
-        let ids: Vec<AssignmentId> = page.iter().map(|o| o.id).collect();
-        let mut records = tx.assignments_for_update(&ids)?;
-        records.sort_by_key(|r| (r.priority, r.id));
-        for record in records {
-            let under_way = match in_flight {
-                Some(n) => n,
-                None => tx.agents_in_flight(&[agent.device])?.get(&agent.id).copied().unwrap_or_default(),
-            };
-            let claim = offer(tx, cx, &mut around, record, agent, org, actions, under_way)?;
-            in_flight = Some(under_way + i64::from(claim.is_some()));
-            if let Some((change, order)) = claim {
-                around.handed(order.run);
-                changes.push(change);
-                claimed.push(order);
+        let wanted: Vec<(usize, DeviceId, (i64, AssignmentId))> =
+            after.iter().enumerate().filter_map(|(n, from)| Some((n, asks.get(n)?.agent.device, (*from)?))).collect();
+        if wanted.is_empty() {
+            break;
+        }
+        let from: Vec<_> = wanted.iter().map(|(_, device, from)| (*device, *from)).collect();
+        let pages = tx.open_of_all(&from, cx.now, LOOKED_AT)?;
+        let devices: Vec<DeviceId> = asks.iter().map(|ask| ask.agent.device).collect();
+        hall.load(tx, &devices, &pages)?;
+        for ((n, ..), page) in wanted.iter().zip(pages) {
+            let (ask, mine) = (&asks[*n], &mut claimed[*n]);
+            for opened in &page {
+                if mine.len() < ask.max {
+                    mine.extend(hall.offer(tx, cx, ask, opened.id)?);
+                }
             }
-            if claimed.len() >= max {
-                save(tx, cx, &changes)?;
-                return Ok(claimed);
-            }
+            after[*n] = page.last().filter(|_| mine.len() < ask.max).map(|last| (i64::from(last.priority), last.id));
         }
     }
-    save(tx, cx, &changes)?;
+    save(tx, cx, &hall.changes)?;
     Ok(claimed)
 }
 
+/// What claims of one set share.
+struct Hall {
+    around: Around,
+    records: BTreeMap<AssignmentId, AssignmentRecord>,
+    in_flight: Option<BTreeMap<AgentId, i64>>,
+    changes: Vec<Change>,
+}
+
+impl Hall {
+    /// Loads what may be handed out, locked, and what the agents of these devices have under way.
+    fn load(&mut self, tx: &mut Tx, devices: &[DeviceId], pages: &[Vec<Opened>]) -> Result<(), Error> {
+        let ids: Vec<AssignmentId> = pages.iter().flatten().map(|o| o.id).filter(|id| !self.records.contains_key(id)).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.records.extend(tx.assignments_for_update(&ids)?.into_iter().map(|r| (r.id, r)));
+        if self.in_flight.is_none() {
+            self.in_flight = Some(tx.agents_in_flight(devices)?);
+        }
+        Ok(())
+    }
+
+    /// Offers an assignment to an agent.
+    fn offer(&mut self, tx: &mut Tx, cx: &Cx, ask: &Ask<'_>, id: AssignmentId) -> Result<Option<Claimed>, Error> {
+        let Some(record) = self.records.get(&id).cloned() else { return Ok(None) };
+        let counts = self.in_flight.get_or_insert_default();
+        let under_way = counts.entry(ask.agent.id).or_default();
+        let Some((change, order)) = offer(tx, cx, &mut self.around, record, ask, *under_way)? else { return Ok(None) };
+        *under_way += 1;
+        self.around.handed(order.run);
+        // Another agent of the device may ask in the same set.
+        self.records.insert(id, after(&change));
+        self.changes.push(change);
+        Ok(Some(order))
+    }
+}
+
 /// Hands one assignment to an agent, unless something keeps it (`muster_core::tasks::gate`).
-#[expect(clippy::too_many_arguments, reason = "what a gate asks for, named at its places")]
 fn offer(
     tx: &mut Tx,
     cx: &Cx,
     around: &mut Around,
     record: AssignmentRecord,
-    agent: &Agent,
-    org: &Org,
-    actions: &[&str],
+    ask: &Ask<'_>,
     under_way: i64,
 ) -> Result<Option<(Change, Claimed)>, Error> {
+    let Ask { agent, org, actions, .. } = *ask;
     let (Some(run), steps) = around.load(tx, record.org, record.run)?.clone() else { return Ok(None) };
     let Some(step) = steps.into_iter().find(|s| s.step == record.step && s.scope == Scope::Client) else { return Ok(None) };
     if agent.org != run.org || record.state.status.state() != State::Prepared {
@@ -299,56 +347,86 @@ pub fn holds(tx: &mut Tx, agent: &Agent, action: &str) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Takes an agent's reports; per report whether it changed the state, or why not.
-pub fn report(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, reports: &[Report]) -> Result<Vec<Result<(), Refused>>, Error> {
-    let ids: Vec<AssignmentId> = reports.iter().map(|r| r.assignment).collect();
-    let mut records: BTreeMap<AssignmentId, AssignmentRecord> =
-        tx.assignments_for_update(&ids)?.into_iter().filter(|r| r.org == agent.org).map(|r| (r.id, r)).collect();
-    let mut around = Around::default();
-    let mut changes = Vec::new();
-    let mut answers = Vec::with_capacity(reports.len());
-    for report in reports {
-        let Some(record) = records.get(&report.assignment).cloned() else {
-            answers.push(Err(Refused::Stale));
-            continue;
-        };
-        // An agent that joined anew answers for nothing of its former life.
-        if report.incarnation != agent.incarnation {
-            answers.push(Err(Refused::Stale));
-            continue;
+/// What an agent tells at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The agent.
+    pub agent: &'a Agent,
+    /// The settings of its organization.
+    pub settings: &'a Settings,
+    /// Its reports, oldest first.
+    pub reports: &'a [Report],
+}
+
+/// Per report of an agent, whether it changed the state, or why not.
+pub type Answers = Vec<Result<(), Refused>>;
+
+/// Takes an agent's reports.
+pub fn report(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, reports: &[Report]) -> Result<Answers, Error> {
+    Ok(report_set(tx, cx, &[Told { agent, settings, reports }])?.pop().unwrap_or_default())
+}
+
+/// What several agents tell at once is loaded together, decided one after the other, and saved together.
+pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Answers>, Error> {
+    let ids: Vec<AssignmentId> = told.iter().flat_map(|t| t.reports).map(|r| r.assignment).collect();
+    let mut records: BTreeMap<AssignmentId, AssignmentRecord> = tx.assignments_for_update(&ids)?.into_iter().map(|r| (r.id, r)).collect();
+    let (mut around, mut changes, mut answers) = (Around::default(), Vec::new(), Vec::with_capacity(told.len()));
+    for it in told {
+        let mut of_one = Vec::with_capacity(it.reports.len());
+        for report in it.reports {
+            of_one.push(match take(tx, cx, &mut around, &records, it, report)? {
+                Ok(Some(change)) => {
+                    records.insert(report.assignment, after(&change));
+                    changes.push(change);
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(refused) => Err(refused),
+            });
         }
-        let (_, steps) = around.load(tx, record.org, record.run)?;
-        let lease = steps.iter().find(|s| s.step == record.step).map_or(settings.inventory_lease.0, |s| lease_of(s, settings));
-        let lease = lease + grace(agent.protocol);
-        let actor = Actor { agent: agent.id, incarnation: report.incarnation };
-        let input = match report.what {
-            Said::Running => Input::Began { attempt: report.attempt, actor, lease: cx.now.plus(lease) },
-            Said::Ended(outcome) => Input::Ended { attempt: report.attempt, actor, outcome },
-        };
-        match change(record, input, cx.now) {
-            Ok(mut change) => {
-                change.exit_code = report.exit_code;
-                change.output = report.output.as_deref().map(|o| cut(o, OUTPUT_BYTES_MAX));
-                change.message = report.message.as_deref().map(|m| cut(m, 2_000));
-                records.insert(report.assignment, after(&change));
-                changes.push(change);
-                answers.push(Ok(()));
-            }
-            Err(Refused::Final) if confirms(record_state(&records, report), report.what) => answers.push(Ok(())),
-            Err(refused) => answers.push(Err(refused)),
-        }
+        answers.push(of_one);
     }
     save(tx, cx, &changes)?;
     Ok(answers)
 }
 
-fn record_state(records: &BTreeMap<AssignmentId, AssignmentRecord>, report: &Report) -> Option<State> {
-    records.get(&report.assignment).map(|r| r.state.status.state())
+/// What a report changes; nothing when it says what is known.
+fn take(
+    tx: &mut Tx,
+    cx: &Cx,
+    around: &mut Around,
+    records: &BTreeMap<AssignmentId, AssignmentRecord>,
+    told: &Told<'_>,
+    report: &Report,
+) -> Result<Result<Option<Change>, Refused>, Error> {
+    let Told { agent, settings, .. } = *told;
+    let record = records.get(&report.assignment).filter(|r| r.org == agent.org).cloned();
+    // An agent that joined anew answers for nothing of its former life.
+    let Some(record) = record.filter(|_| report.incarnation == agent.incarnation) else { return Ok(Err(Refused::Stale)) };
+    let (_, steps) = around.load(tx, record.org, record.run)?;
+    let lease = steps.iter().find(|s| s.step == record.step).map_or(settings.inventory_lease.0, |s| lease_of(s, settings));
+    let lease = lease + grace(agent.protocol);
+    let actor = Actor { agent: agent.id, incarnation: report.incarnation };
+    let input = match report.what {
+        Said::Running => Input::Began { attempt: report.attempt, actor, lease: cx.now.plus(lease) },
+        Said::Ended(outcome) => Input::Ended { attempt: report.attempt, actor, outcome },
+    };
+    let state = record.state.status.state();
+    Ok(match change(record, input, cx.now) {
+        Ok(change) => Ok(Some(Change {
+            exit_code: report.exit_code,
+            output: report.output.as_deref().map(|o| cut(o, OUTPUT_BYTES_MAX)),
+            message: report.message.as_deref().map(|m| cut(m, 2_000)),
+            ..change
+        })),
+        Err(Refused::Final) if confirms(state, report.what) => Ok(None),
+        Err(refused) => Err(refused),
+    })
 }
 
 /// Whether a report of the last attempt says what is already known, as after an inventory that ended the attempt by arriving.
-fn confirms(state: Option<State>, said: Said) -> bool {
-    matches!((state, said), (Some(State::Ok), Said::Ended(Outcome::Ok)) | (Some(State::Error), Said::Ended(Outcome::Error)))
+fn confirms(state: State, said: Said) -> bool {
+    matches!((state, said), (State::Ok, Said::Ended(Outcome::Ok)) | (State::Error, Said::Ended(Outcome::Error)))
 }
 
 /// Cuts a text to a number of bytes, at a character, without NUL (which PostgreSQL's text does not take).

@@ -309,12 +309,54 @@ impl Rx {
         after: Option<(u8, AssignmentId)>,
         limit: i64,
     ) -> Result<Vec<Opened>, Fault> {
+        let after = after.map_or((-1, AssignmentId(Uuid::nil())), |(priority, id)| (i64::from(priority), id));
+        self.open_from(device, now, after, limit)
+    }
+
+    fn open_from(
+        &mut self,
+        device: DeviceId,
+        now: Timestamp,
+        (priority, id): (i64, AssignmentId),
+        limit: i64,
+    ) -> Result<Vec<Opened>, Fault> {
         // A prepared one is due at `due`; of one that is under way that is in the past.
-        let (priority, id) = after.map_or((-1, Uuid::nil()), |(p, id)| (i64::from(p), id.0));
         let sql = "SELECT id, priority FROM assignment WHERE device = ?1 AND open = 1 AND due <= ?2 \
              AND (priority > ?3 OR (priority = ?3 AND id > ?4)) ORDER BY priority, id LIMIT ?5";
-        let rows = self.rows(sql, &[V::U(device.0), now.0.into(), priority.into(), V::U(id), limit.into()])?;
+        let rows = self.rows(sql, &[V::U(device.0), now.0.into(), priority.into(), V::U(id.0), limit.into()])?;
         rows.iter().map(|r| Ok(Opened { id: r.id(0)?.into(), priority: small(r, 1, "assignment", "priority")? })).collect()
+    }
+
+    /// As [`Rx::open_of`] for several devices, each from its place on: a page for each, in the same order.
+    pub fn open_of_all(
+        &mut self,
+        devices: &[(DeviceId, (i64, AssignmentId))],
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Vec<Opened>>, Fault> {
+        if !self.is_postgres() || devices.len() == 1 {
+            return devices.iter().map(|(device, after)| self.open_from(*device, now, *after, limit)).collect();
+        }
+        let sql = "SELECT x.n, o.id, o.priority FROM unnest(?1::bigint[], ?2::uuid[], ?3::bigint[], ?4::uuid[]) AS x(n, device, priority, after) \
+             CROSS JOIN LATERAL (SELECT a.id, a.priority FROM assignment a WHERE a.device = x.device AND a.open = 1 AND a.due <= ?5 \
+             AND (a.priority > x.priority OR (a.priority = x.priority AND a.id > x.after)) ORDER BY a.priority, a.id LIMIT ?6) o \
+             ORDER BY x.n, o.priority, o.id";
+        let params = [
+            V::Is((0..).take(devices.len()).map(Some).collect()),
+            V::Us(devices.iter().map(|(device, _)| Some(device.0)).collect()),
+            V::Is(devices.iter().map(|(_, (priority, _))| Some(*priority)).collect()),
+            V::Us(devices.iter().map(|(_, (_, id))| Some(id.0)).collect()),
+            now.0.into(),
+            limit.into(),
+        ];
+        let mut pages = vec![Vec::new(); devices.len()];
+        for row in self.rows(sql, &params)? {
+            let opened = Opened { id: row.id(1)?.into(), priority: small(&row, 2, "assignment", "priority")? };
+            if let Some(page) = usize::try_from(row.int(0)?).ok().and_then(|n| pages.get_mut(n)) {
+                page.push(opened);
+            }
+        }
+        Ok(pages)
     }
 
     /// Open assignments of a device, whenever their time comes, at most `limit`.

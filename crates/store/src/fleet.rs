@@ -456,6 +456,17 @@ impl Rx {
         Ok(found)
     }
 
+    /// Agents by id, in no order; unknown ones are left out.
+    pub fn agents_by_id(&mut self, ids: &[AgentId]) -> Result<Vec<Agent>, Fault> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(200) {
+            let mut list = List::new(AGENT, "agent a");
+            list.any_of("a.id", chunk.iter().map(|id| id.0));
+            found.extend(list.all(self, "a.id", chunk.len(), agent)?);
+        }
+        Ok(found)
+    }
+
     /// The agents of an organization with a foreign id, speaking one of these protocols; the first holder of the id first.
     pub fn agents_foreign(&mut self, org: OrgId, foreign_id: &str, protocols: &[Protocol]) -> Result<Vec<Agent>, Fault> {
         let mut list = List::new(AGENT, "agent a");

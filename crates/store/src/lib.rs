@@ -45,7 +45,7 @@ mod unit;
 mod value;
 
 pub use access::{KeptAnswer, SessionRow};
-pub use assignments::{AssignmentFilter, NewAssignment};
+pub use assignments::{AssignmentFilter, NewAssignment, Opened};
 pub use fault::{Fault, OpenError};
 pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};
 pub use gather::{Answer, Gather, Hot};

@@ -7,7 +7,7 @@ use muster_core::ids::OrgId;
 use muster_core::limits::{LONG_POLL_SECONDS_MAX, WRITER_QUEUE_MAX};
 use muster_core::load::Class;
 use muster_core::time::Timestamp;
-use muster_engine::contact::{Tidings, own_contact, own_idle, own_presence};
+use muster_engine::contact::{OwnContact, Tidings, own_idle, own_presence};
 use muster_engine::work::Claimed;
 use muster_engine::{Heard, Hint, Reason, Topic};
 use muster_wire::native::{Action, ContactAnswer, ContactRequest, Order};
@@ -132,7 +132,7 @@ async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
         engine.doors().refused(Class::Contact, Reason::Busy);
         return Err(Refusal::Busy.into());
     }
-    let tidings = engine.try_write("contact.own", &cx, move |tx, cx| own_contact(tx, cx, id, &modules, max)).await?;
+    let tidings = engine.own_contact(&cx, OwnContact { agent: id, modules, max }).await?;
     Ok(Seen { tidings, something_waits: true })
 }
 

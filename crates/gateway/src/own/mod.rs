@@ -20,8 +20,9 @@ use axum::response::Response;
 use muster_core::fleet::Agent;
 use muster_core::load::Class;
 use muster_core::tasks::Outcome;
+use muster_engine::contact::OwnReports;
 use muster_engine::findings::Sender;
-use muster_engine::{Error, Kind, contact as engine_contact, work};
+use muster_engine::{Error, Kind, work};
 use muster_wire::body::Decoded;
 use muster_wire::native::{
     ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer, ReportRequest,
@@ -259,7 +260,7 @@ async fn report(call: &Call<'_>) -> Result<Said, Refused> {
     let (gateway, id) = (call.gateway, call.agent.id);
     let cx = gateway.cx_in(call.agent.org);
     // Waits for room in the queue, where others are sent away: what became of work is told once and waited for.
-    let taken = gateway.inner.engine.write("work.report", &cx, move |tx, cx| engine_contact::own_report(tx, cx, id, &reports)).await?;
+    let taken = gateway.inner.engine.own_reports(&cx, OwnReports { agent: id, reports }).await?;
     let results = refs.into_iter().zip(taken).map(|((assignment, attempt), outcome)| ReportResult {
         assignment,
         attempt,

@@ -12,9 +12,10 @@ use muster_core::access::Role;
 use muster_core::fleet::{NewAgent, Protocol};
 use muster_core::ids::{AgentId, DeviceId, OrgId, RunId};
 use muster_core::time::Clock as _;
+use muster_engine::contact::{OwnContact, OwnReports};
 use muster_engine::runs::Start;
 use muster_engine::work::{Claimed, Report, Said};
-use muster_engine::{Cx, Engine, Error, Store, SystemRandom, access, contact, runs, tasks, workers};
+use muster_engine::{Cx, Engine, Error, Store, SystemRandom, access, runs, tasks, workers};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -79,7 +80,7 @@ async fn measure(args: &Work) -> anyhow::Result<()> {
         let (handed, id) = (handed.clone(), kept[place]);
         async move {
             let modules = ["inventory".to_owned()];
-            let got = engine.write("contact.own", &cx, move |tx, cx| contact::own_contact(tx, cx, id, &modules, 1)).await?.claimed;
+            let got = engine.own_contact(&cx, OwnContact { agent: id, modules: modules.to_vec(), max: 1 }).await?.claimed;
             handed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(got.into_iter().map(|(c, _)| (id, c)));
             Ok(())
         }
@@ -99,8 +100,7 @@ async fn measure(args: &Work) -> anyhow::Result<()> {
                 output: None,
                 message: None,
             };
-            let taken =
-                engine.write("work.report", &cx, move |tx, cx| contact::own_report(tx, cx, id, std::slice::from_ref(&report))).await?;
+            let taken = engine.own_reports(&cx, OwnReports { agent: id, reports: vec![report] }).await?;
             if taken.iter().all(Result::is_ok) { Ok(()) } else { Err(Error::not_found("bench/report", "attempt", order.assignment)) }
         }
     };
