@@ -249,8 +249,11 @@ pub fn own_contacts(tx: &mut Tx, cx: &Cx, all: &[&OwnContact]) -> Result<Vec<Res
     Ok(answers)
 }
 
+/// Agents and their organizations.
+type Homes = (BTreeMap<AgentId, Agent>, BTreeMap<OrgId, Org>);
+
 /// Our own agents by id, without those that are unknown or revoked, and their organizations.
-fn homes(tx: &mut Tx, ids: impl Iterator<Item = AgentId>) -> Result<(BTreeMap<AgentId, Agent>, BTreeMap<OrgId, Org>), Error> {
+fn homes(tx: &mut Tx, ids: impl Iterator<Item = AgentId>) -> Result<Homes, Error> {
     let ids: Vec<AgentId> = ids.collect();
     let agents: BTreeMap<AgentId, Agent> = tx.agents_by_id(&ids)?.into_iter().filter(is_enrolled).map(|a| (a.id, a)).collect();
     let mut orgs = BTreeMap::new();

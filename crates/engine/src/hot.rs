@@ -34,7 +34,7 @@ fn run<T, D>(
         Ok(answers) => Ok(answers),
         // The set is undone, and each item runs alone: then the error is that of its own item.
         Err(error) if items.len() == 1 && error.fault.is_none() => Ok(vec![Err(error)]),
-        Err(error) => Err(error.fault.unwrap_or_else(|| Fault::Db(error.detail))),
+        Err(error) => Err(error.fault.unwrap_or(Fault::Db(error.detail))),
     }
 }
 

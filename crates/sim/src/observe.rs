@@ -247,6 +247,14 @@ impl World {
         all
     }
 
+    /// Why the first open assignments of a run wait.
+    pub(crate) fn reasons_of(&self, org: OrgId, run: muster_core::ids::RunId) -> Vec<String> {
+        let filter = AssignmentFilter { open: true, run: Some(run), ..AssignmentFilter::default() };
+        let request = PageRequest { limit: 3, ..PageRequest::default() };
+        let page = self.read(org, move |rx, cx| muster_engine::runs::assignment_list(rx, cx, &filter, &request));
+        page.into_iter().flat_map(|p| p.items).map(|(row, reason)| format!("{:?} {reason:?}", row.record.state.status)).collect()
+    }
+
     /// A quick look: what this step touched, and one thing at random.
     pub(crate) fn look(&mut self) -> Observed {
         let mut seen = std::mem::take(&mut self.seen);

@@ -144,7 +144,8 @@ fn live(world: &mut World, watch: &mut Watch<'_>) -> Result<(), Broken> {
 fn unfinished(world: &mut World) -> Vec<(muster_core::ids::RunId, String)> {
     let orgs = world.orgs();
     let runs = orgs.into_iter().flat_map(|org| world.all_runs(org)).collect::<Vec<_>>();
-    runs.into_iter().filter(|r| r.state != RunState::Finished).map(|r| (r.id, format!("{} {:?}", r.state, r.counts))).collect()
+    let open: Vec<_> = runs.into_iter().filter(|r| r.state != RunState::Finished).collect();
+    open.into_iter().map(|r| (r.id, format!("{} {:?} {:?}", r.state, r.counts, world.reasons_of(r.org, r.id)))).collect()
 }
 
 /// One turn without faults: time goes on, workers work, every agent comes and does what it is given.
