@@ -99,19 +99,21 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
     changes.push(taken);
     let action = filled(&step.action, &run);
     let done = match &action {
-        Action::WriteLog { message, level } => Some(logged(&run, message, *level)),
-        Action::RaiseMessage { title, text, level } => Some(raised(tx, cx, &run, title, text, *level)?),
-        Action::WakeAgents => {
-            let devices = doc.as_ref().map_or(Ok(Vec::new()), |d| resolve(tx, run.org, &d.targets))?;
-            Some(woken(tx, cx, run.org, &devices, &org.settings)?)
-        }
+        Action::WriteLog { message, level } => Some(Ok(logged(&run, message, *level))),
+        Action::RaiseMessage { title, text, level } => Some(Ok(raised(tx, cx, &run, title, text, *level)?)),
+        // A device that the task names may be gone since: that is the error of this step, and must not stop all others.
+        Action::WakeAgents => match doc.as_ref().map_or(Ok(Vec::new()), |d| resolve(tx, run.org, &d.targets)) {
+            Err(error) if error.fault.is_none() => Some(Err(error.detail)),
+            devices => Some(Ok(woken(tx, cx, run.org, &devices?, &org.settings)?)),
+        },
         _ => None,
     };
     match done {
-        Some(message) => {
+        Some(done) => {
             let attempt = begun.state.attempt;
-            if let Ok(ended) = work::change(begun, Input::Ended { attempt, actor: SERVER, outcome: Outcome::Ok }, cx.now) {
-                changes.push(Change { message: Some(message), ..ended });
+            let outcome = if done.is_ok() { Outcome::Ok } else { Outcome::Error };
+            if let Ok(ended) = work::change(begun, Input::Ended { attempt, actor: SERVER, outcome }, cx.now) {
+                changes.push(Change { message: Some(done.unwrap_or_else(|refused| refused)), ..ended });
             }
         }
         None => errands.push(Errand { assignment: begun.id, org: run.org, attempt: begun.state.attempt, action, timeout }),

@@ -58,6 +58,7 @@ on_all! {
     a_recurring_task_without_a_window_ends_where_the_next_begins
     what_happens_to_a_device_starts_the_tasks_that_wait_for_it
     the_server_does_its_own_steps
+    a_step_that_cannot_be_done_fails_alone
     each_machine_has_the_window_of_its_own_wall
 }
 
@@ -390,6 +391,21 @@ fn the_server_does_its_own_steps(world: World) {
     world.engine.write_now("done", &world.cx, move |tx, cx| steps::done(tx, cx, &errand, &told)).expect("noted");
     let run = world.run(called).run;
     assert_eq!((run.state, run.verdict), (RunState::Finished, Some(Verdict::Error)), "a POST that failed is not sent again");
+}
+
+/// A worker does the steps of all: one that cannot be done must not keep back the others.
+fn a_step_that_cannot_be_done_fails_alone(world: World) {
+    let gone = world.send(world.arrival("pc-1", inventory("pc-1", "5.1"))).device;
+    let once = json!({"attempts": 1});
+    let doc = |name: &str, action: serde_json::Value| json!({"name": name, "targets": {"devices": ["pc-1"]}, "steps": [{"id": "do", "action": action, "retry": once}]});
+    let woken = world.start(doc("wake", json!({"type": "wake_agents"}))).expect("started").run.id;
+    let told = world.start(doc("tell", json!({"type": "write_log", "message": "here"}))).expect("started").run.id;
+    world.prepare();
+    world.engine.write_now("gone", &world.cx, move |tx, cx| muster_engine::fleet::device_delete(tx, cx, gone)).expect("removed");
+    world.engine.write_now("steps", &world.cx, steps::work).expect("worked");
+    let end = |run| (world.run(run).run.state, world.run(run).run.verdict);
+    assert_eq!(end(told), (RunState::Finished, Some(Verdict::Ok)));
+    assert_eq!(end(woken), (RunState::Finished, Some(Verdict::Error)));
 }
 
 /// Midnight comes to Tokyo first: each machine has its own window, by the zone it told or by the organization's.

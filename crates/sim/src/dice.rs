@@ -11,6 +11,14 @@ impl Dice {
         Self(seed ^ 0x5bd1_e995_9e37_79b9)
     }
 
+    /// Those of one step of a world: what other steps drew, or whether they happened, changes nothing here.
+    pub(crate) fn of_step(seed: u64, step: usize) -> Self {
+        let mut dice = Self::new(seed);
+        dice.0 = dice.next() ^ (step as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        dice.0 = dice.next();
+        dice
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -79,6 +87,17 @@ mod tests {
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
         assert!(draw(7).iter().all(|n| (3..=9).contains(n)));
+    }
+
+    #[test]
+    fn each_step_has_dice_of_its_own() {
+        let draw = |seed, step| {
+            let mut dice = Dice::of_step(seed, step);
+            (0..20).map(|_| dice.below(1_000)).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(7, 3), draw(7, 3));
+        assert_ne!(draw(7, 3), draw(7, 4));
+        assert_ne!(draw(7, 3), draw(8, 3));
     }
 
     #[test]

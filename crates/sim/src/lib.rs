@@ -19,7 +19,9 @@ mod people;
 mod plant;
 mod run;
 mod script;
+mod shrink;
 mod staff;
+mod steps;
 mod world;
 
 pub use check::{Breach, Checkers};
@@ -27,3 +29,5 @@ pub use model::{Mark, Model};
 pub use observe::{Handed, Intrusion, Observed, ObservedAssignment, ObservedRun, Offer, Told};
 pub use plant::Plant;
 pub use run::{Failure, Options, Report, run, seeds, seeds_with};
+pub use shrink::shrink;
+pub use steps::Steps;

@@ -3,6 +3,7 @@
 use crate::check::{Breach, Checkers};
 use crate::observe::Observed;
 use crate::plant::Plant;
+use crate::steps::Steps;
 use crate::world::World;
 use muster_core::tasks::RunState;
 use std::fmt;
@@ -21,11 +22,13 @@ pub struct Options {
     pub look_every: usize,
     /// A fault to be planted into what the checkers see.
     pub plant: Option<Plant>,
+    /// The only steps that happen; all of them when it is not said.
+    pub only: Option<Steps>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { steps: 200, devices_max: 60, look_every: 100, plant: None }
+        Self { steps: 200, devices_max: 60, look_every: 100, plant: None, only: None }
     }
 }
 
@@ -40,6 +43,8 @@ pub struct Failure {
     pub breaches: Vec<Breach>,
     /// The last things that happened, at most 30.
     pub history: Vec<String>,
+    /// The only steps that happened, if not all did.
+    pub only: Option<Steps>,
 }
 
 impl fmt::Display for Failure {
@@ -52,7 +57,8 @@ impl fmt::Display for Failure {
         for line in &self.history {
             writeln!(f, "  {line}")?;
         }
-        write!(f, "again: cargo xtask sim --seed {}", self.seed)
+        write!(f, "again: cargo xtask sim --seed {}", self.seed)?;
+        self.only.as_ref().map_or(Ok(()), |only| write!(f, " --steps {only}"))
     }
 }
 
@@ -100,8 +106,8 @@ pub fn run(seed: u64, options: &Options) -> Report {
     let mut world = World::new(seed, options.devices_max);
     let mut watch = Watch { options, checkers: Checkers::default(), handed: 0, planted: false };
     let ended = live(&mut world, &mut watch);
-    let failure =
-        ended.err().map(|(step, breaches)| Failure { seed, step, breaches, history: world.history.last.iter().cloned().collect() });
+    let history = || world.history.last.iter().cloned().collect();
+    let failure = ended.err().map(|(step, breaches)| Failure { seed, step, breaches, history: history(), only: options.only.clone() });
     Report {
         seed,
         commands: world.commands,
@@ -117,28 +123,32 @@ type Broken = (usize, Vec<Breach>);
 
 fn live(world: &mut World, watch: &mut Watch<'_>) -> Result<(), Broken> {
     let fine = |step: usize, breaches: Vec<Breach>| if breaches.is_empty() { Ok(()) } else { Err((step, breaches)) };
-    for step in 1..=watch.options.steps {
+    let options = watch.options;
+    for step in (1..=options.steps).filter(|step| options.only.as_ref().is_none_or(|only| only.has(*step))) {
+        world.dice_of_step(step);
         let Some(next) = world.draw() else { break };
         world.act(next);
-        let whole = step % watch.options.look_every == 0;
+        let whole = step % options.look_every == 0;
         let seen = if whole { world.look_at_all(10) } else { world.look() };
         fine(step, watch.breaches(world, seen))?;
     }
+    world.dice_of_step(options.steps + REST_TURNS as usize + 1);
     world.note("faults stop");
     world.calm_down();
     world.all_return();
     world.people_let_go();
     for turn in 0..REST_TURNS {
+        world.dice_of_step(options.steps + 1 + turn as usize);
         rest(world, turn);
         let seen = world.look();
-        fine(watch.options.steps + turn as usize, watch.breaches(world, seen))?;
+        fine(options.steps + turn as usize, watch.breaches(world, seen))?;
         if turn > 1 && unfinished(world).is_empty() {
             break;
         }
     }
     let mut last = world.look_at_all(1);
     last.unfinished = unfinished(world);
-    fine(watch.options.steps, watch.breaches(world, last))
+    fine(options.steps, watch.breaches(world, last))
 }
 
 fn unfinished(world: &mut World) -> Vec<(muster_core::ids::RunId, String)> {

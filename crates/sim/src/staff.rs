@@ -5,6 +5,7 @@ use muster_core::fleet::WakeOutcome;
 use muster_core::tasks::Outcome;
 use muster_engine::workers::{Done, lapse, prepare, presence, wake_done, wakes_take};
 use muster_engine::{schedules, steps};
+use muster_store::Strike;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -43,7 +44,8 @@ impl World {
     /// Does the server's own steps; what comes of errands may be lost with the server.
     pub(crate) fn work_steps(&mut self) -> bool {
         let cx = self.door(self.tenants[0].id);
-        let (errands, more) = self.write("steps.work", &cx, steps::work).result.unwrap_or_default();
+        let answer = self.write("steps.work", &cx, steps::work);
+        let (errands, more) = self.never_fails("steps", answer);
         self.note(format_args!("worker steps: {} errands", errands.len()));
         for errand in errands {
             if !self.calm && self.dice.chance(200) {
@@ -57,8 +59,19 @@ impl World {
         more
     }
 
+    /// A worker fails only when the store does: whatever else it meets is that one thing's error, and must not stop all others.
+    fn never_fails<T: Default>(&mut self, name: &str, answer: Answer<T>) -> T {
+        match answer {
+            Answer { result: Err(error), strike: Strike::Pass } => {
+                self.seen.broken.push(format!("the worker {name} cannot go on: {} {error}", error.key));
+                T::default()
+            }
+            Answer { result, .. } => result.unwrap_or_default(),
+        }
+    }
+
     fn worked(&mut self, name: &str, done: Answer<Done>) -> bool {
-        let done = done.result.unwrap_or_default();
+        let done = self.never_fails(name, done);
         self.note(format_args!("worker {name}: {}", done.count));
         done.more
     }

@@ -64,6 +64,7 @@ struct Server {
 const APART_MS: usize = 4_000;
 
 pub(crate) struct World {
+    seed: u64,
     pub dice: Dice,
     pub history: History,
     pub clock: Arc<HandClock>,
@@ -105,6 +106,7 @@ impl World {
         let engine = servers[0].engine.clone();
         let swarm = swarm(&mut dice);
         let mut world = Self {
+            seed,
             dice,
             history: History::new(),
             clock,
@@ -234,6 +236,11 @@ impl World {
         self.clock.set(self.now().minus(self.servers[self.at].ahead).plus(self.servers[next].ahead));
         self.at = next;
         self.engine = self.servers[next].engine.clone();
+    }
+
+    /// From now on chance is that of one step.
+    pub(crate) fn dice_of_step(&mut self, step: usize) {
+        self.dice = Dice::of_step(self.seed, step);
     }
 
     /// From now on nothing fails.

@@ -1,6 +1,6 @@
 //! Each checker catches the fault that is planted for it.
 
-use muster_sim::{Options, Plant, run};
+use muster_sim::{Options, Plant, run, shrink};
 
 /// The rules that the first planted fault of some world breaks.
 fn caught(plant: Plant) -> Vec<u8> {
@@ -48,4 +48,17 @@ rules! {
     what_crosses_an_organization_is_caught 13;
     a_missing_and_a_doubled_event_are_caught 14;
     a_run_that_never_ends_is_caught 15;
+}
+
+#[test]
+fn a_failure_is_made_small_and_stays_the_same() {
+    let options = Options { plant: Some(Plant::ALL.into_iter().find(|p| p.rule() == 9).expect("one for rule 9")), ..Options::default() };
+    let failure = (1..=200).find_map(|seed| run(seed, &options).failure).expect("one world in which it shows");
+    let small = shrink(&failure, &options);
+    let only = small.only.clone().expect("only some steps are needed");
+    assert!(only.len() < failure.step / 2, "{} of {} steps are left", only.len(), failure.step);
+    assert!(small.breaches.iter().any(|b| b.rule == failure.breaches[0].rule));
+    let again = run(small.seed, &Options { only: Some(only.clone()), ..options }).failure.expect("it is seen again");
+    assert_eq!((again.step, again.history), (small.step, small.history.clone()));
+    assert!(small.to_string().ends_with(&format!("again: cargo xtask sim --seed {} --steps {only}", small.seed)), "{small}");
 }
