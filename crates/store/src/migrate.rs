@@ -35,6 +35,7 @@ migrations! {
     8 "0008_occurrences";
     9 "0009_groups";
     10 "0010_hours";
+    11 "0011_lists";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

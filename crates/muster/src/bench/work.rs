@@ -295,6 +295,7 @@ impl House {
             ("run", format!("/runs/{run}")),
             ("run, assignments", format!("/runs/{run}/assignments")),
             ("run, one state", format!("/runs/{run}/assignments?state=prepared")),
+            ("run, errors", format!("/runs/{run}/assignments?state=error")),
             ("run, events", format!("/runs/{run}/events")),
             ("runs", "/runs".to_owned()),
             ("overview", "/overview".to_owned()),
