@@ -76,6 +76,8 @@ pub(crate) struct Agent {
     reports: Vec<Report>,
     done: VecDeque<Report>,
     contact_kept: Option<Timestamp>,
+    /// Whether the brake is on, as last heard.
+    frozen: bool,
 }
 
 /// An agent that has joined.
@@ -110,7 +112,19 @@ impl Agent {
         }
         let backoff = Backoff::new(options.first_wait);
         let machine = Machine::default();
-        Ok(Self { options, machine, clock, data, client, server, backoff, reports: Vec::new(), done: VecDeque::new(), contact_kept: None })
+        Ok(Self {
+            options,
+            machine,
+            clock,
+            data,
+            client,
+            server,
+            backoff,
+            reports: Vec::new(),
+            done: VecDeque::new(),
+            contact_kept: None,
+            frozen: false,
+        })
     }
 
     /// Works until something cannot be mended by waiting; with `once`, until nothing waits any more.
@@ -221,10 +235,12 @@ impl Agent {
             busy: Vec::new(),
             wait_seconds,
             max_orders: ORDERS_MAX,
+            frozen: Some(self.frozen),
         };
         let limit = CALL_LIMIT + Duration::from_secs(wait_seconds);
         let answer: ContactAnswer = self.client.call(&member.credentials, native::CONTACT_PATH, &request, limit).await?;
         self.keep_contact()?;
+        self.frozen = answer.frozen;
         let had_orders = !answer.orders.is_empty();
         let mut has_sent = false;
         for order in answer.orders.into_iter().take(ORDERS_MAX) {

@@ -375,3 +375,43 @@ async fn work_the_agent_has_already_does_not_end_its_long_poll() {
     assert_eq!(own.contact(&world, 30).await.orders.len(), 0);
     assert_eq!(began.elapsed().as_secs(), 30);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_contact_is_told_at_once_what_must_stop_and_of_the_brake() {
+    let world = World::new().await;
+    let own = enrol(&world, 1).await;
+    own.report_in(&world, &machine()).await;
+    let run = world.start_inventory("now").await;
+    let order = own.contact(&world, 0).await.orders.remove(0);
+    let busy = json!([{"assignment": order.assignment, "attempt": order.attempt}]);
+    let ask = async |wait: u64, busy: &Value, frozen: bool| {
+        let body = json!({"version": "0.1.0", "time_ms": 0, "wait_seconds": wait, "max_orders": 4, "busy": busy, "frozen": frozen});
+        let (status, answer) = own.call(&world, CONTACT_PATH, body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer
+    };
+    assert_eq!(ask(0, &busy, false).await.get("stop"), None, "what goes well goes on");
+    let other = json!([{"assignment": order.assignment, "attempt": order.attempt + 1}]);
+    assert_eq!(ask(50, &other, false).await["stop"], other, "an attempt that nobody knows");
+    let began = Instant::now();
+    let later = || tokio::time::sleep(Duration::from_secs(7));
+    let brake = |on: bool| {
+        let act = move |tx: &mut muster_engine::Tx, cx: &muster_engine::Cx| {
+            if on { muster_engine::brake::freeze(tx, cx, "it burns") } else { muster_engine::brake::release(tx, cx) }
+        };
+        drop(world.engine.write_now("brake", &world.cx, act).expect("moved"));
+    };
+    let (answer, ()) = tokio::join!(ask(50, &busy, false), async { (later().await, brake(true)).1 });
+    assert_eq!((answer["frozen"].clone(), answer.get("stop")), (json!(true), None), "what has begun goes on");
+    let (answer, ()) = tokio::join!(ask(50, &busy, true), async { (later().await, brake(false)).1 });
+    assert_eq!(answer.get("frozen"), None);
+    let end = || drop(world.engine.write_now("end", &world.cx, move |tx, cx| muster_engine::runs::run_cancel(tx, cx, run)).expect("ended"));
+    let prepare = || while world.engine.write_now("prepare", &world.cx, muster_engine::workers::prepare).expect("prepared").more {};
+    let (answer, ()) = tokio::join!(ask(50, &busy, false), async {
+        later().await;
+        end();
+        prepare();
+    });
+    assert_eq!(answer["stop"], busy, "a person ended it");
+    assert!(began.elapsed() < Duration::from_secs(25), "each was told when it happened: {:?}", began.elapsed());
+}

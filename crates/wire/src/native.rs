@@ -104,6 +104,10 @@ pub struct ContactRequest {
     /// How many orders the agent would take now.
     #[serde(default)]
     pub max_orders: usize,
+    /// Whether the brake is on as far as this agent knows: a contact that waits is answered at once when it is otherwise. Absent when
+    /// the agent does not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<bool>,
 }
 
 /// Answer to a contact.
@@ -117,6 +121,12 @@ pub struct ContactAnswer {
     /// Whether the server would like an inventory.
     #[serde(default)]
     pub inventory_due: bool,
+    /// Attempts that the agent told as under way and that must not go on: what they run is ended, and the end is reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<AttemptRef>,
+    /// Whether the brake is on: nothing that was handed out before may begin; what has begun goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
     /// The server's clock, milliseconds since 1970.
     pub server_time_ms: i64,
 }

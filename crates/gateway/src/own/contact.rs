@@ -9,8 +9,8 @@ use muster_core::load::Class;
 use muster_core::time::Timestamp;
 use muster_engine::contact::{OwnContact, Tidings, own_idle, own_presence};
 use muster_engine::work::Claimed;
-use muster_engine::{Heard, Hint, Reason, Topic};
-use muster_wire::native::{Action, ContactAnswer, ContactRequest, Order};
+use muster_engine::{Cx, Heard, Hint, Reason, Topic, contact};
+use muster_wire::native::{Action, AttemptRef, ContactAnswer, ContactRequest, Order};
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -22,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 /// When an agent that waits for work is to come again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Attempts that one agent has under way at once.
+const BUSY_MAX: usize = 64;
 /// Modules of one agent.
 const MODULES_MAX: usize = 32;
 
@@ -31,7 +33,8 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
     told.modules.truncate(MODULES_MAX);
     let wait = Duration::from_secs(told.wait_seconds.min(LONG_POLL_SECONDS_MAX));
     heard(call, &told, wait + LOOK_EVERY);
-    let tidings = wait_for_work(call, &told, wait).await?;
+    told.busy.truncate(BUSY_MAX);
+    let Seen { tidings, stop, .. } = wait_for_work(call, &told, wait).await?;
     // Who waits for work comes again at once; the slot is for those who ask and go.
     let again_in = if wait.is_zero() { tidings.contact_in } else { AGAIN };
     heard(call, &told, again_in);
@@ -40,6 +43,8 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
         orders: tidings.claimed.iter().filter_map(|(claimed, _)| order(claimed)).collect(),
         contact_in_seconds: again_in.as_secs().max(1),
         inventory_due: tidings.inventory_due,
+        stop,
+        frozen: tidings.frozen,
         server_time_ms: now(call).millis(),
     }))
 }
@@ -75,7 +80,7 @@ fn order(claimed: &Claimed) -> Option<Order> {
 }
 
 /// Looks at once, then at hints and now and then, until there is work, the time is over or the server stops.
-async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -> Result<Tidings, Refused> {
+async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -> Result<Seen, Refused> {
     let inner = &call.gateway.inner;
     // Registered before looking, so that nothing is lost between.
     let mut hints = inner.engine.hints();
@@ -85,8 +90,8 @@ async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -
     let mut seen = look(call, told).await?;
     loop {
         let over = Instant::now() >= deadline || *shutdown.borrow_and_update();
-        if over || !seen.tidings.claimed.is_empty() || seen.tidings.inventory_due {
-            return Ok(seen.tidings);
+        if over || seen.is_news(told) {
+            return Ok(seen);
         }
         let tick = (Instant::now() + LOOK_EVERY).min(deadline);
         let hinted = tokio::select! {
@@ -106,7 +111,7 @@ async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -
             hints = hints.resubscribe();
         }
         // What waits but is not for this agent now is not asked for again until something changes: that would be a write each time.
-        if hinted || !seen.something_waits {
+        if hinted || !seen.something_waits || !told.busy.is_empty() {
             seen = look(call, told).await?;
         }
     }
@@ -115,7 +120,16 @@ async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -
 /// What a look found.
 struct Seen {
     tidings: Tidings,
+    stop: Vec<AttemptRef>,
     something_waits: bool,
+}
+
+impl Seen {
+    /// Whether an agent that waits on the line is told at once.
+    fn is_news(&self, told: &ContactRequest) -> bool {
+        let it = &self.tidings;
+        !it.claimed.is_empty() || it.inventory_due || !self.stop.is_empty() || told.frozen.is_some_and(|known| known != it.frozen)
+    }
 }
 
 async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
@@ -123,8 +137,9 @@ async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
     let (mut cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
     cx.now = engine.now();
     let found = engine.look_own(&cx, id).await?;
+    let stop = to_stop(call, &cx, told).await?;
     if let Some(tidings) = own_idle(&found, &cx) {
-        return Ok(Seen { tidings, something_waits: false });
+        return Ok(Seen { tidings, stop, something_waits: false });
     }
     let (modules, max) = (told.modules.clone(), told.max_orders);
     // What is left of the writer's queue is for those who report.
@@ -133,7 +148,18 @@ async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
         return Err(Refusal::Busy.into());
     }
     let tidings = engine.own_contact(&cx, OwnContact { agent: id, modules, max }).await?;
-    Ok(Seen { tidings, something_waits: true })
+    Ok(Seen { tidings, stop, something_waits: true })
+}
+
+/// Which of the attempts that the agent has under way must not go on.
+async fn to_stop(call: &Call<'_>, cx: &Cx, told: &ContactRequest) -> Result<Vec<AttemptRef>, Refused> {
+    if told.busy.is_empty() {
+        return Ok(Vec::new());
+    }
+    let busy: Vec<_> = told.busy.iter().map(|it| (it.assignment, it.attempt)).collect();
+    let agent = call.agent.clone();
+    let stop = call.gateway.inner.engine.read(cx, move |rx, cx| contact::to_stop(rx, cx, &agent, &busy)).await?;
+    Ok(stop.into_iter().map(|(assignment, attempt)| AttemptRef { assignment, attempt }).collect())
 }
 
 /// Ends at a hint that may mean work for an agent of this organization.
