@@ -256,7 +256,7 @@ fn native_messages(input: &[u8]) {
         1 => again::<native::ContactRequest>(bytes),
         2 => again::<native::InventoryRequest>(bytes),
         3 => again::<native::ReportRequest>(bytes),
-        4 => again::<native::Order>(bytes),
+        4 => again::<muster_wire::order::Order>(bytes),
         5 => {
             let Ok(header) = std::str::from_utf8(bytes) else { return };
             let Ok(auth) = header.parse::<native::RequestAuth>() else { return };

@@ -2,7 +2,7 @@
 //!
 //! Absent on purpose: what to say and when, which is `work`, and files other than the certificate authority's.
 
-use crate::clock::random;
+use crate::clock::{ServerClock, random};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -16,7 +16,6 @@ use serde::de::DeserializeOwned;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// How long making a connection may take.
@@ -98,9 +97,7 @@ pub struct Credentials {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    clock: Arc<dyn Clock>,
-    /// What the server's clock is ahead of ours, milliseconds; 0 until it complains.
-    offset_ms: AtomicI64,
+    clock: ServerClock,
 }
 
 struct Answer {
@@ -137,7 +134,7 @@ impl Client {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|e| SetupError::Tls(sentence(&e)))?;
-        Ok(Self { http, base, clock, offset_ms: AtomicI64::new(0) })
+        Ok(Self { http, base, clock: ServerClock::new(clock) })
     }
 
     /// Whether a stranger on the way can read and change what is said.
@@ -147,7 +144,12 @@ impl Client {
 
     /// The server's time as far as it is known, milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
-        self.clock.now().millis().saturating_add(self.offset_ms.load(Ordering::Relaxed))
+        self.clock.now_ms()
+    }
+
+    /// The server's clock.
+    pub(crate) fn clock(&self) -> &ServerClock {
+        &self.clock
     }
 
     /// Joins. The answer has to be signed with the key that it brings.
@@ -173,11 +175,8 @@ impl Client {
         let (body, is_compressed) = compressed(plain);
         let mut answer = self.signed(who, path, is_compressed, body.clone(), limit).await?;
         if let Some(server_ms) = clock_complaint(&answer) {
-            self.offset_ms.store(server_ms.saturating_sub(self.clock.now().millis()), Ordering::Relaxed);
-            tracing::warn!(
-                offset_ms = self.offset_ms.load(Ordering::Relaxed),
-                "this machine's clock is off; the server's is used for signatures"
-            );
+            self.clock.shown(server_ms);
+            tracing::warn!(ahead_ms = self.clock.ahead_ms(), "this machine's clock is off; the server's is used");
             answer = self.signed(who, path, is_compressed, body, limit).await?;
         }
         if !answer.status.is_success() {
@@ -292,7 +291,7 @@ fn read_authority(path: &Path) -> Result<Vec<Certificate>, SetupError> {
 }
 
 /// An error with its causes in one line: reqwest's own words leave the cause out.
-fn sentence(error: &dyn std::error::Error) -> String {
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -1,7 +1,7 @@
 //! The agent's directory: its key, what it joined, what it has told. Every file is replaced whole or not at all.
 //!
 //! Files: `agent.key` (the private key, 0600), `membership.json` (what enrolment gave), `sent.json` (hashes of what was sent),
-//! `contact.json` (when the server was last reached), `journal` (see [`crate::journal`]), `lock`. Absent on purpose: the network.
+//! `contact.json` (when the server was last reached), `names.json` (tag and name that the server set), `journal` (see [`crate::journal`]), `lock`. Absent on purpose: the network.
 
 use crate::clock::random;
 use base64::Engine as _;
@@ -22,6 +22,7 @@ const KEY: &str = "agent.key";
 const MEMBERSHIP: &str = "membership.json";
 const SENT: &str = "sent.json";
 const CONTACT: &str = "contact.json";
+const NAMES: &str = "names.json";
 const LOCK: &str = "lock";
 
 /// Why the directory is of no use.
@@ -83,6 +84,20 @@ pub struct Sent {
 pub struct LastContact {
     /// When; written at most every five minutes.
     pub at: Timestamp,
+    /// By how much the server's clock was ahead of this machine's, milliseconds.
+    #[serde(default)]
+    pub ahead_ms: i64,
+}
+
+/// What the server set of how the machine is told of; see the action `configure_agent`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// A word by which people find the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// A name instead of the host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// The agent's directory.
@@ -173,6 +188,16 @@ impl DataDir {
     /// Keeps when the server was last reached.
     pub fn keep_contact(&self, contact: LastContact) -> Result<(), IdentityError> {
         self.write_json(CONTACT, &contact)
+    }
+
+    /// What the server set; nothing when it set nothing.
+    pub fn names(&self) -> Result<Names, IdentityError> {
+        Ok(self.read_json(NAMES)?.unwrap_or_default())
+    }
+
+    /// Keeps what the server set.
+    pub fn keep_names(&self, names: &Names) -> Result<(), IdentityError> {
+        self.write_json(NAMES, names)
     }
 
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, IdentityError> {

@@ -1,15 +1,18 @@
 //! Muster's own agent: collectors, enrolment, work.
 //!
 //! Everything it needs is outbound. `collect` reads the machine, `identity` keeps who the agent is, `client` talks to the server
-//! (`docs/protocols/native.md`), `work` is the loop. `run` is all of it; the program `muster-agent` and `muster quickstart`
+//! (`docs/protocols/native.md`), `work` is the loop, `jobs` has the orders on their way and `journal` what must not be forgotten of
+//! them, `acts` does what they ask for. `run` is all of it; the program `muster-agent` and `muster quickstart`
 //! call it.
 
+mod acts;
 pub mod client;
 pub mod clock;
 pub mod collect;
 pub mod identity;
-#[cfg_attr(not(test), expect(dead_code, reason = "until orders are signed"))]
+mod jobs;
 mod journal;
+mod link;
 mod retry;
 mod work;
 
@@ -58,7 +61,7 @@ impl Default for Options {
 }
 
 /// Runs an agent until `stop` is ready, or with [`Options::once`] until nothing waits any more. Stopping is safe at any moment:
-/// files are replaced whole, and work whose result was not told is given out again by the server.
+/// files are replaced whole, and of what was begun the journal says so.
 ///
 /// # Errors
 /// What waiting cannot mend: the directory, the address, a refused join token; with `once` also a server that cannot be reached.

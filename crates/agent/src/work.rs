@@ -1,41 +1,38 @@
-//! The agent's loop: enrol if needed, ask for work and wait for it, do it, tell what came of it.
+//! The agent's loop: join if needed, ask for work and wait for it, hand it to the jobs, tell what came of it; all at once, so that a
+//! job that takes long holds nothing up.
 //!
-//! Absent on purpose: how calls are signed (`client`) and how the machine is read (`collect`).
+//! Absent on purpose: how calls are signed (`client`), what happens to an order (`jobs`) and how the machine is read (`collect`).
 
 use crate::Options;
 use crate::client::{CallError, Client, Credentials, SetupError, new_nonce};
 use crate::clock::{SystemClock, random};
-use crate::collect::{self, Collected, Machine};
-use crate::identity::{DataDir, IdentityError, LastContact, Membership, Sent};
+use crate::collect::{self, Machine};
+use crate::identity::{DataDir, IdentityError, Membership, Names};
+use crate::jobs::{Batch, Event, Jobs, modules};
+use crate::journal::Journal;
+use crate::link::Link;
 use crate::retry::{Backoff, WAIT_MAX};
-use muster_core::inventory::Row;
 use muster_core::time::{Clock, Timestamp};
-use muster_wire::native::{self, Action, AttemptRef, ContactAnswer, Order, Report, ReportState};
-use serde_json::{Map, Value, json};
-use std::collections::VecDeque;
-use std::sync::Arc;
+use muster_wire::native::{self, ContactAnswer, ReportAnswer};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// How long the server may hold a contact, seconds.
-const WAIT_SECONDS: u64 = 50;
+/// How long the server may hold a contact, seconds; the shorter one when this agent has no room for more.
+const WAIT_SECONDS: (u64, u64) = (50, 5);
 /// What a call may take beyond the time that the server may hold it.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
-/// What sending an inventory may take: slow lines exist.
-const SEND_LIMIT: Duration = Duration::from_secs(300);
-/// Orders taken at once.
-const ORDERS_MAX: usize = 8;
 /// The shortest time between two contacts that brought nothing.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest time between two contacts, whatever the server says.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
 /// How often the time of the last contact is written down.
 const CONTACT_KEPT_EVERY: Duration = Duration::from_secs(300);
-/// What this agent can do, as the server's actions are called.
-const MODULES: [&str; 3] = ["inventory", "basic_inventory", "ip_configuration"];
-/// The sections that tell which machine this is.
-const BASIC: [&str; 4] = ["hardware", "bios", "operatingsystem", "networks"];
-/// Results that are remembered, so that an order that comes twice is not done twice.
-const RESULTS_KEPT: usize = 256;
+/// How often is looked whether something may begin, at the latest.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often `--once` asks while something runs: it may have to stop.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 /// Rounds of `--once`: work may bring work, but not for ever.
 const ONCE_ROUNDS_MAX: usize = 20;
 /// How often, and how long at most, `--once` waits for a busy server.
@@ -67,139 +64,84 @@ pub enum RunError {
 /// One agent at work.
 pub(crate) struct Agent {
     options: Options,
-    machine: Machine,
     clock: Arc<dyn Clock>,
-    data: DataDir,
-    client: Client,
+    data: Arc<DataDir>,
     server: String,
     backoff: Backoff,
-    reports: Vec<Report>,
-    done: VecDeque<Report>,
-    contact_kept: Option<Timestamp>,
-    /// Whether the brake is on, as last heard.
-    frozen: bool,
 }
 
-/// An agent that has joined.
-struct Member {
-    credentials: Credentials,
-    incarnation: u32,
-}
-
-/// Why an order did not end well.
-struct Fault {
-    state: ReportState,
-    why: String,
-}
-
-/// What one round brought.
-struct Round {
-    contact_in: Duration,
-    had_orders: bool,
-    was_due: bool,
+/// How a life of the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// Nothing waits any more.
+    Done,
+    /// It was reset.
+    Anew,
 }
 
 impl Agent {
-    /// Opens the directory and makes the client; nothing is said to the server yet.
+    /// Opens the directory; nothing is said to the server yet.
     pub(crate) fn new(options: Options) -> Result<Self, RunError> {
         let data = DataDir::open(&options.data)?;
         let joined = data.membership()?.map(|(membership, _)| membership.server);
         let server = options.server.clone().or(joined).ok_or(RunError::NoServer)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let client = Client::new(&server, options.authority.as_deref(), Arc::clone(&clock))?;
-        if client.is_exposed() {
-            tracing::warn!(server, "the server is reached without TLS: what is said can be read on the way, and joining is not protected");
-        }
         let backoff = Backoff::new(options.first_wait);
-        let machine = Machine::default();
-        Ok(Self {
-            options,
-            machine,
-            clock,
-            data,
-            client,
-            server,
-            backoff,
-            reports: Vec::new(),
-            done: VecDeque::new(),
-            contact_kept: None,
-            frozen: false,
-        })
+        Ok(Self { options, clock: Arc::new(SystemClock), data: Arc::new(data), server, backoff })
     }
 
     /// Works until something cannot be mended by waiting; with `once`, until nothing waits any more.
     pub(crate) async fn work(&mut self) -> Result<(), RunError> {
-        let member = self.member().await?;
-        if self.options.once { self.once(&member).await } else { self.forever(&member).await }
-    }
-
-    async fn forever(&mut self, member: &Member) -> Result<(), RunError> {
         loop {
-            let began = self.clock.now();
-            match self.round(member, WAIT_SECONDS).await {
-                Ok(round) => {
-                    self.backoff.reset();
-                    if !round.had_orders {
-                        let held = self.clock.now().since(began);
-                        tokio::time::sleep(round.contact_in.max(PAUSE_MIN.saturating_sub(held))).await;
-                    }
-                }
-                Err(RunError::Call(error)) => self.pause(&error).await,
-                Err(error) => return Err(error),
+            let link = Arc::new(self.join().await?);
+            match Loop::new(self, link)?.run().await? {
+                Over::Anew if !self.options.once => tracing::info!("starting anew"),
+                _ => return Ok(()),
             }
         }
-    }
-
-    async fn once(&mut self, member: &Member) -> Result<(), RunError> {
-        let mut busy = 0;
-        let mut rounds = 0;
-        let mut was_due = false;
-        while rounds < ONCE_ROUNDS_MAX {
-            match self.round(member, 0).await {
-                // An inventory that is due again right after it was sent is not sent again.
-                Ok(round) if !round.had_orders && (was_due || !round.was_due) => return Ok(()),
-                Ok(round) => {
-                    rounds += 1;
-                    was_due |= round.was_due;
-                }
-                Err(RunError::Call(CallError::Busy(wait))) if busy < ONCE_BUSY_MAX.0 && wait <= ONCE_BUSY_MAX.1 => {
-                    busy += 1;
-                    tokio::time::sleep(wait).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits after a failed call: as the server says, longer with every failure, and long when it refuses.
-    async fn pause(&mut self, error: &CallError) {
-        let chance = random().map_or(u16::MAX, u16::from_le_bytes);
-        let wait = match error {
-            CallError::Busy(wait) => (*wait).max(PAUSE_MIN.min(self.options.first_wait)),
-            CallError::Refused { .. } => WAIT_MAX,
-            _ => self.backoff.wait(chance),
-        };
-        tracing::warn!(seconds = wait.as_secs_f32(), "{error}; trying again later");
-        tokio::time::sleep(wait).await;
     }
 
     /// Who this agent is; joins when it is nobody yet.
-    async fn member(&mut self) -> Result<Member, RunError> {
-        let key = self.data.key_or_new()?;
-        if let Some((membership, server_key)) = self.data.membership()? {
-            let credentials = Credentials { agent: membership.agent_id, key, server_key };
-            return Ok(Member { credentials, incarnation: membership.incarnation });
+    async fn join(&mut self) -> Result<Link, RunError> {
+        let client = Client::new(&self.server, self.options.authority.as_deref(), Arc::clone(&self.clock))?;
+        if client.is_exposed() {
+            let server = &self.server;
+            tracing::warn!(server, "the server is reached without TLS: what is said can be read on the way, and joining is not protected");
         }
+        let key = self.data.key_or_new()?;
+        let (membership, server_key) = match self.data.membership()? {
+            Some(known) => known,
+            None => self.enrol(&client, &key).await?,
+        };
+        if let Some(last) = self.data.last_contact() {
+            client.clock().remembered(last.ahead_ms);
+        }
+        Ok(Link {
+            client,
+            credentials: Credentials { agent: membership.agent_id, key, server_key },
+            incarnation: membership.incarnation,
+            data: Arc::clone(&self.data),
+            machine: Machine::default(),
+            clock: Arc::clone(&self.clock),
+            told: Names { tag: self.options.tag.clone(), name: self.options.name.clone() },
+            names: Mutex::new(self.data.names()?),
+            inventory: tokio::sync::Mutex::default(),
+        })
+    }
+
+    async fn enrol(
+        &mut self,
+        client: &Client,
+        key: &ed25519_dalek::SigningKey,
+    ) -> Result<(Membership, ed25519_dalek::VerifyingKey), RunError> {
         let token = self.options.join.clone().ok_or(RunError::NoToken)?;
-        let (host, machine) = collect::evidence(&self.machine);
+        let (host, machine) = collect::evidence(&Machine::default());
         let name = self.options.name.clone().unwrap_or(host);
         let public_key = native::public_key_text(&key.verifying_key());
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let mut request = native::EnrolRequest { token, public_key, nonce: new_nonce()?, name, machine, version };
         let mut busy = 0;
         let (answer, server_key) = loop {
-            match self.client.enrol(&request).await {
+            match client.enrol(&request).await {
                 Ok(answer) => break answer,
                 Err(error @ CallError::Refused { .. }) => return Err(RunError::NotTaken(error)),
                 Err(CallError::Busy(wait)) if self.options.once && busy < ONCE_BUSY_MAX.0 && wait <= ONCE_BUSY_MAX.1 => {
@@ -207,7 +149,7 @@ impl Agent {
                     tokio::time::sleep(wait).await;
                 }
                 Err(error) if self.options.once => return Err(error.into()),
-                Err(error) => self.pause(&error).await,
+                Err(error) => tokio::time::sleep(self.wait_after(&error)).await,
             }
             request.nonce = new_nonce()?;
         };
@@ -221,205 +163,269 @@ impl Agent {
             org: answer.org,
             joined: self.clock.now(),
         };
+        // The orders of an earlier life do not follow into this one.
+        Journal::open(&self.data, membership.joined)?.forget_all(&self.data)?;
         self.data.join(&membership)?;
-        Ok(Member { credentials: Credentials { agent: membership.agent_id, key, server_key }, incarnation: membership.incarnation })
+        Ok((membership, server_key))
     }
 
-    /// Delivers reports, asks for work, does it, delivers reports again.
-    async fn round(&mut self, member: &Member, wait_seconds: u64) -> Result<Round, RunError> {
-        self.deliver(member).await?;
+    /// How long to wait after a failed call: as the server says, longer with every failure, and long when it refuses.
+    fn wait_after(&mut self, error: &CallError) -> Duration {
+        let chance = random().map_or(u16::MAX, u16::from_le_bytes);
+        let wait = match error {
+            CallError::Busy(wait) => (*wait).max(PAUSE_MIN.min(self.options.first_wait)),
+            CallError::Refused { .. } => WAIT_MAX,
+            _ => self.backoff.wait(chance),
+        };
+        tracing::warn!(seconds = wait.as_secs_f32(), "{error}; trying again later");
+        wait
+    }
+}
+
+type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The answer of a call that is under way; nothing, for ever, when none is.
+async fn answer_of<T>(call: &mut Option<Call<T>>) -> T {
+    match call {
+        Some(under_way) => {
+            let answer = under_way.await;
+            *call = None;
+            answer
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// One life of the loop.
+struct Loop<'a> {
+    agent: &'a mut Agent,
+    link: Arc<Link>,
+    jobs: Jobs,
+    contact: Option<Call<Result<ContactAnswer, CallError>>>,
+    report: Option<Call<(Batch, Result<ReportAnswer, CallError>)>>,
+    /// No contact and no report before these instants.
+    contact_from: Instant,
+    report_from: Instant,
+    asked: Instant,
+    /// The routine inventory, while it is being sent.
+    routine: Option<Call<Result<(), CallError>>>,
+    /// Whether the brake is on, as last heard.
+    is_frozen: bool,
+    contact_kept: Option<Timestamp>,
+    once: Once,
+}
+
+/// How far `--once` has come.
+#[derive(Default)]
+struct Once {
+    rounds: usize,
+    busy: usize,
+    was_due: bool,
+    /// The last contact brought nothing.
+    is_over: bool,
+}
+
+impl<'a> Loop<'a> {
+    fn new(agent: &'a mut Agent, link: Arc<Link>) -> Result<Self, RunError> {
+        let journal = Journal::open(&agent.data, agent.clock.now())?;
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        let jobs = Jobs::new(Arc::clone(&link), journal, boot);
+        let now = Instant::now();
+        Ok(Self {
+            agent,
+            link,
+            jobs,
+            contact: None,
+            report: None,
+            contact_from: now,
+            report_from: now,
+            asked: now,
+            routine: None,
+            is_frozen: false,
+            contact_kept: None,
+            once: Once::default(),
+        })
+    }
+
+    async fn run(mut self) -> Result<Over, RunError> {
+        let over = self.turn().await;
+        self.jobs.shutdown().await;
+        over
+    }
+
+    async fn turn(&mut self) -> Result<Over, RunError> {
+        loop {
+            let look_at = self.jobs.begin_due(self.is_frozen);
+            if let Some(over) = self.is_over() {
+                return Ok(over);
+            }
+            self.call();
+            let wake = self.wake(look_at);
+            tokio::select! {
+                answer = answer_of(&mut self.contact) => self.contacted(answer)?,
+                (batch, answer) = answer_of(&mut self.report) => self.reported(batch, answer)?,
+                sent = answer_of(&mut self.routine) => self.brought(sent)?,
+                event = self.jobs.next() => self.heard(event),
+                () = tokio::time::sleep_until(wake) => {}
+            }
+        }
+    }
+
+    fn is_over(&self) -> Option<Over> {
+        let is_quiet = self.jobs.is_idle() && self.jobs.is_told() && self.report.is_none() && self.routine.is_none();
+        if self.jobs.is_reset() && is_quiet {
+            return Some(Over::Anew);
+        }
+        (self.agent.options.once && is_quiet && self.once.is_over).then_some(Over::Done)
+    }
+
+    /// When something is to be done that nobody calls for.
+    fn wake(&self, look_at: Option<i64>) -> Instant {
+        let now = Instant::now();
+        let look_in = look_at.map(|at| Duration::from_millis(u64::try_from(at - self.link.now_ms()).unwrap_or(0)));
+        let looked = now + look_in.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
+        let contact = if self.contact.is_none() { self.contact_from } else { looked };
+        let report = if self.report.is_none() && !self.jobs.is_told() { self.report_from } else { looked };
+        looked.min(contact).min(report).max(now)
+    }
+
+    /// Makes the calls whose time has come.
+    fn call(&mut self) {
+        let now = Instant::now();
+        if self.report.is_none() && now >= self.report_from && !self.jobs.is_told() {
+            let (link, batch) = (Arc::clone(&self.link), self.jobs.batch());
+            self.report = Some(Box::pin(async move {
+                let request = native::ReportRequest { reports: batch.reports() };
+                let answer = link.call(native::REPORT_PATH, &request, CALL_LIMIT).await;
+                (batch, answer)
+            }));
+        }
+        // What was begun is told first, so that `--once` does not ask for what is over.
+        let waits_for_report = self.agent.options.once && self.report.is_some();
+        if self.contact.is_none() && now >= self.contact_from && !waits_for_report {
+            self.contact = Some(self.ask());
+            self.asked = now;
+        }
+    }
+
+    fn ask(&self) -> Call<Result<ContactAnswer, CallError>> {
+        let room = self.jobs.room();
+        let wait_seconds = match (self.agent.options.once, room) {
+            (true, _) => 0,
+            (false, 0) => WAIT_SECONDS.1,
+            (false, _) => WAIT_SECONDS.0,
+        };
         let request = native::ContactRequest {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            time_ms: self.clock.now().millis(),
-            modules: MODULES.map(str::to_owned).to_vec(),
-            busy: Vec::new(),
+            time_ms: self.agent.clock.now().millis(),
+            modules: modules(),
+            busy: self.jobs.busy(),
             wait_seconds,
-            max_orders: ORDERS_MAX,
-            frozen: Some(self.frozen),
+            max_orders: room,
+            frozen: Some(self.is_frozen),
         };
-        let limit = CALL_LIMIT + Duration::from_secs(wait_seconds);
-        let answer: ContactAnswer = self.client.call(&member.credentials, native::CONTACT_PATH, &request, limit).await?;
+        let (link, limit) = (Arc::clone(&self.link), CALL_LIMIT + Duration::from_secs(wait_seconds));
+        Box::pin(async move { link.call(native::CONTACT_PATH, &request, limit).await })
+    }
+
+    fn contacted(&mut self, answer: Result<ContactAnswer, CallError>) -> Result<(), RunError> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return self.failed(error),
+        };
+        self.agent.backoff.reset();
+        self.link.reached(answer.server_time_ms);
         self.keep_contact()?;
-        self.frozen = answer.frozen;
+        self.is_frozen = answer.frozen;
+        for attempt in answer.stop {
+            self.jobs.stop(attempt, "a person or the end of its time stopped it");
+        }
         let had_orders = !answer.orders.is_empty();
-        let mut has_sent = false;
-        for order in answer.orders.into_iter().take(ORDERS_MAX) {
-            has_sent |= self.obey(member, order).await;
+        for order in answer.orders.iter().take(crate::jobs::ORDERS_MAX) {
+            self.jobs.take(order);
         }
-        self.deliver(member).await?;
-        if answer.inventory_due && !has_sent {
-            self.send_inventory(member, None).await?;
+        // An order to bring in the inventory does that too.
+        let is_due = answer.inventory_due && self.routine.is_none() && !self.jobs.brings_inventory();
+        if is_due && !(self.agent.options.once && self.once.was_due) {
+            let link = Arc::clone(&self.link);
+            self.routine = Some(Box::pin(async move { link.send_inventory(None).await }));
         }
-        let contact_in = Duration::from_secs(answer.contact_in_seconds).min(PAUSE_MAX);
-        Ok(Round { contact_in, had_orders, was_due: answer.inventory_due })
-    }
-
-    /// Does one order and queues the report. Gives whether an inventory was sent.
-    async fn obey(&mut self, member: &Member, order: Order) -> bool {
-        let known = self.done.iter().find(|r| r.assignment == order.assignment && r.attempt == order.attempt).cloned();
-        if let Some(report) = known {
-            // The order came twice: our word of it was lost.
-            self.reports.push(report);
-            return false;
-        }
-        tracing::info!(assignment = %order.assignment, attempt = order.attempt, action = ?order.action, "order");
-        // Orders of one contact are done one after the other: the time of this one may have passed meanwhile.
-        let is_over = order.not_after_ms.is_some_and(|end| self.client.now_ms() >= end);
-        let result = if is_over {
-            Err(Fault { state: ReportState::Declined, why: "its time was over before it could begin".to_owned() })
-        } else {
-            if order.action != Action::Unknown {
-                self.begin(member, &order).await;
-            }
-            self.work_on(member, &order).await.map_err(|why| Fault { state: ReportState::Error, why })
-        };
-        let state = result.as_ref().map_or_else(|fault| fault.state, |_| ReportState::Ok);
-        let message = result.as_ref().err().map(|fault| fault.why.clone());
-        let report = Report { output: result.as_ref().ok().and_then(Clone::clone), message, ..self.word(member, &order, state) };
-        if self.done.len() == RESULTS_KEPT {
-            self.done.pop_front();
-        }
-        self.done.push_back(report.clone());
-        self.reports.push(report);
-        result.is_ok() && order.action == Action::Inventory
-    }
-
-    fn word(&self, member: &Member, order: &Order, state: ReportState) -> Report {
-        Report {
-            assignment: order.assignment,
-            attempt: order.attempt,
-            incarnation: member.incarnation,
-            state,
-            exit_code: None,
-            output: None,
-            message: None,
-            at_ms: self.client.now_ms(),
-        }
-    }
-
-    /// Tells that an order is begun. All this agent does can be done twice without harm, so word that is lost keeps nothing from it.
-    async fn begin(&mut self, member: &Member, order: &Order) {
-        let request = native::ReportRequest { reports: vec![self.word(member, order, ReportState::Running)] };
-        let told: Result<native::ReportAnswer, _> = self.client.call(&member.credentials, native::REPORT_PATH, &request, CALL_LIMIT).await;
-        if let Err(error) = told {
-            tracing::warn!(assignment = %order.assignment, "that it began could not be told: {error}");
-        }
-    }
-
-    /// Does an order; gives what it has to say.
-    async fn work_on(&mut self, member: &Member, order: &Order) -> Result<Option<String>, String> {
-        let attempt = Some(AttemptRef { assignment: order.assignment, attempt: order.attempt });
-        let limit = Duration::from_secs(order.timeout_seconds.max(1));
-        let work = async {
-            let (sent, output) = match order.action {
-                Action::Inventory => (self.send_inventory(member, attempt).await, None),
-                Action::BasicInventory => (self.send_part(member, attempt, &BASIC).await, None),
-                Action::IpConfiguration => {
-                    (self.send_part(member, attempt, &["networks"]).await, Some(collect::ip_configuration(&self.machine)))
-                }
-                Action::Unknown => return Err("this agent does not know the action; a newer agent may".to_owned()),
-            };
-            sent.map(|()| output).map_err(|e| format!("what was read could not be delivered: {e}"))
-        };
-        match tokio::time::timeout(limit, work).await {
-            Ok(done) => done,
-            Err(_) => Err(format!("it took longer than {} seconds", limit.as_secs())),
-        }
-    }
-
-    /// Reads the machine and sends some sections; the others stay as the server has them.
-    async fn send_part(&mut self, member: &Member, attempt: Option<AttemptRef>, wanted: &[&str]) -> Result<(), RunError> {
-        let Collected { mut inventory, .. } = self.collected().await;
-        inventory.sections.retain(|name, _| wanted.contains(&name.as_str()));
-        let sections = native::section_marks(&inventory);
-        let content = Some(content_of(&mut inventory.sections, |_| true));
-        let request = native::InventoryRequest { sections, content, partial: true, attempt };
-        let _: native::InventoryAnswer = self.client.call(&member.credentials, native::INVENTORY_PATH, &request, SEND_LIMIT).await?;
-        collect::give_memory_back();
+        self.once.rounds += 1;
+        // An inventory that is due again right after it was sent is not sent again.
+        self.once.is_over = (!had_orders && (self.once.was_due || !answer.inventory_due)) || self.once.rounds >= ONCE_ROUNDS_MAX;
+        self.once.was_due |= answer.inventory_due;
+        self.contact_from = self.next_contact(Duration::from_secs(answer.contact_in_seconds).min(PAUSE_MAX), had_orders);
         Ok(())
     }
 
-    /// Sends the reports that wait. They stay when the server cannot be reached, and go when it does not accept them.
-    async fn deliver(&mut self, member: &Member) -> Result<(), RunError> {
-        if self.reports.is_empty() {
-            return Ok(());
+    fn next_contact(&self, contact_in: Duration, had_orders: bool) -> Instant {
+        let now = Instant::now();
+        match (self.agent.options.once, had_orders) {
+            (true, _) if self.jobs.is_idle() && self.routine.is_none() => now,
+            (true, _) => now + ASK_EVERY,
+            (false, true) => now,
+            (false, false) => now + contact_in.max(PAUSE_MIN.saturating_sub(now - self.asked)),
         }
-        let request = native::ReportRequest { reports: self.reports.clone() };
-        let answer: native::ReportAnswer = self.client.call(&member.credentials, native::REPORT_PATH, &request, CALL_LIMIT).await?;
+    }
+
+    fn reported(&mut self, batch: Batch, answer: Result<ReportAnswer, CallError>) -> Result<(), RunError> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.jobs.untold(batch);
+                return self.failed(error);
+            }
+        };
         for result in answer.results.iter().filter(|result| !result.accepted) {
             let reason = result.reason.as_deref().unwrap_or("no reason was given");
             tracing::warn!(assignment = %result.assignment, attempt = result.attempt, "a report was not accepted: {reason}");
         }
-        self.reports.clear();
+        self.jobs.told(&batch)?;
+        self.ask_when_idle();
         Ok(())
     }
 
-    /// Collects, tells the hashes of all sections, then sends those that the server does not have; the first time all.
-    async fn send_inventory(&mut self, member: &Member, attempt: Option<AttemptRef>) -> Result<(), RunError> {
-        let Collected { mut inventory, failed } = self.collected().await;
-        let before = self.data.sent().sections;
-        let mut marks = native::section_marks(&inventory);
-        for (section, sentence) in failed {
-            tracing::warn!(section, "not read: {sentence}");
-            // The old hash says: still there, as you know it.
-            marks.extend(before.get(section).map(|mark| (section.to_owned(), mark.clone())));
+    fn heard(&mut self, event: Event) {
+        match event {
+            Event::Progress(attempt, output) => self.jobs.progressed(attempt, output),
+            Event::Ended(attempt, done) => self.jobs.heard(attempt, done),
         }
-        let mut content = before.is_empty().then(|| content_of(&mut inventory.sections, |_| true));
-        // Twice at most: what the server wants, and nothing more after that.
-        for _ in 0..2 {
-            let sends_content = content.is_some();
-            let request = native::InventoryRequest { sections: marks.clone(), content: content.take(), partial: false, attempt };
-            let answer: native::InventoryAnswer =
-                self.client.call(&member.credentials, native::INVENTORY_PATH, &request, SEND_LIMIT).await?;
-            if sends_content || answer.want.is_empty() {
-                break;
+    }
+
+    fn brought(&mut self, sent: Result<(), CallError>) -> Result<(), RunError> {
+        match sent {
+            Ok(()) => self.ask_when_idle(),
+            Err(error) => return self.failed(error),
+        }
+        Ok(())
+    }
+
+    /// With `--once` the next contact comes as soon as nothing is under way any more.
+    fn ask_when_idle(&mut self) {
+        if self.agent.options.once && self.jobs.is_idle() && self.routine.is_none() {
+            self.contact_from = Instant::now();
+        }
+    }
+
+    /// A call failed: nothing is said for a while; with `--once` it is the end, unless the server is only busy.
+    fn failed(&mut self, error: CallError) -> Result<(), RunError> {
+        if self.agent.options.once {
+            match &error {
+                CallError::Busy(wait) if self.once.busy < ONCE_BUSY_MAX.0 && *wait <= ONCE_BUSY_MAX.1 => self.once.busy += 1,
+                _ => return Err(error.into()),
             }
-            content = Some(content_of(&mut inventory.sections, |name| answer.want.iter().any(|wanted| wanted == name)));
         }
-        self.data.keep_sent(&Sent { sections: marks })?;
-        drop(inventory);
-        collect::give_memory_back();
-        tracing::info!("inventory sent");
+        let from = Instant::now() + self.agent.wait_after(&error);
+        (self.contact_from, self.report_from) = (self.contact_from.max(from), self.report_from.max(from));
         Ok(())
-    }
-
-    /// Reads the machine on a thread of its own, with what the command line says about it.
-    async fn collected(&self) -> Collected {
-        let (machine, now) = (self.machine.clone(), self.clock.now());
-        let (name, tag) = (self.options.name.clone(), self.options.tag.clone());
-        let read = tokio::task::spawn_blocking(move || collect::collect(&machine, now)).await;
-        let mut collected = match read {
-            Ok(collected) => collected,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
-        let sections = &mut collected.inventory.sections;
-        if let (Some(name), Some(row)) = (name, sections.get_mut("hardware").and_then(|rows| rows.first_mut())) {
-            row.insert("name".to_owned(), Value::from(name));
-        }
-        if let Some(tag) = tag {
-            let row = Row::from([("keyname".to_owned(), json!("TAG")), ("keyvalue".to_owned(), json!(tag))]);
-            sections.insert("accountinfo".to_owned(), vec![row]);
-        }
-        collected
     }
 
     fn keep_contact(&mut self) -> Result<(), RunError> {
-        let now = self.clock.now();
-        if self.options.once || self.contact_kept.is_none_or(|kept| now.since(kept) >= CONTACT_KEPT_EVERY) {
-            self.data.keep_contact(LastContact { at: now })?;
+        let now = self.agent.clock.now();
+        if self.agent.options.once || self.contact_kept.is_none_or(|kept| now.since(kept) >= CONTACT_KEPT_EVERY) {
+            self.link.keep_contact(now)?;
             self.contact_kept = Some(now);
         }
         Ok(())
     }
-}
-
-/// The chosen sections as the inventory format writes them; they are moved out.
-fn content_of(sections: &mut std::collections::BTreeMap<String, Vec<Row>>, wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
-    let mut content = Map::new();
-    for (name, rows) in sections.iter_mut().filter(|(name, _)| wanted(name)) {
-        let mut values = std::mem::take(rows).into_iter().map(|row| Value::Object(row.into_iter().collect()));
-        let value = if muster_core::inventory::is_single(name) { values.next() } else { Some(Value::Array(values.collect())) };
-        content.extend(value.map(|value| (name.clone(), value)));
-    }
-    content
 }

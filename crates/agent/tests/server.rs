@@ -1,10 +1,16 @@
 //! The agent against a small server written here: enrolment, signatures, orders, busy, forged and late answers.
+//!
+//! What the agent asks is answered by what the test wrote down for that call, in order; reports and inventories for which nothing
+//! is written down are taken.
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use muster_agent::identity::{DataDir, IdentityError};
+use muster_agent::clock::SystemClock;
+use muster_agent::identity::{DataDir, IdentityError, Names};
 use muster_agent::{Options, RunError};
 use muster_core::ids::AgentId;
-use muster_wire::native::{self, AttemptRef, InventoryRequest, Nonce, ReportRequest, ReportState, RequestAuth};
+use muster_core::time::Clock as _;
+use muster_wire::native::{self, AttemptRef, InventoryRequest, Nonce, Report, ReportRequest, ReportState, RequestAuth};
+use muster_wire::order::{Manifest, Order, OrderRefusal, Signed, Step, Target, Token};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::fs;
@@ -55,6 +61,8 @@ struct Server {
     world: Arc<Mutex<World>>,
     /// Told when the script is at its end.
     finished: Arc<Notify>,
+    /// Told at every call.
+    more: Arc<Notify>,
 }
 
 fn server_key(seed: u8) -> SigningKey {
@@ -67,17 +75,30 @@ impl Server {
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let world = Arc::new(Mutex::new(World { script: script.into_iter().collect(), ..World::default() }));
         let finished = Arc::new(Notify::new());
-        let (shared, told) = (Arc::clone(&world), Arc::clone(&finished));
+        let more = Arc::new(Notify::new());
+        let (shared, told, heard) = (Arc::clone(&world), Arc::clone(&finished), Arc::clone(&more));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 serve(stream, &shared, &told).await;
+                heard.notify_one();
             }
         });
-        Self { address, world, finished }
+        Self { address, world, finished, more }
     }
 
     fn then(&self, script: impl IntoIterator<Item = Say>) {
         self.world.lock().expect("lock").script.extend(script);
+    }
+
+    /// Waits until what was heard so far is as it should be.
+    async fn until(&self, is_so: impl Fn(&[Heard]) -> bool) {
+        loop {
+            let more = self.more.notified();
+            if is_so(&self.world.lock().expect("lock").heard) {
+                return;
+            }
+            more.await;
+        }
     }
 
     /// What was heard since the last look; the script has to be at its end.
@@ -139,10 +160,8 @@ fn answer(head: &str, body: &[u8], world: &Mutex<World>, finished: &Notify) -> V
         }
     };
     world.heard.push(Heard { path: path.clone(), body: json, auth });
-    let Some(say) = world.script.pop_front() else {
-        return b"HTTP/1.1 500 Nothing left\r\ncontent-length: 0\r\n\r\n".to_vec();
-    };
-    assert_eq!(path, say.path, "the script expects another call");
+    let place = world.script.iter().position(|say| say.path == path);
+    let say = place.and_then(|place| world.script.remove(place)).unwrap_or_else(|| unscripted(&world.heard));
     let body = say.body.to_string();
     let mut text = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n", say.status, body.len());
     if let Some(seed) = say.signed_by {
@@ -156,6 +175,21 @@ fn answer(head: &str, body: &[u8], world: &Mutex<World>, finished: &Notify) -> V
         finished.notify_one();
     }
     format!("{text}\r\n{body}").into_bytes()
+}
+
+/// The answer to the last call when nothing is written down for it.
+fn unscripted(heard: &[Heard]) -> Say {
+    let Heard { path, body, .. } = heard.last().expect("a call");
+    match path.as_str() {
+        native::REPORT_PATH => {
+            let taken = |report: &Value| json!({"assignment": report["assignment"], "attempt": report["attempt"], "accepted": true});
+            let results: Vec<Value> = body["reports"].as_array().expect("reports").iter().map(taken).collect();
+            say(native::REPORT_PATH, json!({"results": results}))
+        }
+        native::INVENTORY_PATH => inventory(&[]),
+        native::CONTACT_PATH => contact(&[], false),
+        other => panic!("nobody wrote down what {other} is answered"),
+    }
 }
 
 /// A directory that is removed at the end.
@@ -195,83 +229,136 @@ fn enrolled() -> Say {
     say(native::ENROL_PATH, json!({"agent_id": AGENT, "incarnation": 3, "server_key": key, "org": "lab"}))
 }
 
-fn contact(orders: Value, is_due: bool) -> Say {
-    let body = json!({"orders": orders, "contact_in_seconds": 0, "inventory_due": is_due, "server_time_ms": 1});
+fn now() -> i64 {
+    SystemClock.now().millis()
+}
+
+fn contact(orders: &[Order], is_due: bool) -> Say {
+    let body = json!({"orders": orders, "contact_in_seconds": 0, "inventory_due": is_due, "server_time_ms": now()});
     say(native::CONTACT_PATH, body)
 }
 
-fn order(action: &str) -> Value {
-    json!({"assignment": ASSIGNMENT, "attempt": 2, "run": RUN, "step": 0, "action": {"type": action}, "lease_until_ms": 9,
-        "timeout_seconds": 60})
+/// What is signed of an order; each test changes what it is about.
+struct Draft {
+    manifest: Manifest,
+    target: Target,
+    token: Token,
+    key: SigningKey,
+}
+
+impl Draft {
+    fn new(assignment: &str, action: Value) -> Self {
+        let (agent, at) = (AGENT.parse().expect("id"), now());
+        let step = Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: false, stops: false };
+        let manifest = Manifest {
+            v: 1,
+            org: RUN.parse().expect("id"),
+            run: RUN.parse().expect("id"),
+            task: RUN.parse().expect("id"),
+            task_name: "a task".to_owned(),
+            version: 1,
+            steps: vec![step],
+            root: String::new(),
+            count: 0,
+            issued_ms: at,
+            nonce: "00".to_owned(),
+        };
+        let target = Target { agent, incarnation: 3, not_before_ms: None, not_after_ms: None };
+        let token = Token {
+            manifest: String::new(),
+            assignment: assignment.parse().expect("id"),
+            attempt: 2,
+            step: 0,
+            agent,
+            incarnation: 3,
+            lease_until_ms: at + 600_000,
+            issued_ms: at,
+        };
+        Self { manifest, target, token, key: server_key(1) }
+    }
+
+    fn order(self) -> Order {
+        Signed::new(&self.key, self.manifest, vec![self.target]).order(&self.key, 0, self.token).expect("an order")
+    }
+}
+
+fn order(action: &str) -> Order {
+    Draft::new(ASSIGNMENT, json!({"type": action})).order()
+}
+
+fn script(text: &str) -> Draft {
+    Draft::new(ASSIGNMENT, json!({"type": "run_script", "script": text}))
 }
 
 fn inventory(want: &[&str]) -> Say {
     say(native::INVENTORY_PATH, json!({"status": "ok", "want": want}))
 }
 
-fn reported() -> Say {
-    say(native::REPORT_PATH, json!({"results": [{"assignment": ASSIGNMENT, "attempt": 2, "accepted": true}]}))
+/// The calls of one kind, in order.
+fn calls<'a>(heard: &'a [Heard], path: &str) -> Vec<&'a Heard> {
+    heard.iter().filter(|h| h.path == path).collect()
 }
 
-fn paths(heard: &[Heard]) -> Vec<&str> {
-    heard.iter().map(|h| h.path.trim_start_matches("/agent/v1/")).collect()
+/// Everything that was reported, in order.
+fn reports(heard: &[Heard]) -> Vec<Report> {
+    let of = |h: &&Heard| serde_json::from_value::<ReportRequest>(h.body.clone()).expect("reports").reports;
+    calls(heard, native::REPORT_PATH).iter().flat_map(of).collect()
 }
 
-fn reports_of(heard: &Heard) -> Vec<native::Report> {
-    serde_json::from_value::<ReportRequest>(heard.body.clone()).expect("reports").reports
+/// What became of orders: the reports that are not of their beginning.
+fn verdicts(heard: &[Heard]) -> Vec<Report> {
+    reports(heard).into_iter().filter(|report| report.state != ReportState::Running).collect()
 }
 
 fn inventory_of(heard: &Heard) -> InventoryRequest {
     serde_json::from_value(heard.body.clone()).expect("an inventory")
 }
 
+/// One life of an agent that joins, is given these orders, and ends when nothing waits; gives what the server heard.
+async fn obeys(dir: &Dir, orders: &[Order]) -> Vec<Heard> {
+    let server = Server::start([enrolled(), contact(orders, false)]).await;
+    run(options(&server, dir)).await.expect("work");
+    server.heard()
+}
+
 #[tokio::test]
 async fn an_agent_joins_waits_for_a_busy_server_does_its_order_and_reports() {
-    let busy = Say { status: 503, retry_after: Some(0), body: json!({"error": "busy"}), ..contact(json!([]), false) };
-    let server = Server::start([
-        enrolled(),
-        busy,
-        contact(json!([order("inventory")]), true),
-        reported(),
-        inventory(&[]),
-        reported(),
-        contact(json!([]), false),
-    ])
-    .await;
+    let busy = Say { status: 503, retry_after: Some(0), body: json!({"error": "busy"}), ..contact(&[], false) };
+    let server = Server::start([enrolled(), busy, contact(&[order("inventory")], true)]).await;
     let dir = Dir::new();
     run(Options { tag: Some("rack 4".to_owned()), ..options(&server, &dir) }).await.expect("work");
 
     let heard = server.heard();
-    assert_eq!(paths(&heard), ["enrol", "contact", "contact", "report", "inventory", "report", "contact"]);
     assert_eq!(heard[0].body["token"], json!("token-1"));
     let agent: AgentId = AGENT.parse().expect("id");
     assert!(heard[1..].iter().all(|h| h.auth.as_ref().is_some_and(|auth| auth.agent == agent)));
-    let request = inventory_of(&heard[4]);
+    let [sent] = calls(&heard, native::INVENTORY_PATH)[..] else { panic!("the order is the routine inventory too: {heard:?}") };
+    let request = inventory_of(sent);
     let content = request.content.expect("everything the first time");
     assert_eq!(request.sections.keys().collect::<Vec<_>>(), content.keys().collect::<Vec<_>>());
     assert!(content["hardware"].is_object() && content["networks"].is_array());
     assert_eq!(content["accountinfo"], json!([{"keyname": "TAG", "keyvalue": "rack 4"}]));
     assert_eq!(request.attempt, Some(AttemptRef { assignment: ASSIGNMENT.parse().expect("id"), attempt: 2 }));
-    let states = [3, 5].map(|place| reports_of(&heard[place])[0].state);
-    assert_eq!((states, reports_of(&heard[5])[0].incarnation), ([ReportState::Running, ReportState::Ok], 3));
+    let told: Vec<_> = reports(&heard).iter().map(|r| (r.state, r.incarnation, r.attempt)).collect();
+    assert_eq!(told, [(ReportState::Running, 3, 2), (ReportState::Ok, 3, 2)]);
 
     let mode = |file: &str| fs::metadata(dir.0.join(file)).expect(file).permissions().mode() & 0o777;
-    assert_eq!([mode("agent.key"), mode("membership.json"), mode(".")], [0o600, 0o600, 0o700]);
+    assert_eq!([mode("agent.key"), mode("membership.json"), mode("journal"), mode(".")], [0o600, 0o600, 0o600, 0o700]);
     assert!(DataDir::look(&dir.0).last_contact().is_some());
 }
 
 #[tokio::test]
 async fn the_second_inventory_tells_hashes_and_then_what_the_server_wants() {
-    let server = Server::start([enrolled(), contact(json!([]), true), inventory(&[]), contact(json!([]), false)]).await;
+    let server = Server::start([enrolled(), contact(&[], true)]).await;
     let dir = Dir::new();
     run(options(&server, &dir)).await.expect("work");
-    let first = inventory_of(&server.heard()[2]);
+    let first = inventory_of(calls(&server.heard(), native::INVENTORY_PATH)[0]);
 
-    server.then([contact(json!([]), true), inventory(&["hardware", "nothing"]), inventory(&[]), contact(json!([]), false)]);
+    server.then([contact(&[], true), inventory(&["hardware", "nothing"])]);
     run(Options { join: None, server: None, ..options(&server, &dir) }).await.expect("work");
     let heard = server.heard();
-    assert_eq!(paths(&heard), ["contact", "inventory", "inventory", "contact"]);
-    let (hashes, wanted) = (inventory_of(&heard[1]), inventory_of(&heard[2]));
+    let [hashes, wanted] = calls(&heard, native::INVENTORY_PATH)[..] else { panic!("{heard:?}") };
+    let (hashes, wanted) = (inventory_of(hashes), inventory_of(wanted));
     assert_eq!(hashes.content, None);
     assert_eq!(wanted.content.expect("content").keys().collect::<Vec<_>>(), ["hardware"]);
     assert_eq!(hashes.sections, wanted.sections);
@@ -280,10 +367,10 @@ async fn the_second_inventory_tells_hashes_and_then_what_the_server_wants() {
 
 #[tokio::test]
 async fn hashes_are_those_of_the_content_that_goes_with_them() {
-    let server = Server::start([enrolled(), contact(json!([]), true), inventory(&[]), contact(json!([]), false)]).await;
+    let server = Server::start([enrolled(), contact(&[], true)]).await;
     let dir = Dir::new();
     run(options(&server, &dir)).await.expect("work");
-    let request = inventory_of(&server.heard()[2]);
+    let request = inventory_of(calls(&server.heard(), native::INVENTORY_PATH)[0]);
     for (name, value) in request.content.expect("content") {
         let rows = if value.is_array() { value } else { json!([value]) };
         let rows: Vec<muster_core::inventory::Row> = serde_json::from_value(rows).expect("rows");
@@ -293,22 +380,22 @@ async fn hashes_are_those_of_the_content_that_goes_with_them() {
 
 #[tokio::test]
 async fn forged_and_unsigned_answers_are_as_if_they_had_not_come() {
-    let forged = |signed_by| Say { signed_by, ..contact(json!([order("inventory")]), true) };
+    let forged = |signed_by| Say { signed_by, ..contact(&[order("inventory")], true) };
     let server = Server::start([enrolled(), forged(Some(2))]).await;
     let dir = Dir::new();
     let error = run(options(&server, &dir)).await.expect_err("nothing came");
     assert!(error.to_string().contains("dropped"), "{error}");
-    assert_eq!(paths(&server.heard()), ["enrol", "contact"]);
+    assert_eq!(server.heard().len(), 2);
 
     // At work it tries again, and ends when it is told to. (The end of the first script was told already.)
     server.finished.notified().await;
-    server.then([forged(None), forged(Some(7)), contact(json!([]), false)]);
+    server.then([forged(None), forged(Some(7)), contact(&[], false)]);
     let finished = Arc::clone(&server.finished);
     muster_agent::run(Options { once: false, ..options(&server, &dir) }, async move { finished.notified().await })
         .await
         .expect("a clean end");
     let heard = server.heard();
-    assert_eq!(paths(&heard), ["contact", "contact", "contact"]);
+    assert_eq!((heard.len(), calls(&heard, native::CONTACT_PATH).len()), (3, 3));
     assert_eq!(heard[0].body["wait_seconds"], json!(50));
 }
 
@@ -321,7 +408,7 @@ async fn an_enrolment_that_the_brought_key_did_not_sign_is_dropped() {
     assert!(DataDir::look(&dir.0).membership().expect("readable").is_none());
     let key = fs::read(dir.0.join("agent.key")).expect("the key stays");
 
-    server.then([enrolled(), contact(json!([]), false)]);
+    server.then([enrolled()]);
     run(options(&server, &dir)).await.expect("work");
     assert_eq!(fs::read(dir.0.join("agent.key")).expect("a key"), key, "the same key is used again");
 }
@@ -330,65 +417,232 @@ async fn an_enrolment_that_the_brought_key_did_not_sign_is_dropped() {
 async fn a_clock_that_is_off_is_corrected_by_the_servers() {
     let server_ms = 4_000_000_000_000_i64;
     let body = json!({"error": "clock", "message": "the clock is off", "server_time_ms": server_ms});
-    let late = Say { status: 401, body, ..contact(json!([]), false) };
-    let server = Server::start([enrolled(), late, contact(json!([order("deploy")]), false), reported(), contact(json!([]), false)]).await;
+    let late = Say { status: 401, body, ..contact(&[], false) };
+    let server = Server::start([enrolled(), late]).await;
     let dir = Dir::new();
     run(options(&server, &dir)).await.expect("work");
     let heard = server.heard();
     let off = |index: usize| heard[index].auth.as_ref().is_some_and(|auth| auth.clock_is_off(server_ms));
-    assert!(off(1) && !off(2) && !off(3) && !off(4));
-    let report: ReportRequest = serde_json::from_value(heard[3].body.clone()).expect("reports");
-    assert_eq!(report.reports[0].state, ReportState::Error);
-    assert!(report.reports[0].message.as_deref().is_some_and(|m| m.contains("does not know the action")));
+    assert!(off(1) && !off(2));
+    assert!((heard[1].body["time_ms"].as_i64().expect("a time") - now()).abs() < 600_000, "its own clock is told as it is");
 }
 
 #[tokio::test]
-async fn an_order_whose_time_is_over_is_given_back_unbegun() {
-    let mut late = order("inventory");
-    late["not_after_ms"] = json!(1);
-    let server = Server::start([enrolled(), contact(json!([late]), false), reported(), contact(json!([]), false)]).await;
-    let dir = Dir::new();
-    run(options(&server, &dir)).await.expect("work");
-    let heard = server.heard();
-    assert_eq!(paths(&heard), ["enrol", "contact", "report", "contact"], "no inventory was sent");
-    let report = &reports_of(&heard[2])[0];
-    assert_eq!((report.state, report.attempt), (ReportState::Declined, 2));
-    assert!(report.message.as_deref().is_some_and(|m| m.contains("over")), "{report:?}");
-    assert_eq!(heard[1].body["modules"], json!(["inventory", "basic_inventory", "ip_configuration"]));
+async fn an_order_whose_time_is_over_or_that_is_unknown_is_not_begun() {
+    let mut late = script("echo late");
+    late.target.not_after_ms = Some(now() - 1);
+    let unknown = Draft::new(RUN, json!({"type": "deploy"})).order();
+    let heard = obeys(&Dir::new(), &[late.order(), unknown]).await;
+    let told = verdicts(&heard);
+    assert_eq!(told.iter().map(|r| (r.state, r.attempt)).collect::<Vec<_>>(), [(ReportState::Declined, 2), (ReportState::Error, 2)]);
+    assert!(told[0].message.as_deref().is_some_and(|m| m.contains("over")), "{told:?}");
+    assert!(told[1].message.as_deref().is_some_and(|m| m.contains("does not know the action 'deploy'")), "{told:?}");
+    assert_eq!(reports(&heard).len(), 2, "nothing began");
+    let modules = heard[1].body["modules"].as_array().expect("modules");
+    assert!(modules.contains(&json!("inventory")) && modules.contains(&json!("run_script")) && !modules.contains(&json!("deploy")));
 }
 
 #[tokio::test]
 async fn a_basic_inventory_and_the_addresses_are_parts_that_leave_the_rest_as_it_is() {
-    let mut second = order("ip_configuration");
-    second["assignment"] = json!(RUN);
-    let orders = contact(json!([order("basic_inventory"), second]), false);
-    let script = [enrolled(), orders, reported(), inventory(&[]), reported(), inventory(&[]), reported(), contact(json!([]), false)];
-    let server = Server::start(script).await;
-    let dir = Dir::new();
-    run(options(&server, &dir)).await.expect("work");
-    let heard = server.heard();
-    assert_eq!(paths(&heard), ["enrol", "contact", "report", "inventory", "report", "inventory", "report", "contact"]);
-    let (basic, networks) = (inventory_of(&heard[3]), inventory_of(&heard[5]));
-    assert!(basic.partial && networks.partial);
-    let sections = |request: &InventoryRequest| request.content.clone().expect("content").keys().cloned().collect::<Vec<_>>();
-    assert!(sections(&basic).contains(&"hardware".to_owned()) && !sections(&basic).contains(&"softwares".to_owned()));
-    assert_eq!(sections(&networks), ["networks"]);
-    let output = reports_of(&heard[6]).iter().find_map(|r| r.output.clone()).expect("an output");
+    let second = Draft::new(RUN, json!({"type": "ip_configuration"})).order();
+    let heard = obeys(&Dir::new(), &[order("basic_inventory"), second]).await;
+    let sent: Vec<_> = calls(&heard, native::INVENTORY_PATH).into_iter().map(inventory_of).collect();
+    assert!(sent.len() == 2 && sent.iter().all(|request| request.partial));
+    let mut sections: Vec<Vec<String>> = sent.iter().map(|r| r.content.clone().expect("content").keys().cloned().collect()).collect();
+    sections.sort_by_key(Vec::len);
+    assert_eq!(sections[0], ["networks"]);
+    assert!(sections[1].contains(&"hardware".to_owned()) && !sections[1].contains(&"softwares".to_owned()));
+    let output = verdicts(&heard).iter().find_map(|r| r.output.clone()).expect("an output");
     let told: Value = serde_json::from_str(&output).expect("JSON");
     assert!(told["interfaces"].as_array().is_some_and(|all| all.iter().any(|i| i["name"] == "lo")), "{told}");
     assert!(told["routes"].is_array() && told["name_servers"].is_array());
 }
 
 #[tokio::test]
-async fn an_order_that_comes_twice_is_done_once_and_reported_twice() {
-    let twice = || contact(json!([order("inventory")]), false);
-    let server =
-        Server::start([enrolled(), twice(), reported(), inventory(&[]), reported(), twice(), reported(), contact(json!([]), false)]).await;
+async fn a_script_is_run_once_and_what_came_of_it_is_told() {
     let dir = Dir::new();
+    let mark = dir.0.with_extension("mark");
+    let text = format!("echo done >> '{}'; echo out; echo err >&2; exit 3", mark.display());
+    let heard = obeys(&dir, &[script(&text).order()]).await;
+    let told = verdicts(&heard);
+    let [verdict] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((verdict.state, verdict.exit_code, verdict.output.as_deref()), (ReportState::Error, Some(3), Some("out\nerr\n")));
+    assert_eq!(fs::read_to_string(&mark).expect("a mark"), "done\n");
+    fs::remove_file(mark).expect("removed");
+}
+
+#[tokio::test]
+async fn orders_run_beside_each_other() {
+    let dir = Dir::new();
+    let pipe = dir.0.with_extension("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo (coreutils)");
+    assert!(made.success());
+    // Neither ends without the other.
+    let reads = script(&format!("cat '{}'", pipe.display())).order();
+    let writes = Draft::new(RUN, json!({"type": "run_script", "script": format!("echo met > '{}'", pipe.display())})).order();
+    let told = verdicts(&obeys(&dir, &[reads, writes]).await);
+    assert!(told.len() == 2 && told.iter().all(|r| r.state == ReportState::Ok), "{told:?}");
+    assert!(told.iter().any(|r| r.output.as_deref() == Some("met\n")));
+    fs::remove_file(pipe).expect("removed");
+}
+
+#[tokio::test]
+async fn every_kind_of_bad_order_is_refused_with_its_reason_and_none_is_begun() {
+    let dir = Dir::new();
+    let mark = dir.0.with_extension("bad");
+    let text = format!("touch '{}'", mark.display());
+    let other = "0198c0de-0000-7000-8000-0000000000ff";
+    let changed = |change: &dyn Fn(&mut Draft)| {
+        let mut draft = script(&text);
+        change(&mut draft);
+        draft.order()
+    };
+    let mut forged_text = script(&text).order();
+    forged_text.manifest = forged_text.manifest.replace("touch", "rm -r");
+    let (mut swapped, good) = (script(&text).order(), Draft::new(other, json!({"type": "inventory"})).order());
+    (swapped.token, swapped.token_signature) = (good.token, good.token_signature);
+    let mut moved = script(&text).order();
+    moved.target.not_after_ms = Some(now() + 900_000);
+    let attempts = [
+        (changed(&|d| d.key = server_key(9)), OrderRefusal::Forged),
+        (forged_text, OrderRefusal::Forged),
+        (swapped, OrderRefusal::Aim),
+        (moved, OrderRefusal::Aim),
+        (changed(&|d| (d.target.agent, d.token.agent) = (other.parse().expect("id"), other.parse().expect("id"))), OrderRefusal::Aim),
+        (changed(&|d| (d.target.incarnation, d.token.incarnation) = (2, 2)), OrderRefusal::Incarnation),
+        (changed(&|d| d.token.lease_until_ms = now() - 1), OrderRefusal::Outdated),
+        (changed(&|d| d.token.issued_ms = now() + 600_000), OrderRefusal::Future),
+        (changed(&|d| d.target.not_before_ms = Some(now() + 600_000)), OrderRefusal::Future),
+        (changed(&|d| d.manifest.v = 2), OrderRefusal::Malformed),
+        (changed(&|d| d.token.step = 1), OrderRefusal::Malformed),
+    ];
+    for (bad, why) in attempts {
+        let heard = obeys(&Dir::new(), &[bad]).await;
+        let told: Vec<_> = reports(&heard).iter().map(|r| (r.state, r.refused)).collect();
+        assert_eq!(told, [(ReportState::Declined, Some(why))]);
+    }
+    let garbage = Order { token: "garbage".to_owned(), ..script(&text).order() };
+    assert_eq!(reports(&obeys(&Dir::new(), &[garbage]).await), [], "nobody can say which attempt that was");
+    assert!(!mark.exists(), "none was begun");
+}
+
+#[tokio::test]
+async fn an_order_that_comes_again_is_not_done_again_whatever_happened_between() {
+    let dir = Dir::new();
+    let mark = dir.0.with_extension("again");
+    let order = script(&format!("echo done >> '{}'", mark.display())).order();
+    let server = Server::start([enrolled(), contact(&[order.clone(), order.clone()], false), contact(&[order.clone()], false)]).await;
     run(options(&server, &dir)).await.expect("work");
+    // In a later life of the program too.
+    server.then([contact(&[order], false)]);
+    run(options(&server, &dir)).await.expect("work");
+    let told: Vec<_> = verdicts(&server.heard()).iter().map(|r| (r.state, r.refused)).collect();
+    let replayed = (ReportState::Declined, Some(OrderRefusal::Replayed));
+    assert_eq!(told, [(ReportState::Ok, None), replayed, replayed]);
+    assert_eq!(fs::read_to_string(&mark).expect("a mark"), "done\n");
+    fs::remove_file(mark).expect("removed");
+}
+
+#[tokio::test]
+async fn a_verdict_that_could_not_be_told_is_told_in_the_next_life() {
+    let dir = Dir::new();
+    let lost = Say { status: 500, body: json!({"error": "internal"}), ..say(native::REPORT_PATH, json!({})) };
+    let server = Server::start([enrolled(), contact(&[script("echo kept").order()], false), lost.clone(), lost]).await;
+    // The first call may tell of the beginning alone; the agent ends with the error of whichever could not be told.
+    run(options(&server, &dir)).await.expect_err("the verdict is not told");
+    server.world.lock().expect("lock").script.clear();
+    server.world.lock().expect("lock").heard.clear();
+    run(options(&server, &dir)).await.expect("work");
+    let told: Vec<_> = verdicts(&server.heard()).into_iter().map(|r| (r.state, r.message)).collect();
+    // What was under way when the agent ended is not begun again: whether it came to its end is not known.
+    let [(state, message)] = &told[..] else { panic!("{told:?}") };
+    assert!(*state == ReportState::Ok || message.as_deref().is_some_and(|m| m.contains("interrupted")), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_must_stop_is_stopped_with_all_it_started_and_what_it_put_out_is_told() {
+    let dir = Dir::new();
+    let text = "sleep 600 & echo $!; wait";
+    let attempt = json!({"assignment": ASSIGNMENT, "attempt": 2});
+    let mut stop = contact(&[], false);
+    stop.body["stop"] = json!([attempt]);
+    let server = Server::start([enrolled(), contact(&[script(text).order()], false)]).await;
+    let finished = Arc::clone(&server.finished);
+    let (agent, options) = (Arc::new(Notify::new()), Options { once: false, ..options(&server, &dir) });
+    let over = Arc::clone(&agent);
+    let life = tokio::spawn(async move { muster_agent::run(options, async move { over.notified().await }).await });
+    finished.notified().await;
+    // The next contacts name it as under way, until they are told to stop it.
+    server.until(|heard| calls(heard, native::CONTACT_PATH).iter().any(|h| h.body["busy"] == json!([attempt]))).await;
+    server.until(|heard| reports(heard).iter().any(|r| r.state == ReportState::Running && r.output.is_some())).await;
+    server.then([stop]);
+    server.until(|heard| !verdicts(heard).is_empty()).await;
+    agent.notify_one();
+    life.await.expect("it ends").expect("a clean end");
     let heard = server.heard();
-    assert_eq!(paths(&heard), ["enrol", "contact", "report", "inventory", "report", "contact", "report", "contact"]);
-    assert_eq!(heard[4].body, heard[6].body);
+    let verdict = &verdicts(&heard)[0];
+    assert_eq!((verdict.state, verdict.attempt), (ReportState::Error, 2));
+    assert!(verdict.message.as_deref().is_some_and(|m| m.contains("stopped")), "{verdict:?}");
+    let left = verdict.output.as_deref().expect("an output").trim();
+    let status = fs::read_to_string(format!("/proc/{left}/stat")).unwrap_or_default();
+    assert!(status.is_empty() || status.contains(") Z "), "what it started is gone too: {status}");
+}
+
+#[tokio::test]
+async fn the_end_of_its_window_stops_what_may_not_finish_and_its_longest_time_anything() {
+    let mut window = script("echo begun; sleep 600");
+    window.manifest.steps[0].stops = true;
+    window.target.not_after_ms = Some(now() + 1_500);
+    let mut long = Draft::new(RUN, json!({"type": "run_script", "script": "sleep 600"}));
+    long.manifest.steps[0].timeout_seconds = 1;
+    let mut told = verdicts(&obeys(&Dir::new(), &[window.order(), long.order()]).await);
+    told.sort_by_key(|r| r.assignment);
+    assert!(told.iter().all(|r| r.state == ReportState::Error), "{told:?}");
+    assert!(told[0].message.as_deref().is_some_and(|m| m.contains("its time was over")), "{told:?}");
+    assert_eq!(told[0].output.as_deref(), Some("begun\n"));
+    assert!(told[1].message.as_deref().is_some_and(|m| m.contains("longer than 1 seconds")), "{told:?}");
+}
+
+#[tokio::test]
+async fn the_brake_holds_what_was_not_begun_until_it_is_released() {
+    let dir = Dir::new();
+    let mut frozen = contact(&[script("echo begun").order()], false);
+    frozen.body["frozen"] = json!(true);
+    let server = Server::start([enrolled(), frozen]).await;
+    let (over, options) = (Arc::new(Notify::new()), Options { once: false, ..options(&server, &dir) });
+    let end = Arc::clone(&over);
+    let life = tokio::spawn(async move { muster_agent::run(options, async move { end.notified().await }).await });
+    // The contact after it says what the agent knows; the answer to that one releases.
+    server.until(|heard| calls(heard, native::CONTACT_PATH).iter().any(|h| h.body["frozen"] == json!(true))).await;
+    server.until(|heard| verdicts(heard).iter().any(|r| r.state == ReportState::Ok)).await;
+    over.notify_one();
+    life.await.expect("it ends").expect("a clean end");
+    let heard = server.heard();
+    let held = heard.iter().position(|h| h.body["frozen"] == json!(true)).expect("a contact");
+    let begun = heard.iter().position(|h| h.path == native::REPORT_PATH).expect("a report");
+    assert!(held < begun, "nothing began while the brake was on");
+}
+
+#[tokio::test]
+async fn the_server_sets_the_tag_and_a_reset_starts_the_agent_anew() {
+    let dir = Dir::new();
+    let tag = Draft::new(ASSIGNMENT, json!({"type": "configure_agent", "tag": "rack 9"})).order();
+    let heard = obeys(&dir, &[tag]).await;
+    assert_eq!(verdicts(&heard)[0].state, ReportState::Ok);
+    let sent = inventory_of(calls(&heard, native::INVENTORY_PATH)[0]).content.expect("content");
+    assert_eq!(sent["accountinfo"], json!([{"keyname": "TAG", "keyvalue": "rack 9"}]));
+    let set = DataDir::look(&dir.0).names().expect("names");
+    assert_eq!(set, Names { tag: Some("rack 9".to_owned()), name: None });
+    assert!(!DataDir::look(&dir.0).sent().sections.is_empty());
+
+    let reset = Draft::new(RUN, json!({"type": "reset_agent"})).order();
+    let server = Server::start([contact(&[reset], false)]).await;
+    run(options(&server, &dir)).await.expect_err("another server, whose agent this is not");
+    let server = Server::start([enrolled(), contact(&[Draft::new(RUN, json!({"type": "reset_agent"})).order()], false)]).await;
+    let fresh = Dir::new();
+    run(options(&server, &fresh)).await.expect("work");
+    assert_eq!(verdicts(&server.heard())[0].state, ReportState::Ok);
+    assert!(DataDir::look(&fresh.0).sent().sections.is_empty());
 }
 
 #[tokio::test]

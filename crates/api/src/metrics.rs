@@ -86,6 +86,8 @@ fn doors(text: &mut Text, doors: &Doors) {
     let label = |c: Class, r: Reason| format!("{{class=\"{}\",reason=\"{}\"}}", c.as_str(), r.as_str());
     let refused: Vec<_> = pairs.map(|(c, r)| (label(c, r), doors.refusals(c, r))).collect();
     text.labelled("muster_agent_refusals_total", "Agents' messages that were not taken, by class and reason.", &refused);
+    let refused: Vec<_> = doors.orders_refused().iter().map(|(reason, n)| (format!("{{reason=\"{reason}\"}}"), *n)).collect();
+    text.labelled("muster_orders_refused_total", "Orders that own agents refused, by reason.", &refused);
     let away = doors.sent_away_count();
     text.family("muster_agents_sent_away_total", "counter", "Agents told to come again later.", &[("", away)]);
     for (name, help, value) in [

@@ -146,3 +146,15 @@ const _: () = assert!(BODY_BYTES_MAX <= RECEIVING_BYTES_MAX);
 // An ordinary document of the largest size must be able to get its share beside smaller ones.
 const _: () = assert!(INFLATED_BYTES_DEFAULT * DOCUMENT_COST <= crate::load::Class::Bulk.bytes_of(INFLATED_IN_FLIGHT_BYTES_MAX));
 const _: () = assert!(REQUESTS_AT_ONCE_MAX <= WRITER_QUEUE_MAX);
+/// A script of a task, bytes.
+pub const SCRIPT_BYTES_MAX: usize = 64 << 10;
+/// Arguments, variables or exit codes of a script.
+pub const SCRIPT_LIST_MAX: usize = 100;
+/// An argument or a variable of a script, bytes.
+pub const SCRIPT_VALUE_BYTES_MAX: usize = 4 << 10;
+/// The largest memory limit of a script, MiB.
+pub const SCRIPT_MEMORY_MIB_MAX: u32 = 1 << 20;
+/// The largest processor limit of a script, percent of one processor.
+pub const SCRIPT_CPU_PERCENT_MAX: u32 = 100_000;
+/// File systems that one step names.
+pub const VOLUMES_MAX: usize = 100;

@@ -2,6 +2,7 @@
 
 use muster_core::load::{Class, LoadMeter};
 use muster_core::time::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub struct Doors {
     refused: [[AtomicU64; Reason::ALL.len()]; Class::ALL.len()],
     served: [AtomicU64; Class::ALL.len()],
     sent_away: AtomicU64,
+    orders_refused: Mutex<BTreeMap<&'static str, u64>>,
     meter: Mutex<LoadMeter>,
     load: AtomicU64,
     /// Bytes that documents under way are reckoned to take.
@@ -69,6 +71,7 @@ impl Default for Doors {
             refused: Default::default(),
             served: Default::default(),
             sent_away: zero(),
+            orders_refused: Mutex::default(),
             meter: Mutex::default(),
             load: AtomicU64::new(1f64.to_bits()),
             bytes_in_flight: zero(),
@@ -122,6 +125,16 @@ impl Doors {
     /// How many agents were told to come again later.
     pub fn sent_away_count(&self) -> u64 {
         self.sent_away.load(Relaxed)
+    }
+
+    /// Counts an order that one of our own agents refused, by the word of its reason.
+    pub fn order_refused(&self, reason: &'static str) {
+        *self.orders_refused.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    /// How many orders were refused, by reason; a reason that never came is absent.
+    pub fn orders_refused(&self) -> BTreeMap<&'static str, u64> {
+        self.orders_refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The load as it was at the last message (`muster_core::load`), 1 to 16.

@@ -54,7 +54,7 @@ fn pace(rx: &mut Rx, org: OrgId, action: &str) -> Result<Pace, Error> {
 
 /// When a start of a task on these devices at this moment would end; none where the server does it itself.
 pub(crate) fn of_start(rx: &mut Rx, cx: &Cx, org: &Org, task: &Task, devices: &[DeviceId]) -> Result<Option<Forecast>, Error> {
-    let Some(step) = task.doc.steps.first().filter(|s| s.action.scope() == Scope::Client) else { return Ok(None) };
+    let Some(step) = task.doc.steps.first().filter(|s| s.scope() == Scope::Client) else { return Ok(None) };
     let sample: Vec<DeviceId> = devices.iter().step_by(devices.len().div_ceil(SAMPLE).max(1)).copied().collect();
     let (agents, timing) = (Agents::of(rx, org, &sample)?, Timing::now(cx, org, &task.doc));
     let zones = if timing.is_per_device() { rx.device_zones(&sample)? } else { BTreeMap::new() };

@@ -11,6 +11,7 @@ use muster_core::fleet::{AGENT_HTTP_PORT, Agent};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
+use muster_core::tasks::doc::ActionKind;
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
     Around, AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Forecast, Load, Reason, Run, RunState, RunStep, Scope,
@@ -46,7 +47,7 @@ pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunD
 
 /// The devices a document selects now, sorted. A step of the server that needs none has the server in their place.
 pub(crate) fn targets_of(rx: &mut Rx, org: OrgId, doc: &TaskDoc) -> Result<Vec<DeviceId>, Error> {
-    if doc.steps.iter().all(|s| s.action.scope() == Scope::Server && !s.action.needs_targets()) {
+    if doc.steps.iter().all(|s| !s.needs_targets()) {
         return Ok(vec![DeviceId::SERVER]);
     }
     resolve(rx, org, &doc.targets)
@@ -75,7 +76,7 @@ pub(crate) struct Begin<'a> {
 pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error> {
     let doc = &it.task.doc;
     // What the server does itself is done once, whomever it is about.
-    let by_server = doc.steps.iter().all(|s| s.action.scope() == Scope::Server);
+    let by_server = doc.steps.iter().all(|s| s.scope() == Scope::Server);
     let devices = if by_server { &[DeviceId::SERVER] } else { it.devices };
     let run = Run {
         id: cx.id(),
@@ -118,7 +119,7 @@ fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
         rules: task.doc.rules(step),
         open_to_strangers: step.action.is_open_to_strangers(),
         timeout: step.timeout.map(|t| t.0),
-        scope: step.action.scope(),
+        scope: step.scope(),
         stops: crate::schedules::stops(&task.doc),
         longest_run: task.doc.window.as_ref().and_then(|w| w.longest_run).map(|l| l.0),
     })
@@ -265,9 +266,10 @@ impl Loads {
 pub(crate) fn candidates(agents: &[Agent], action: &str, settings: &Settings, loads: &Loads, now: Timestamp) -> Vec<Candidate> {
     let mut sorted: Vec<&Agent> = agents.iter().collect();
     sorted.sort_by_key(|a| (std::cmp::Reverse(a.last_contact), a.protocol));
+    let protocols = ActionKind::named(action).map_or(&[][..], |kind| kind.protocols());
     let each = |a: &&Agent| Candidate {
         protocol: a.protocol,
-        hands: work::hands(a, action, true, loads.agents.get(&a.id).copied().unwrap_or_default(), settings),
+        hands: work::hands(a, action, protocols.contains(&a.protocol), loads.agents.get(&a.id).copied().unwrap_or_default(), settings),
         last_contact: a.last_contact,
         next_contact: a.next_contact,
         online: agent_online(a, settings, now),

@@ -15,6 +15,7 @@ use muster_engine::enrol::revoke;
 use muster_wire::body::{Coding, encode_body};
 use muster_wire::glpi_content;
 use muster_wire::native::*;
+use muster_wire::order::{Opened, Opener, Order, OrderRefusal};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -97,6 +98,12 @@ impl Own {
         let (status, answer) = self.call(world, CONTACT_PATH, body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         serde_json::from_value(answer).expect("an answer")
+    }
+
+    /// As the agent opens it.
+    fn open(&self, world: &World, order: &Order) -> Result<Opened, OrderRefusal> {
+        let keys = [world.server_key.verifying_key()];
+        order.open(&Opener { keys: &keys, agent: self.id, incarnation: self.incarnation, now_ms: world.engine.now().millis() })
     }
 
     async fn inventory(&self, world: &World, content: &Value, sent: &[&str]) -> Vec<String> {
@@ -327,9 +334,10 @@ async fn a_long_poll_is_woken_by_a_new_run_and_its_order_is_reported_on() {
     });
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     let [order] = &answer.orders[..] else { panic!("{answer:?}") };
-    assert_eq!((order.action.clone(), order.attempt, order.run, order.step), (Action::Inventory, 1, run, 0));
-    assert!(order.lease_until_ms > world.engine.now().millis());
-    let report = |attempt: u32, incarnation: u32, state: &str| json!({"reports": [{"assignment": order.assignment, "attempt": attempt, "incarnation": incarnation, "state": state, "at_ms": 1}]});
+    let order = own.open(&world, order).expect("a good order");
+    assert_eq!((order.step.action.clone(), order.attempt.attempt, order.run, order.step.step), (json!({"type": "inventory"}), 1, run, 0));
+    assert!(order.lease_until_ms > world.engine.now().millis() && order.step.idempotent);
+    let report = |attempt: u32, incarnation: u32, state: &str| json!({"reports": [{"assignment": order.attempt.assignment, "attempt": attempt, "incarnation": incarnation, "state": state, "at_ms": 1}]});
     let result = async |body: Value| own.call(&world, REPORT_PATH, body).await.1["results"][0].clone();
     assert_eq!(result(report(1, own.incarnation, "running")).await["accepted"], true);
     assert_eq!(world.states(run).await[0].1, State::Running);
@@ -342,6 +350,29 @@ async fn a_long_poll_is_woken_by_a_new_run_and_its_order_is_reported_on() {
     assert_eq!(result(report(1, own.incarnation, "ok")).await["accepted"], true, "which the report confirms");
     assert_eq!(result(report(1, own.incarnation, "error")).await["accepted"], false);
     assert_eq!(world.states(run).await[0].1, State::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_good_for_its_agent_in_its_life_alone_and_a_refusal_is_counted() {
+    let world = World::new().await;
+    let own = enrol(&world, 1).await;
+    own.report_in(&world, &machine()).await;
+    let run = world.start_inventory("now").await;
+    let order = own.contact(&world, 0).await.orders.remove(0);
+    let opened = own.open(&world, &order).expect("a good order");
+    assert_eq!((opened.target.agent, opened.target.incarnation, opened.task_name.as_str()), (own.id, 1, "now"));
+    let later = Own { key: own.key.clone(), id: own.id, incarnation: 2 };
+    assert_eq!(later.open(&world, &order), Err(OrderRefusal::Incarnation));
+    let another = Own { key: own.key.clone(), id: AgentId(Default::default()), incarnation: 1 };
+    assert_eq!(another.open(&world, &order), Err(OrderRefusal::Aim));
+    let body = json!({"reports": [{"assignment": opened.attempt.assignment, "attempt": 1, "incarnation": 1, "state": "declined",
+        "refused": "future", "at_ms": 1}]});
+    assert_eq!(own.call(&world, REPORT_PATH, body).await.1["results"][0]["accepted"], true);
+    assert_eq!(world.engine.doors().orders_refused(), [("future", 1)].into());
+    assert_eq!(world.states(run).await[0].1, State::Prepared, "it is handed out again later");
+    let unknown = json!({"reports": [{"assignment": opened.attempt.assignment, "attempt": 1, "incarnation": 1, "state": "declined",
+        "refused": "mood", "at_ms": 1}]});
+    assert_eq!(own.call(&world, REPORT_PATH, unknown).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test(start_paused = true)]
@@ -382,7 +413,7 @@ async fn a_waiting_contact_is_told_at_once_what_must_stop_and_of_the_brake() {
     let own = enrol(&world, 1).await;
     own.report_in(&world, &machine()).await;
     let run = world.start_inventory("now").await;
-    let order = own.contact(&world, 0).await.orders.remove(0);
+    let order = own.contact(&world, 0).await.orders.remove(0).named().expect("an attempt");
     let busy = json!([{"assignment": order.assignment, "attempt": order.attempt}]);
     let ask = async |wait: u64, busy: &Value, frozen: bool| {
         let body = json!({"version": "0.1.0", "time_ms": 0, "wait_seconds": wait, "max_orders": 4, "busy": busy, "frozen": frozen});

@@ -645,8 +645,8 @@ impl Tx {
                 &[id, no, V::U(actor.agent.0), i64::from(actor.incarnation).into(), change.at.0.into(), lease.into()],
             ),
             (AttemptState::Running, _) => self.send(
-                "UPDATE attempt SET state = 'running', begun = coalesce(begun, ?3), lease = ?4 WHERE assignment = ?1 AND no = ?2",
-                &[id, no, change.at.0.into(), lease.into()],
+                "UPDATE attempt SET state = 'running', begun = coalesce(begun, ?3), lease = ?4, output = coalesce(?5, output) WHERE assignment = ?1 AND no = ?2",
+                &[id, no, change.at.0.into(), lease.into(), change.output.as_deref().into()],
             ),
             (state, _) => self.send(
                 "UPDATE attempt SET state = ?3, ended = ?4, exit_code = coalesce(?5, exit_code), output = coalesce(?6, output), message = coalesce(?7, message) \

@@ -3,10 +3,11 @@
 //! Lives here: the shapes of every body, the lines that are signed, reading and writing of the two headers. Absent on purpose:
 //! sockets, key files, clocks, randomness, and the rules about which orders to give.
 
+use crate::order::{Order, OrderRefusal};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use muster_core::ids::{AgentId, AssignmentId, RunId};
+use muster_core::ids::{AgentId, AssignmentId};
 use muster_core::inventory::{self, Inventory, Row};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,7 +114,7 @@ pub struct ContactRequest {
 /// Answer to a contact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactAnswer {
-    /// Work to do now.
+    /// Work to do now, signed; what cannot be opened is refused by [`Report::refused`].
     #[serde(default)]
     pub orders: Vec<Order>,
     /// When to come back, seconds.
@@ -129,43 +130,6 @@ pub struct ContactAnswer {
     pub frozen: bool,
     /// The server's clock, milliseconds since 1970.
     pub server_time_ms: i64,
-}
-
-/// One piece of work given to this agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// The assignment.
-    pub assignment: AssignmentId,
-    /// The attempt's number, from 1; reports carry it.
-    pub attempt: u32,
-    /// The run it is part of.
-    pub run: RunId,
-    /// Index of the step in the task, from 0.
-    pub step: u32,
-    /// What to do.
-    pub action: Action,
-    /// Until when the server waits for word of it, milliseconds since 1970.
-    pub lease_until_ms: i64,
-    /// How long the work may take, seconds.
-    pub timeout_seconds: u64,
-    /// It must not begin at or after this instant, milliseconds since 1970 by the server's clock; absent is without an end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_after_ms: Option<i64>,
-}
-
-/// What an order asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Action {
-    /// Make an inventory and send it.
-    Inventory,
-    /// Send what tells which machine this is, and nothing else.
-    BasicInventory,
-    /// Tell addresses, routes and name servers, and send the section `networks`.
-    IpConfiguration,
-    /// An action this agent does not know; it is reported as an error, with a sentence.
-    #[serde(other)]
-    Unknown,
 }
 
 /// Body of `POST /agent/v1/inventory`.
@@ -228,7 +192,10 @@ pub struct Report {
     /// A sentence for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// When it happened, agent's clock, milliseconds since 1970.
+    /// With `declined`: why the order itself was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<OrderRefusal>,
+    /// When it happened, agent's clock corrected by the server's, milliseconds since 1970.
     pub at_ms: i64,
 }
 
@@ -516,11 +483,6 @@ mod tests {
 
     #[test]
     fn bodies_are_spelled_as_in_the_document() {
-        let order = json!({"assignment": "0198c0de-0000-7000-8000-000000000002", "attempt": 1, "run": "0198c0de-0000-7000-8000-000000000003",
-            "step": 0, "action": {"type": "inventory"}, "lease_until_ms": 9, "timeout_seconds": 60});
-        let read: Order = serde_json::from_value(order.clone()).expect("order");
-        assert_eq!(read.action, Action::Inventory);
-        assert_eq!(serde_json::to_value(&read).expect("json"), order);
         let report =
             json!({"assignment": "0198c0de-0000-7000-8000-000000000002", "attempt": 1, "incarnation": 2, "state": "ok", "at_ms": 7});
         let read: Report = serde_json::from_value(report.clone()).expect("report");
@@ -528,12 +490,6 @@ mod tests {
         let enrol = json!({"token": "t", "public_key": "k", "nonce": "AAAAAAAAAAAAAAAAAAAAAA", "name": "n", "machine": {"macs": []}, "version": "1"});
         let read: EnrolRequest = serde_json::from_value(enrol.clone()).expect("enrolment");
         assert_eq!(serde_json::to_value(&read).expect("json"), enrol);
-    }
-
-    #[test]
-    fn an_unknown_action_is_read_as_unknown() {
-        let action: Action = serde_json::from_value(json!({"type": "deploy", "files": [1]})).expect("action");
-        assert_eq!(action, Action::Unknown);
     }
 
     #[test]

@@ -343,6 +343,24 @@ impl Order {
     /// Opens an order: both signatures, the target and its proof, the life, and the time. Whether it came before is for the
     /// journal to say.
     pub fn open(&self, who: &Opener<'_>) -> Result<Opened, OrderRefusal> {
+        let (manifest, token) = self.proven(who)?;
+        let latest = who.now_ms.saturating_add(i64::try_from(FUTURE_MAX.as_millis()).unwrap_or(i64::MAX));
+        if manifest.issued_ms.max(token.issued_ms) > latest || self.target.not_before_ms.is_some_and(|from| from > latest) {
+            return Err(OrderRefusal::Future);
+        }
+        if token.lease_until_ms <= who.now_ms {
+            return Err(OrderRefusal::Outdated);
+        }
+        self.opened(manifest, &token)
+    }
+
+    /// The same for an order that was obeyed already: whatever the time.
+    pub fn reopen(&self, who: &Opener<'_>) -> Result<Opened, OrderRefusal> {
+        let (manifest, token) = self.proven(who)?;
+        self.opened(manifest, &token)
+    }
+
+    fn proven(&self, who: &Opener<'_>) -> Result<(Manifest, Token), OrderRefusal> {
         if !is_signed(who.keys, MANIFEST, &self.manifest, &self.manifest_signature)
             || !is_signed(who.keys, TOKEN, &self.token, &self.token_signature)
         {
@@ -363,13 +381,10 @@ impl Order {
         if self.target.incarnation != who.incarnation || token.incarnation != who.incarnation {
             return Err(OrderRefusal::Incarnation);
         }
-        let latest = who.now_ms.saturating_add(i64::try_from(FUTURE_MAX.as_millis()).unwrap_or(i64::MAX));
-        if manifest.issued_ms.max(token.issued_ms) > latest || self.target.not_before_ms.is_some_and(|from| from > latest) {
-            return Err(OrderRefusal::Future);
-        }
-        if token.lease_until_ms <= who.now_ms {
-            return Err(OrderRefusal::Outdated);
-        }
+        Ok((manifest, token))
+    }
+
+    fn opened(&self, manifest: Manifest, token: &Token) -> Result<Opened, OrderRefusal> {
         let step = manifest.steps.into_iter().find(|s| s.step == token.step).ok_or(OrderRefusal::Malformed)?;
         Ok(Opened {
             run: manifest.run,

@@ -37,6 +37,25 @@ pub(crate) fn collect(machine: &Machine) -> Vec<Row> {
     mounts.into_iter().map(row).collect()
 }
 
+/// A file system on a disk of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Disk {
+    /// Where it is mounted.
+    pub(crate) point: String,
+    /// What kind it is.
+    pub(crate) filesystem: String,
+    /// Major and minor number of its device, `8:1`.
+    pub(crate) numbers: String,
+}
+
+/// The file systems on disks of this machine.
+pub(crate) fn disks() -> Vec<Disk> {
+    let on_disk = |mount: &Mount| !mount.is_network() && mount.source.starts_with("/dev/");
+    let disk = |mount: Mount| Disk { point: mount.point, filesystem: mount.filesystem, numbers: mount.device };
+    let mounts = mounts(&Machine::default().text("proc/self/mountinfo").unwrap_or_default());
+    mounts.into_iter().filter(on_disk).map(disk).collect()
+}
+
 /// One line of `/proc/self/mountinfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mount {

@@ -21,6 +21,8 @@ mod system;
 mod users;
 mod when;
 
+pub(crate) use command::run;
+pub(crate) use drives::{Disk, disks};
 pub(crate) use ipconfig::collect as ip_configuration;
 pub use machine::Machine;
 pub(crate) use system::give_memory_back;

@@ -39,6 +39,7 @@ fn report(attempt: AttemptRef, output: Option<String>) -> Report {
         exit_code: Some(0),
         output,
         message: None,
+        refused: None,
         at_ms: NOW.millis(),
     }
 }

@@ -11,7 +11,7 @@ mod read;
 mod tests;
 mod when;
 
-pub use action::{Action, ActionKind, Level, Method, Scope};
+pub use action::{Action, ActionKind, Level, Method, Power, Scope, Script, ServiceAct, Shell};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 
 use super::schedule::Schedule;
@@ -172,7 +172,7 @@ pub struct Step {
     pub id: String,
     /// What it does.
     pub action: Action,
-    /// Where it is done, when written; always [`Action::scope`].
+    /// Where it is done, when written; see [`Step::scope`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// Longest time from hand-out to result; the organization's lease when absent.
@@ -190,6 +190,16 @@ impl Step {
     /// A step with nothing but its action.
     pub fn new(id: &str, action: Action) -> Self {
         Self { id: id.to_owned(), action, scope: None, timeout: None, retry: None, idempotent: None }
+    }
+
+    /// Where it is done: as written (a web service can be called from either side), otherwise as its action has it.
+    pub fn scope(&self) -> Scope {
+        self.scope.unwrap_or(self.action.scope())
+    }
+
+    /// Whether the targets matter to it. What is not needs none.
+    pub fn needs_targets(&self) -> bool {
+        self.scope() == Scope::Client || matches!(self.action, Action::WakeAgents)
     }
 
     /// Whether doing it twice does no harm: as written, otherwise as its action has it.

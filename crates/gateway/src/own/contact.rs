@@ -10,7 +10,9 @@ use muster_core::time::Timestamp;
 use muster_engine::contact::{OwnContact, Tidings, own_idle, own_presence};
 use muster_engine::work::Claimed;
 use muster_engine::{Cx, Heard, Hint, Reason, Topic, contact};
-use muster_wire::native::{Action, AttemptRef, ContactAnswer, ContactRequest, Order};
+use muster_wire::native::{AttemptRef, ContactAnswer, ContactRequest};
+use muster_wire::order::{Manifest, Order, Signed, Step, Target, Token};
+use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -40,7 +42,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
     heard(call, &told, again_in);
     tracing::debug!(orders = tidings.claimed.len(), "answered");
     Ok(Said::ok(&ContactAnswer {
-        orders: tidings.claimed.iter().filter_map(|(claimed, _)| order(claimed)).collect(),
+        orders: tidings.claimed.iter().filter_map(|(claimed, action)| order(call, claimed, action)).collect(),
         contact_in_seconds: again_in.as_secs().max(1),
         inventory_due: tidings.inventory_due,
         stop,
@@ -60,23 +62,49 @@ fn heard(call: &Call<'_>, told: &ContactRequest, again_in: Duration) {
     call.gateway.inner.engine.heard(Heard { clock_offset: Some(offset), ..heard });
 }
 
-fn order(claimed: &Claimed) -> Option<Order> {
-    let action = match claimed.action.as_str() {
-        "inventory" => Action::Inventory,
-        "basic_inventory" => Action::BasicInventory,
-        "ip_configuration" => Action::IpConfiguration,
-        _ => return None,
+/// The signed order of an attempt (docs/adr/0010): a manifest for this one target, and the token of the attempt.
+fn order(call: &Call<'_>, claimed: &Claimed, action: &Value) -> Option<Order> {
+    let (agent, key, issued_ms) = (&call.agent, &call.gateway.inner.options.server_key, now(call).millis());
+    let step = u32::try_from(claimed.step).ok()?;
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).ok()?;
+    let manifest = Manifest {
+        v: 1,
+        org: agent.org,
+        run: claimed.run,
+        task: claimed.of.task,
+        task_name: claimed.of.task_name.clone(),
+        version: claimed.of.version,
+        steps: vec![Step {
+            step,
+            id: claimed.of.step_name.clone(),
+            action: action.clone(),
+            timeout_seconds: claimed.timeout_seconds,
+            idempotent: claimed.of.idempotent,
+            stops: claimed.of.stops,
+        }],
+        root: String::new(),
+        count: 0,
+        issued_ms,
+        nonce: format!("{:032x}", u128::from_be_bytes(nonce)),
     };
-    Some(Order {
+    let target = Target {
+        agent: agent.id,
+        incarnation: agent.incarnation,
+        not_before_ms: Some(claimed.not_before.millis()),
+        not_after_ms: claimed.not_after.map(Timestamp::millis),
+    };
+    let token = Token {
+        manifest: String::new(),
         assignment: claimed.assignment,
         attempt: claimed.attempt,
-        run: claimed.run,
-        step: u32::try_from(claimed.step).ok()?,
-        action,
+        step,
+        agent: agent.id,
+        incarnation: agent.incarnation,
         lease_until_ms: claimed.lease.millis(),
-        timeout_seconds: claimed.timeout_seconds,
-        not_after_ms: claimed.not_after.map(Timestamp::millis),
-    })
+        issued_ms,
+    };
+    Signed::new(key, manifest, vec![target]).order(key, 0, token)
 }
 
 /// Looks at once, then at hints and now and then, until there is work, the time is over or the server stops.

@@ -243,6 +243,10 @@ async fn report(call: &Call<'_>) -> Result<Said, Refused> {
         ReportState::Error => work::Said::Ended(Outcome::Error),
         ReportState::Declined => work::Said::Ended(Outcome::Declined),
     };
+    for refusal in told.reports.iter().filter_map(|r| r.refused) {
+        tracing::warn!(agent = %call.agent.id, reason = refusal.as_str(), "an agent refused an order");
+        call.gateway.inner.engine.doors().order_refused(refusal.as_str());
+    }
     let refs: Vec<_> = told.reports.iter().map(|r| (r.assignment, r.attempt)).collect();
     let reports: Vec<work::Report> = told
         .reports
@@ -254,7 +258,7 @@ async fn report(call: &Call<'_>) -> Result<Said, Refused> {
             what: said(r.state),
             exit_code: r.exit_code.map(i64::from),
             output: r.output,
-            message: r.message,
+            message: r.message.or_else(|| r.refused.map(|why| why.to_string())),
         })
         .collect();
     let (gateway, id) = (call.gateway, call.agent.id);

@@ -1,4 +1,6 @@
-//! Reading actions and their parameters.
+//! Reading actions and their parameters. Those of what agents do are in [`client`].
+
+mod client;
 
 use super::read::{Reader, given, kind_of};
 use super::{Action, ActionKind, Level, Method, placeholders};
@@ -66,6 +68,12 @@ impl Parameters<'_, '_> {
             "inventory" => Action::Inventory,
             "basic_inventory" => Action::BasicInventory,
             "ip_configuration" => Action::IpConfiguration,
+            "run_script" => Action::RunScript(self.script()?),
+            "power_control" => self.power_control()?,
+            "control_service" => self.control_service()?,
+            "defragment" => Action::Defragment { volumes: self.volumes() },
+            "configure_agent" => self.configure_agent()?,
+            "reset_agent" => Action::ResetAgent,
             "wake_agents" => Action::WakeAgents,
             "write_log" => Action::WriteLog { message: self.line("message", NOTES_CHARS_MAX)?, level: self.level() },
             "raise_message" => Action::RaiseMessage {

@@ -90,6 +90,103 @@ impl Method {
     }
 }
 
+/// What reads a script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shell {
+    /// `/bin/sh`.
+    #[default]
+    Sh,
+    /// GNU Bash.
+    Bash,
+    /// Python 3.
+    Python,
+    /// PowerShell, where it is installed.
+    Powershell,
+}
+
+/// What happens to a machine's power or to who works at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// Switched off.
+    Shutdown,
+    /// Started anew.
+    Restart,
+    /// Put to sleep.
+    Suspend,
+    /// Who is logged in is logged off.
+    LogOff,
+    /// A shutdown or restart that was announced is called off.
+    Abort,
+}
+
+/// What happens to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceAct {
+    /// Started.
+    Start,
+    /// Stopped.
+    Stop,
+    /// Stopped and started.
+    Restart,
+    /// Told to read its configuration anew.
+    Reload,
+    /// Started with the machine from now on.
+    Enable,
+    /// No longer started with the machine.
+    Disable,
+    /// Only looked at.
+    Status,
+}
+
+impl ServiceAct {
+    /// The word in documents and for the machine's own service manager.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ServiceAct::Start => "start",
+            ServiceAct::Stop => "stop",
+            ServiceAct::Restart => "restart",
+            ServiceAct::Reload => "reload",
+            ServiceAct::Enable => "enable",
+            ServiceAct::Disable => "disable",
+            ServiceAct::Status => "status",
+        }
+    }
+}
+
+/// A script and how it is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its text.
+    pub script: String,
+    /// What reads it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shell: Shell,
+    /// Its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
+    /// Variables it finds beside the agent's own few.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// The directory it begins in; the user's home when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Who runs it; the agent's own user, most often root, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Exit codes that are taken for success; 0 when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<i32>,
+    /// Memory it may take with all it starts, MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u32>,
+    /// Processor time it may take with all it starts, percent of one processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<u32>,
+}
+
 /// What a step does. Texts of the server's actions may hold [`super::PLACEHOLDERS`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -100,6 +197,45 @@ pub enum Action {
     BasicInventory,
     /// Bring in addresses, routes and name servers.
     IpConfiguration,
+    /// Run a script.
+    RunScript(Script),
+    /// Switch the machine off, start it anew, put it to sleep, or log off who works at it.
+    PowerControl {
+        /// What happens.
+        #[serde(rename = "do")]
+        act: Power,
+        /// How long people are warned before it happens; at once when absent. Whole minutes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warning: Option<Span>,
+        /// What they are told.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
+    },
+    /// Start, stop, restart, enable or disable a service, or tell how it stands.
+    ControlService {
+        /// Its name.
+        service: String,
+        /// What happens.
+        #[serde(rename = "do")]
+        act: ServiceAct,
+    },
+    /// Tidy the file systems: trim them, or gather the pieces of files where that helps.
+    Defragment {
+        /// Where they are mounted; all of the machine's disks when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        volumes: Vec<String>,
+    },
+    /// Change what the agent says of its machine.
+    ConfigureAgent {
+        /// The tag; empty takes it away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
+        /// A name instead of the host name; empty takes it away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// The agent forgets what it sent, gives back what it has not begun, and starts anew.
+    ResetAgent,
     /// Write a line in the server's log.
     WriteLog {
         /// The line.
@@ -164,6 +300,12 @@ impl Action {
             Action::Inventory => "inventory",
             Action::BasicInventory => "basic_inventory",
             Action::IpConfiguration => "ip_configuration",
+            Action::RunScript(_) => "run_script",
+            Action::PowerControl { .. } => "power_control",
+            Action::ControlService { .. } => "control_service",
+            Action::Defragment { .. } => "defragment",
+            Action::ConfigureAgent { .. } => "configure_agent",
+            Action::ResetAgent => "reset_agent",
             Action::WriteLog { .. } => "write_log",
             Action::RaiseMessage { .. } => "raise_message",
             Action::CallWebService { .. } => "call_web_service",
@@ -172,30 +314,28 @@ impl Action {
         }
     }
 
-    /// Where it is done.
+    /// Where it is done unless a step says otherwise.
     pub const fn scope(&self) -> Scope {
         match self {
-            Action::Inventory | Action::BasicInventory | Action::IpConfiguration => Scope::Client,
             Action::WriteLog { .. }
             | Action::RaiseMessage { .. }
             | Action::CallWebService { .. }
             | Action::SendEmail { .. }
             | Action::WakeAgents => Scope::Server,
+            _ => Scope::Client,
         }
     }
 
-    /// Whether it is about the targets. What is not needs none.
-    pub const fn needs_targets(&self) -> bool {
-        match self {
-            Action::WakeAgents => true,
-            _ => matches!(self.scope(), Scope::Client),
-        }
+    /// Whether it is done on this side when a step says so.
+    pub(super) fn may_be_done_by(&self, scope: Scope) -> bool {
+        scope == self.scope() || matches!(self, Action::CallWebService { .. })
     }
 
     /// Whether doing it twice does no harm. A call of a web service is what HTTP says of its method; a mail keeps its Message-ID.
     pub const fn is_idempotent(&self) -> bool {
         match self {
-            Action::RaiseMessage { .. } => false,
+            Action::RaiseMessage { .. } | Action::RunScript(_) | Action::PowerControl { .. } | Action::ResetAgent => false,
+            Action::ControlService { act, .. } => !matches!(act, ServiceAct::Restart),
             Action::CallWebService { method, .. } => !matches!(method, Method::Post | Method::Patch),
             _ => true,
         }
@@ -203,21 +343,12 @@ impl Action {
 
     /// Whether a person may say that doing it twice does no harm, where [`Action::is_idempotent`] says it does.
     pub(super) const fn may_be_idempotent(&self) -> bool {
-        self.is_idempotent() || matches!(self, Action::CallWebService { .. })
+        self.is_idempotent() || matches!(self, Action::CallWebService { .. } | Action::RunScript(_) | Action::ControlService { .. })
     }
 
     /// Whether an unverified agent may do it.
     pub const fn is_open_to_strangers(&self) -> bool {
         matches!(self, Action::Inventory | Action::BasicInventory)
-    }
-
-    /// Which agents can do it; none where the server does.
-    pub const fn protocols(&self) -> &'static [Protocol] {
-        match self {
-            Action::Inventory => &Protocol::ALL,
-            Action::BasicInventory | Action::IpConfiguration => &[Protocol::Muster],
-            _ => &[],
-        }
     }
 }
 
@@ -238,10 +369,31 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 8] = [
-        client("inventory", "Bring in a full inventory."),
-        client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent."),
-        client("ip_configuration", "Bring in addresses, routes and name servers; by Muster's own agent."),
+    pub const ALL: [ActionKind; 14] = [
+        client("inventory", "Bring in a full inventory.", &[], 0),
+        client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
+        client("ip_configuration", "Bring in addresses, routes and name servers; by Muster's own agent.", &[], 0),
+        client(
+            "run_script",
+            "Run a script on the machine; by Muster's own agent.",
+            &["script", "shell", "arguments", "environment", "directory", "user", "expect", "memory_mib", "cpu_percent"],
+            1,
+        ),
+        client(
+            "power_control",
+            "Shut down, restart or suspend the machine, log off its users, or call off what was announced; by Muster's own agent.",
+            &["do", "warning", "message"],
+            1,
+        ),
+        client(
+            "control_service",
+            "Start, stop, restart, reload, enable or disable a service, or tell how it stands; by Muster's own agent.",
+            &["service", "do"],
+            2,
+        ),
+        client("defragment", "Trim or tidy the file systems where it helps; by Muster's own agent.", &["volumes"], 0),
+        client("configure_agent", "Change the tag or the name that Muster's own agent tells.", &["tag", "name"], 0),
+        client("reset_agent", "Muster's own agent gives back what it has not begun and starts anew.", &[], 0),
         server("write_log", "Write a line in the server's log.", &["message", "level"], 1),
         server("raise_message", "Show a message to the people of the organization.", &["title", "text", "level"], 1),
         server("call_web_service", "Call a web service over HTTP.", &["url", "method", "headers", "body", "expect", "timeout"], 1),
@@ -249,14 +401,23 @@ impl ActionKind {
         server("wake_agents", "Wake the agents of the targets, so that they come now.", &[], 0),
     ];
 
+    /// Which agents can do it, where agents do.
+    pub fn protocols(&self) -> &'static [Protocol] {
+        match (self.kind, self.scope) {
+            ("inventory", _) => &Protocol::ALL,
+            ("call_web_service", _) | (_, Scope::Client) => &[Protocol::Muster],
+            _ => &[],
+        }
+    }
+
     /// The type of a word.
     pub fn named(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.kind == kind)
     }
 }
 
-const fn client(kind: &'static str, help: &'static str) -> ActionKind {
-    ActionKind { kind, scope: Scope::Client, help, parameters: &[], required: 0 }
+const fn client(kind: &'static str, help: &'static str, parameters: &'static [&'static str], required: usize) -> ActionKind {
+    ActionKind { kind, scope: Scope::Client, help, parameters, required }
 }
 
 const fn server(kind: &'static str, help: &'static str, parameters: &'static [&'static str], required: usize) -> ActionKind {

@@ -55,10 +55,15 @@ impl Reader {
     }
 
     pub(super) fn texts(&mut self, at: &str, value: Option<&Value>, count_max: usize) -> Vec<String> {
+        self.texts_of(at, value, count_max, NAME_CHARS_MAX)
+    }
+
+    /// The same with a length of their own.
+    pub(super) fn texts_of(&mut self, at: &str, value: Option<&Value>, count_max: usize, chars_max: usize) -> Vec<String> {
         match value {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(list)) if list.len() <= count_max => {
-                list.iter().enumerate().filter_map(|(i, v)| self.text(&format!("{at}/{i}"), Some(v), NAME_CHARS_MAX)).collect()
+                list.iter().enumerate().filter_map(|(i, v)| self.text(&format!("{at}/{i}"), Some(v), chars_max)).collect()
             }
             Some(Value::Array(list)) => {
                 self.fault(at, format!("{} entries; at most {count_max} are taken. Use a query instead", list.len()));
@@ -277,14 +282,14 @@ impl Reader {
         Some(Step { id, action: action?, scope, timeout, retry, idempotent })
     }
 
-    /// Where the step is done, when it is written: what its action's type says.
+    /// Where the step is done, when it is written: what its action's type says, but for what both sides can do.
     fn scope(&mut self, at: &str, value: Option<&Value>, action: Option<&Action>) -> Option<Scope> {
         if value.and_then(Value::as_str) == Some("relay") {
             self.fault(at, "the scope 'relay' is not available in this version of Muster; remove it");
             return None;
         }
         let scope = self.word(at, value, &[("server", Scope::Server), ("client", Scope::Client)])?;
-        if let Some(action) = action.filter(|a| a.scope() != scope) {
+        if let Some(action) = action.filter(|a| !a.may_be_done_by(scope)) {
             let (kind, own) = (action.kind(), action.scope().as_str());
             self.fault(at, format!("{kind} has the scope '{own}', not '{}'; remove 'scope'", scope.as_str()));
         }
