@@ -5,10 +5,12 @@
 
 mod agents;
 mod mail;
+mod own;
 mod server;
 
 pub use agents::{AgentRun, Agents, Daemon};
 pub use mail::MailServer;
+pub use own::OwnAgent;
 pub use server::{Client, Database, Server, http};
 
 use anyhow::{Result, bail};

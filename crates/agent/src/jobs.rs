@@ -71,7 +71,7 @@ pub(crate) struct Jobs {
     words: Vec<Report>,
     /// What the jobs do; it ends with this.
     tasks: JoinSet<Done>,
-    progress: (mpsc::UnboundedSender<(AttemptRef, String)>, mpsc::UnboundedReceiver<(AttemptRef, String)>),
+    progress: (mpsc::Sender<(AttemptRef, String)>, mpsc::Receiver<(AttemptRef, String)>),
     resets: bool,
 }
 
@@ -108,7 +108,7 @@ impl Jobs {
     /// Takes up what an earlier life of the program left.
     pub(crate) fn new(link: Arc<Link>, journal: Journal, boot: String) -> Self {
         let (waiting, running, words, tasks) = (Vec::new(), BTreeMap::new(), Vec::new(), JoinSet::new());
-        let progress = mpsc::unbounded_channel();
+        let progress = mpsc::channel(ORDERS_MAX);
         let mut jobs = Self { link, journal, boot, waiting, running, words, tasks, progress, resets: false };
         for (attempt, order, boot) in jobs.journal.open_orders() {
             match boot {
@@ -404,7 +404,7 @@ async fn perform(
     opened: Opened,
     action: Action,
     stopped: watch::Receiver<Option<String>>,
-    progress: mpsc::UnboundedSender<(AttemptRef, String)>,
+    progress: mpsc::Sender<(AttemptRef, String)>,
 ) -> Done {
     let (attempt, output) = (opened.attempt, Arc::default());
     let around = Around { link: Arc::clone(&link), attempt, output: Arc::clone(&output), ended: ended(link, &opened, stopped) };
@@ -421,8 +421,8 @@ async fn perform(
                 };
                 if let Some(text) = text {
                     (told, pause) = (bytes, (pause * 2).min(PROGRESS.1));
-                    // Nobody listens any more when the agent ends.
-                    let _ = progress.send((attempt, text));
+                    // Where there is no room, what comes next says it too.
+                    let _ = progress.try_send((attempt, text));
                 }
             }
         }

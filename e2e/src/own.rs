@@ -1,0 +1,85 @@
+//! Muster's own agent as a process.
+
+use crate::{Server, muster_agent};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+/// An agent that works until it is killed or the test ends, with a directory of its own for its state and for marks.
+pub struct OwnAgent {
+    home: tempfile::TempDir,
+    join: String,
+    child: Option<Child>,
+}
+
+impl OwnAgent {
+    /// Joins a server and works; `name` is what the machine is called.
+    pub fn start(server: &Server, name: &str) -> Result<Self> {
+        let mut agent = Self::prepare(server, name)?;
+        agent.go(server)?;
+        Ok(agent)
+    }
+
+    /// Has a token and a place for stand-ins of programs, and does not work yet.
+    pub fn prepare(server: &Server, name: &str) -> Result<Self> {
+        let join = server.admin(&["join-token", "create", "--name", name, "--verified"])?;
+        let home = tempfile::Builder::new().prefix(name).tempdir()?;
+        std::fs::create_dir(home.path().join("bin"))?;
+        Ok(Self { home, join, child: None })
+    }
+
+    /// Puts a shell script in the place of a program of the machine.
+    pub fn stand_in(&self, program: &str, script: &str) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.home.path().join("bin").join(program);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
+        Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
+    }
+
+    /// Starts, or starts again.
+    pub fn go(&mut self, server: &Server) -> Result<()> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("agent.log"))?;
+        let name = self.home.path().file_name().and_then(|name| name.to_str()).context("a name")?;
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = muster_agent()?;
+        command.args(["--server", &server.url, "--join", &self.join, "--name", name, "--data"]).arg(self.path("data"));
+        command.env("PATH", path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn()?);
+        Ok(())
+    }
+
+    /// Ends it without warning.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// A place in its home.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The lines of a file in its home; none when there is no such file.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        lines(&self.path(name))
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("agent.log")).unwrap_or_default()
+    }
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+impl Drop for OwnAgent {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.kill();
+    }
+}

@@ -1,0 +1,212 @@
+//! Muster's own agent at work: what it is told to do it does once, stops when it must, and tells; through kills of either side.
+
+use anyhow::{Context as _, Result};
+use muster_e2e::{Client, Database, OwnAgent, Server, until};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A task on every machine with one step; gives its id.
+async fn task(client: &Client, name: &str, action: &Value, more: &Value) -> Result<String> {
+    let mut step = json!({"id": "step", "action": action});
+    let mut task = json!({"name": name, "targets": {"all": true}});
+    for (key, value) in more.as_object().context("keys")? {
+        let place = if ["timeout", "idempotent", "retry"].contains(&key.as_str()) { &mut step } else { &mut task };
+        place[key] = value.clone();
+    }
+    task["steps"] = json!([step]);
+    Ok(client.post("/api/v1/tasks", &task).await?["id"].as_str().context("an id")?.to_owned())
+}
+
+async fn start(client: &Client, task: &str) -> Result<String> {
+    let run = client.post(&format!("/api/v1/tasks/{task}/runs"), &json!({})).await?;
+    Ok(run["id"].as_str().context("an id")?.to_owned())
+}
+
+async fn run_of(client: &Client, name: &str, action: Value) -> Result<String> {
+    start(client, &task(client, name, &action, &json!({})).await?).await
+}
+
+async fn finished(client: &Client, run: &str) -> Result<Value> {
+    until("the run is over", LIMIT, || async {
+        let now = client.get(&format!("/api/v1/runs/{run}")).await?;
+        Ok((now["state"] == "finished").then_some(now))
+    })
+    .await
+}
+
+async fn assignments(client: &Client, run: &str) -> Result<Vec<Value>> {
+    let list = client.get(&format!("/api/v1/runs/{run}/assignments?limit=1000")).await?;
+    Ok(list["items"].as_array().context("assignments")?.clone())
+}
+
+async fn assignment(client: &Client, run: &str) -> Result<Value> {
+    let all = assignments(client, run).await?;
+    client.get(&format!("/api/v1/assignments/{}", all.first().context("an assignment")?["id"].as_str().context("an id")?)).await
+}
+
+async fn in_state(client: &Client, run: &str, state: &str) -> Result<Value> {
+    until(&format!("its assignment is {state}"), LIMIT, || async {
+        let all = assignments(client, run).await?;
+        Ok(all.first().filter(|a| a["state"] == state).cloned())
+    })
+    .await
+}
+
+async fn devices(client: &Client, count: u64) -> Result<Value> {
+    until("the machines are there", LIMIT, || async {
+        let list = client.get("/api/v1/devices").await?;
+        Ok((list["total"] == json!(count)).then_some(list["items"].clone()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_script_runs_and_its_output_exit_code_and_progress_are_seen() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let agent = OwnAgent::start(&server, "scripts")?;
+    devices(&client, 1).await?;
+    let script = "echo \"$1 of $COLOUR in $(pwd)\"; exit 3";
+    let action = json!({"type": "run_script", "script": script, "arguments": ["a b"], "environment": {"COLOUR": "red"}, "directory": "/usr"});
+    let run = run_of(&client, "fails", action).await?;
+    assert_eq!(finished(&client, &run).await?["verdict"], "error");
+    let done = assignment(&client, &run).await?;
+    assert_eq!((&done["state"], &done["exit_code"], &done["output"]), (&json!("error"), &json!(3), &json!("a b of red in /usr\n")), "{done:#}");
+    assert_eq!((&done["attempt"], &done["actor"]["protocol"]), (&json!(1), &json!("muster")), "what failed is not done again: {done:#}");
+
+    let good = json!({"type": "run_script", "script": "exit 3", "expect": [0, 3]});
+    let run = run_of(&client, "as expected", good).await?;
+    assert_eq!(finished(&client, &run).await?["verdict"], "ok");
+
+    let gate = agent.path("gate");
+    let watched = format!("echo first; while [ ! -e '{0}' ]; do sleep 0.1; done; echo last", gate.display());
+    let run = run_of(&client, "watched", json!({"type": "run_script", "script": watched})).await?;
+    until("the first line is seen while it runs", LIMIT, || async {
+        let all = assignments(&client, &run).await?;
+        let Some(id) = all.first().and_then(|a| a["id"].as_str()) else { return Ok(None) };
+        let now = client.get(&format!("/api/v1/assignments/{id}")).await?;
+        Ok((now["state"] == "running" && now["output"] == "first\n").then_some(()))
+    })
+    .await?;
+    std::fs::write(gate, "")?;
+    finished(&client, &run).await?;
+    assert_eq!(assignment(&client, &run).await?["output"], "first\nlast\n");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_person_stops_what_runs_and_the_brake_holds_what_did_not_begin() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let agent = OwnAgent::start(&server, "stops")?;
+    devices(&client, 1).await?;
+    let script = format!("sleep 600 & echo $! > '{}'; wait", agent.path("child").display());
+    let run = run_of(&client, "long", json!({"type": "run_script", "script": script})).await?;
+    in_state(&client, &run, "running").await?;
+    until("it has a child", LIMIT, || async { Ok((!agent.lines("child").is_empty()).then_some(())) }).await?;
+    let asked = Instant::now();
+    client.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).await?;
+    finished(&client, &run).await?;
+    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
+    let done = assignment(&client, &run).await?;
+    assert_eq!(done["state"], "error", "it had begun, and was ended: {done:#}");
+    assert!(done["attempts"][0]["message"].as_str().is_some_and(|m| m.contains("stopped")), "{done:#}");
+    let child = agent.lines("child").remove(0);
+    let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "its child is gone too: {stat}");
+
+    let task = task(&client, "held", &json!({"type": "run_script", "script": "echo x"}), &json!({})).await?;
+    let admin = server.client("admin")?;
+    admin.post("/api/v1/brake", &json!({"note": "it burns"})).await?;
+    let (status, answer) = client.call("POST", &format!("/api/v1/tasks/{task}/runs"), Some(&json!({}))).await?;
+    assert_eq!(status, 409, "{answer}");
+    let (status, answer) = admin.call("DELETE", "/api/v1/brake", None).await?;
+    assert!(status < 300, "{answer}");
+    assert_eq!(finished(&client, &start(&client, &task).await?).await?["verdict"], "ok");
+    Ok(())
+}
+
+/// 'Shutdown all machines', never after an hour, against a stand-in for the machine's own `shutdown`.
+#[tokio::test]
+async fn a_machine_is_shut_down_in_its_window_and_not_when_it_comes_too_late() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let mut agent = OwnAgent::prepare(&server, "night")?;
+    agent.stand_in("shutdown", &format!("printf '[%s]' \"$@\" >> '{0}'; echo >> '{0}'", agent.path("down").display()))?;
+    agent.go(&server)?;
+    devices(&client, 1).await?;
+    let action = json!({"type": "power_control", "do": "shutdown", "message": "good night"});
+    let window = |seconds: u64| -> Result<Value> { Ok(json!({"window": {"not_after": in_seconds(seconds)?, "at_end": "stop"}})) };
+    let evening = start(&client, &task(&client, "evening", &action, &window(60)?).await?).await?;
+    assert_eq!(finished(&client, &evening).await?["verdict"], "ok");
+    assert_eq!(agent.lines("down"), ["[-h][now][good night]"], "{}", agent.log());
+
+    // It is away until the end of the window.
+    agent.kill()?;
+    let night = start(&client, &task(&client, "night", &action, &window(3)?).await?).await?;
+    let over = finished(&client, &night).await?;
+    agent.go(&server)?;
+    let morning = run_of(&client, "morning", json!({"type": "ip_configuration"})).await?;
+    assert_eq!(finished(&client, &morning).await?["verdict"], "ok");
+    assert_eq!(assignment(&client, &night).await?["state"], "expired");
+    assert_eq!(over["handed_out_late"], json!(0), "it says that nothing was handed out after its end: {over:#}");
+    assert_eq!(agent.lines("down").len(), 1);
+    Ok(())
+}
+
+/// An instant that is so far away.
+fn in_seconds(seconds: u64) -> Result<String> {
+    let output = std::process::Command::new("date").args(["-u", "-d", &format!("{seconds} seconds"), "+%Y-%m-%dT%H:%M:%SZ"]).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// How often the agent is killed.
+const KILLS: usize = 20;
+
+#[tokio::test]
+async fn through_kills_at_any_point_nothing_is_begun_twice_and_every_verdict_arrives() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let mut agent = OwnAgent::start(&server, "kills")?;
+    devices(&client, 1).await?;
+    let marks = agent.path("marks");
+    let mark = format!("echo $MUSTER_ASSIGNMENT >> '{}'; sleep 0.02", marks.display());
+    let once = task(&client, "once", &json!({"type": "run_script", "script": mark}), &json!({"timeout": "10s"})).await?;
+    let more = json!({"timeout": "10s", "idempotent": true, "retry": {"attempts": 20, "backoff": "1s", "on": ["error", "unknown"]}});
+    let again = task(&client, "again", &json!({"type": "run_script", "script": mark}), &more).await?;
+    let (mut runs, mut seen) = (BTreeMap::new(), 0);
+    for kill in 0..KILLS {
+        for _ in 0..4 {
+            runs.insert(start(&client, &once).await?, "once");
+        }
+        runs.insert(start(&client, &again).await?, "again");
+        // The point is a number of beginnings, not a time: another one each round.
+        let wanted = seen + 1 + kill % 4;
+        until("scripts begin", LIMIT, || async { Ok((agent.lines("marks").len() >= wanted).then_some(())) }).await?;
+        agent.kill()?;
+        seen = agent.lines("marks").len();
+        agent.go(&server)?;
+    }
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    for (run, kind) in &runs {
+        finished(&client, run).await.with_context(|| agent.log())?;
+        let done = assignment(&client, run).await?;
+        let (id, state) = (done["id"].as_str().context("an id")?, done["state"].as_str().context("a state")?);
+        let begun = agent.lines("marks").iter().filter(|line| *line == id).count();
+        *states.entry(format!("{kind} {state}")).or_default() += 1;
+        match (*kind, state) {
+            ("once", "ok") => assert_eq!(begun, 1, "{done:#}"),
+            ("once", _) => assert!(begun <= 1, "it was begun {begun} times: {done:#}"),
+            (_, "ok") => assert!(begun >= 1, "{done:#}"),
+            (_, other) => panic!("what may be done again ends well, not {other}: {done:#}"),
+        }
+        let finals = done["attempts"].as_array().context("attempts")?.iter().filter(|a| a["ended_at"].is_string()).count();
+        assert_eq!(Some(finals), done["attempts"].as_array().map(Vec::len), "every attempt has one verdict: {done:#}");
+    }
+    println!("{states:?}");
+    assert!(states.get("once ok").is_some_and(|n| *n >= KILLS), "most came through: {states:?}");
+    Ok(())
+}
