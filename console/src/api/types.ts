@@ -254,7 +254,7 @@ export type Window = {
   longest_run?: string;
 };
 export type Action = { type: string; [parameter: string]: unknown };
-export type Step = { id: string; action: Action; timeout?: string };
+export type Step = { id: string; action: Action; scope?: "server" | "client"; timeout?: string };
 export type TaskDoc = {
   name: string;
   description?: string;

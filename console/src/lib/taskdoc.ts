@@ -1,6 +1,6 @@
 // A task's document as a form and as YAML: the same document, whichever side is written on.
 import { parse, stringify } from "yaml";
-import type { TaskDoc } from "../api/types";
+import type { Step, TaskDoc } from "../api/types";
 
 export const EMPTY: TaskDoc = {
   name: "",
@@ -55,12 +55,20 @@ export function targetKind(doc: TaskDoc): TargetKind {
   return doc.targets.devices ? "devices" : "query";
 }
 
+/** Whether the server does it itself; a web service is called by either side. */
+export const isServers = (step: Step) =>
+  step.action.type === "call_web_service"
+    ? step.scope !== "client"
+    : ["write_log", "raise_message", "send_email", "wake_agents"].includes(step.action.type);
+/** Whether it is about no machine. */
+export const needsNoTargets = (step: Step) => isServers(step) && step.action.type !== "wake_agents";
+
 /** What is missing before it can be saved: keys of sentences. */
 export function missing(doc: TaskDoc): ("name" | "targets")[] {
   const { devices, groups, query, all } = doc.targets;
   const gaps: ("name" | "targets")[] = [];
   if (!doc.name.trim()) gaps.push("name");
-  const own = ["write_log", "raise_message", "call_web_service", "send_email"].includes(doc.steps[0]?.action.type ?? "");
+  const own = doc.steps[0] !== undefined && needsNoTargets(doc.steps[0]);
   if (!own && !all && !query?.trim() && !devices?.length && !groups?.length) gaps.push("targets");
   return gaps;
 }

@@ -1,13 +1,52 @@
 // What a task's step does: its type and the fields of that type.
-import { JsonInput, Select, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { JsonInput, NumberInput, Select, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Action } from "../api/types";
 
-/** The fields of each type, in order; the first kind of each is what the field is like. */
-const FIELDS: Record<string, readonly (readonly [string, "line" | "text" | "level" | "method" | "list" | "codes" | "object"])[]> = {
+/** What one of some words is chosen for; the first is what holds when none is written. */
+const CHOICES = {
+  level: ["info", "warning", "error"],
+  method: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+  shell: ["sh", "bash", "python", "powershell"],
+  power: ["shutdown", "restart", "suspend", "log_off", "abort"],
+  service_act: ["start", "stop", "restart", "reload", "enable", "disable", "status"],
+} as const;
+type Choice = keyof typeof CHOICES;
+type Kind = Choice | "line" | "text" | "code" | "list" | "codes" | "object" | "number";
+/** A parameter, what it is like, and its label's key where that is another than its name. */
+type Parameter = readonly [name: string, kind: Kind, label?: string];
+
+/** The parameters of each type, in order. */
+const FIELDS: Record<string, readonly Parameter[]> = {
   inventory: [],
   basic_inventory: [],
   ip_configuration: [],
+  run_script: [
+    ["script", "code"],
+    ["shell", "shell"],
+    ["arguments", "list"],
+    ["environment", "object"],
+    ["directory", "line"],
+    ["user", "line"],
+    ["expect", "codes", "expect_exit"],
+    ["memory_mib", "number"],
+    ["cpu_percent", "number"],
+  ],
+  power_control: [
+    ["do", "power"],
+    ["warning", "line"],
+    ["message", "line", "people_told"],
+  ],
+  control_service: [
+    ["service", "line"],
+    ["do", "service_act"],
+  ],
+  defragment: [["volumes", "list"]],
+  configure_agent: [
+    ["tag", "line"],
+    ["name", "line"],
+  ],
+  reset_agent: [],
   write_log: [
     ["message", "line"],
     ["level", "level"],
@@ -37,17 +76,20 @@ const OFFERED = [
   "inventory",
   "basic_inventory",
   "ip_configuration",
+  "run_script",
+  "power_control",
+  "control_service",
+  "defragment",
+  "configure_agent",
+  "reset_agent",
   "write_log",
   "raise_message",
   "call_web_service",
   "send_email",
   "wake_agents",
 ] as const;
-
-/** Whether the server does it itself. */
-export const isServers = (type: string) => needsNoTargets(type) || type === "wake_agents";
-/** Whether it is about no machine. */
-export const needsNoTargets = (type: string) => ["write_log", "raise_message", "call_web_service", "send_email"].includes(type);
+/** What a type begins with: what must be said and has a first choice. */
+const BEGINNINGS: Record<string, Record<string, unknown>> = { power_control: { do: "shutdown" }, control_service: { do: "start" } };
 
 type Props = { action: Action; onChange: (action: Action) => void };
 
@@ -66,11 +108,12 @@ export function ActionFields({ action, onChange }: Props) {
         value={action.type}
         data={types.map((value) => ({ value, label: t(`action.${value as "inventory"}`) }))}
         allowDeselect={false}
-        onChange={(type) => type && onChange({ type })}
+        onChange={(type) => type && onChange({ type, ...BEGINNINGS[type] })}
       />
-      {(FIELDS[action.type] ?? []).map(([name, kind]) => (
-        <Field key={name} name={name} kind={kind} value={action[name]} put={(value) => put(name, value)} />
+      {(FIELDS[action.type] ?? []).map(([name, kind, label]) => (
+        <Field key={`${action.type}.${name}`} label={label ?? name} kind={kind} value={action[name]} put={(value) => put(name, value)} />
       ))}
+      {["power_control", "run_script", "reset_agent"].includes(action.type) && <p className="soft hint">{t("step.once")}</p>}
       {(FIELDS[action.type] ?? []).some(([, kind]) => kind === "text") && (
         <p className="soft hint">{t("step.placeholders", { list: "{{task.name}}, {{run.number}}, {{run.id}}, {{targets.count}}" })}</p>
       )}
@@ -78,31 +121,54 @@ export function ActionFields({ action, onChange }: Props) {
   );
 }
 
-type FieldProps = { name: string; kind: string; value: unknown; put: (value: unknown) => void };
+type FieldProps = { label: string; kind: Kind; value: unknown; put: (value: unknown) => void };
 
-function Field({ name, kind, value, put }: FieldProps) {
+const isChoice = (kind: Kind): kind is Choice => kind in CHOICES;
+
+function Field({ label: key, kind, value, put }: FieldProps) {
   const { t } = useTranslation();
-  const label = t(`step.${name as "message"}`);
+  const label = t(`step.${key as "message"}`);
   const text = typeof value === "string" ? value : "";
+  if (isChoice(kind)) {
+    const [first] = CHOICES[kind];
+    const named = (word: string) => {
+      if (kind === "level") return t(`message.${word as "info"}`);
+      return kind === "power" || kind === "service_act" ? t(`${kind}.${word}` as "power.abort") : word;
+    };
+    // What must be said is written also when it is the first.
+    const isWritten = kind === "power" || kind === "service_act";
+    return (
+      <Select
+        label={label}
+        data={CHOICES[kind].map((word) => ({ value: word, label: named(word) }))}
+        value={text || first}
+        allowDeselect={false}
+        onChange={(word) => put(word === first && !isWritten ? undefined : word)}
+      />
+    );
+  }
   switch (kind) {
-    case "level":
+    case "code":
       return (
-        <Select
+        <Textarea
           label={label}
-          data={(["info", "warning", "error"] as const).map((v) => ({ value: v, label: t(`message.${v}`) }))}
-          value={text || "info"}
-          allowDeselect={false}
-          onChange={(v) => put(v === "info" ? undefined : v)}
+          autosize
+          minRows={4}
+          maxRows={20}
+          value={text}
+          spellCheck={false}
+          styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)", fontSize: 12.5 } }}
+          onChange={(e) => put(e.currentTarget.value)}
         />
       );
-    case "method":
+    case "number":
       return (
-        <Select
+        <NumberInput
           label={label}
-          data={["GET", "POST", "PUT", "PATCH", "DELETE"]}
-          value={text || "GET"}
-          allowDeselect={false}
-          onChange={(v) => put(v === "GET" ? undefined : v)}
+          min={1}
+          allowDecimal={false}
+          value={typeof value === "number" ? value : ""}
+          onChange={(v) => put(typeof v === "number" ? v : undefined)}
         />
       );
     case "text":
@@ -120,7 +186,7 @@ function Field({ name, kind, value, put }: FieldProps) {
       return (
         <TagsInput
           label={label}
-          description={t("step.expect_how")}
+          description={t(key === "expect" ? "step.expect_how" : "step.expect_exit_how")}
           value={Array.isArray(value) ? value.map(String) : []}
           onChange={(list) => put(list.map(Number).filter((n) => Number.isInteger(n)))}
           clearButtonProps={{ "aria-label": t("filter.clear_one", { name: label }) }}
@@ -130,7 +196,7 @@ function Field({ name, kind, value, put }: FieldProps) {
       return (
         <JsonInput
           label={label}
-          placeholder={'{"Authorization": "Bearer …"}'}
+          placeholder={key === "headers" ? '{"Authorization": "Bearer …"}' : '{"LANG": "C.UTF-8"}'}
           autosize
           minRows={1}
           formatOnBlur

@@ -3,10 +3,10 @@ import { NumberInput, SegmentedControl, TagsInput, Textarea, TextInput } from "@
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useCount, useList } from "../api/queries";
-import type { Action, Delivery, Group, Targets, TaskDoc } from "../api/types";
-import { type TargetKind, targetKind } from "../lib/taskdoc";
+import type { Action, Delivery, Group, Step, Targets, TaskDoc } from "../api/types";
+import { isServers, needsNoTargets, type TargetKind, targetKind } from "../lib/taskdoc";
 import { DevicePicker } from "../parts/DevicePicker";
-import { ActionFields, isServers, needsNoTargets } from "./TaskAction";
+import { ActionFields } from "./TaskAction";
 import { WhenFields } from "./TaskWhen";
 
 type Props = { doc: TaskDoc; onChange: (doc: TaskDoc) => void };
@@ -15,11 +15,14 @@ export function TaskForm({ doc, onChange }: Props) {
   const { t } = useTranslation();
   const set = (patch: Partial<TaskDoc>) => onChange({ ...doc, ...patch });
   const first = doc.steps[0] ?? { id: "inventory", action: { type: "inventory" } };
-  const turn = (action: Action) => {
-    const id = action.type === first.action.type ? first.id : action.type;
+  const put = (step: Step) => {
     // What the server does itself is not delivered to agents; how long it may take is its own matter.
-    const delivery = isServers(action.type) ? undefined : doc.delivery;
-    set({ delivery, steps: [{ ...first, id, action }, ...doc.steps.slice(1)] });
+    const delivery = isServers(step) ? undefined : doc.delivery;
+    set({ delivery, steps: [step, ...doc.steps.slice(1)] });
+  };
+  const turn = (action: Action) => {
+    const isSame = action.type === first.action.type;
+    put({ ...first, id: isSame ? first.id : action.type, scope: isSame ? first.scope : undefined, action });
   };
   return (
     <div className="form">
@@ -38,10 +41,9 @@ export function TaskForm({ doc, onChange }: Props) {
         onChange={(labels) => set({ labels })}
         clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("task.labels") }) }}
       />
-      {!needsNoTargets(first.action.type) && (
-        <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />
-      )}
+      {!needsNoTargets(first) && <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />}
       <ActionFields action={first.action} onChange={(action) => turn(action)} />
+      {first.action.type === "call_web_service" && <SideField step={first} onChange={put} />}
       {first.action.type !== "call_web_service" && (
         <TextInput
           label={t("task.timeout")}
@@ -51,7 +53,7 @@ export function TaskForm({ doc, onChange }: Props) {
         />
       )}
       <WhenFields doc={doc} set={set} />
-      {!isServers(first.action.type) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
+      {!isServers(first) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
       <div className="pair">
         <NumberInput
           label={t("task.priority")}
@@ -77,6 +79,26 @@ export function TaskForm({ doc, onChange }: Props) {
           onChange={(e) => set({ retry: { ...doc.retry, backoff: e.currentTarget.value } })}
         />
       </div>
+    </div>
+  );
+}
+
+/** Who calls a web service: the server once, or each machine. */
+function SideField({ step, onChange }: { step: Step; onChange: (step: Step) => void }) {
+  const { t } = useTranslation();
+  const id = useId();
+  return (
+    <div>
+      <p id={id} className="label">
+        {t("step.side")}
+      </p>
+      <SegmentedControl
+        aria-labelledby={id}
+        size="xs"
+        value={step.scope ?? "server"}
+        onChange={(scope) => onChange({ ...step, scope: scope === "client" ? "client" : undefined })}
+        data={(["server", "client"] as const).map((side) => ({ value: side, label: t(`step.side_${side}`) }))}
+      />
     </div>
   );
 }
