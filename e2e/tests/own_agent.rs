@@ -70,11 +70,16 @@ async fn a_script_runs_and_its_output_exit_code_and_progress_are_seen() -> Resul
     let agent = OwnAgent::start(&server, "scripts")?;
     devices(&client, 1).await?;
     let script = "echo \"$1 of $COLOUR in $(pwd)\"; exit 3";
-    let action = json!({"type": "run_script", "script": script, "arguments": ["a b"], "environment": {"COLOUR": "red"}, "directory": "/usr"});
+    let action =
+        json!({"type": "run_script", "script": script, "arguments": ["a b"], "environment": {"COLOUR": "red"}, "directory": "/usr"});
     let run = run_of(&client, "fails", action).await?;
     assert_eq!(finished(&client, &run).await?["verdict"], "error");
     let done = assignment(&client, &run).await?;
-    assert_eq!((&done["state"], &done["exit_code"], &done["output"]), (&json!("error"), &json!(3), &json!("a b of red in /usr\n")), "{done:#}");
+    assert_eq!(
+        (&done["state"], &done["exit_code"], &done["output"]),
+        (&json!("error"), &json!(3), &json!("a b of red in /usr\n")),
+        "{done:#}"
+    );
     assert_eq!((&done["attempt"], &done["actor"]["protocol"]), (&json!(1), &json!("muster")), "what failed is not done again: {done:#}");
 
     let good = json!({"type": "run_script", "script": "exit 3", "expect": [0, 3]});

@@ -34,6 +34,9 @@ pub(crate) enum Event {
     Progress(AttemptRef, String),
 }
 
+/// What a job has put out so far.
+type Progress = (AttemptRef, String);
+
 /// What is told in one call.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -71,7 +74,7 @@ pub(crate) struct Jobs {
     words: Vec<Report>,
     /// What the jobs do; it ends with this.
     tasks: JoinSet<Done>,
-    progress: (mpsc::Sender<(AttemptRef, String)>, mpsc::Receiver<(AttemptRef, String)>),
+    progress: (mpsc::Sender<Progress>, mpsc::Receiver<Progress>),
     resets: bool,
 }
 
@@ -404,7 +407,7 @@ async fn perform(
     opened: Opened,
     action: Action,
     stopped: watch::Receiver<Option<String>>,
-    progress: mpsc::Sender<(AttemptRef, String)>,
+    progress: mpsc::Sender<Progress>,
 ) -> Done {
     let (attempt, output) = (opened.attempt, Arc::default());
     let around = Around { link: Arc::clone(&link), attempt, output: Arc::clone(&output), ended: ended(link, &opened, stopped) };
