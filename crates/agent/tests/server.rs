@@ -531,7 +531,8 @@ async fn an_order_that_comes_again_is_not_done_again_whatever_happened_between()
     let dir = Dir::new();
     let mark = dir.0.with_extension("again");
     let order = script(&format!("echo done >> '{}'", mark.display())).order();
-    let server = Server::start([enrolled(), contact(&[order.clone(), order.clone()], false), contact(std::slice::from_ref(&order), false)]).await;
+    let server =
+        Server::start([enrolled(), contact(&[order.clone(), order.clone()], false), contact(std::slice::from_ref(&order), false)]).await;
     run(options(&server, &dir)).await.expect("work");
     // In a later life of the program too.
     server.then([contact(&[order], false)]);
