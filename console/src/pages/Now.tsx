@@ -8,6 +8,7 @@ import { say } from "../i18n/say";
 import { number, span } from "../lib/format";
 import { Fault, Lines } from "../parts/Feedback";
 import { HoursChart } from "../parts/HoursChart";
+import { NextDay } from "../parts/NextDay";
 import { PageHead } from "../parts/PageHead";
 import { RunProgress, RunState, Totals } from "../parts/State";
 import { Time } from "../parts/Time";
@@ -39,6 +40,7 @@ export function Now() {
             </section>
             <Needs data={data} />
           </div>
+          <NextDay />
           <RunList title={t("now.running")} empty={t("now.nothing_runs")} runs={data.runs} />
           <RunList title={t("now.recent")} empty={t("now.nothing_ended")} runs={data.recent} ended />
         </>

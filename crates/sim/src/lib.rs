@@ -22,6 +22,7 @@ mod script;
 mod shrink;
 mod staff;
 mod steps;
+mod together;
 mod world;
 
 pub use check::{Breach, Checkers};

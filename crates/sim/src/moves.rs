@@ -8,9 +8,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Move {
     Contact,
+    Contacts,
     Inventory,
     Repeat,
     Work,
+    Reports,
     OldReport,
     StrangeReport,
     Rebirth,
@@ -49,11 +51,13 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 39] = [
+    pub(crate) const ALL: [Move; 41] = [
         Move::Contact,
+        Move::Contacts,
         Move::Inventory,
         Move::Repeat,
         Move::Work,
+        Move::Reports,
         Move::OldReport,
         Move::StrangeReport,
         Move::Rebirth,
@@ -118,6 +122,8 @@ impl World {
         match it {
             Move::Contact | Move::Inventory | Move::Repeat | Move::Work | Move::OldReport => self.agent_moves(it),
             Move::StrangeReport | Move::Rebirth | Move::Reinstall | Move::Return => self.agent_moves(it),
+            Move::Contacts => self.contacts_together(),
+            Move::Reports => self.reports_together(),
             Move::NewTask => self.task_new(),
             Move::ChangeTask => self.task_change(),
             Move::DeleteTask => self.task_remove(),

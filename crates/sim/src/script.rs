@@ -8,7 +8,7 @@ use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::tasks::state::Status;
-use muster_core::tasks::{Outcome, Run, State};
+use muster_core::tasks::{AssignmentRecord, Outcome, Refused, Run, State};
 use muster_core::time::Timestamp;
 use muster_engine::contact::{self, Hello};
 use muster_engine::enrol::{Enrol, enrol};
@@ -36,10 +36,10 @@ pub(crate) struct Script {
     /// Its device, as last acknowledged.
     pub device: Option<DeviceId>,
     incarnation: u32,
-    away: bool,
+    pub(crate) away: bool,
     asked: bool,
     pub woken: bool,
-    orders: Vec<Report>,
+    pub(crate) orders: Vec<Report>,
     sent: Vec<Report>,
     counter: i64,
 }
@@ -67,7 +67,7 @@ impl Script {
         }
     }
 
-    fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.protocol == Protocol::Muster
     }
 
@@ -124,7 +124,7 @@ impl Script {
         }
     }
 
-    fn take(&mut self, claimed: &[Claimed]) {
+    pub(crate) fn take(&mut self, claimed: &[Claimed]) {
         for it in claimed {
             let said = Said::Running;
             let report = Report {
@@ -153,7 +153,7 @@ fn room_of(run: &Run) -> usize {
 }
 
 /// What was seen of an agent's device just before a contact.
-struct Before {
+pub(crate) struct Before {
     agent: Agent,
     attempts: Vec<(AssignmentId, u32)>,
     times: Vec<(AssignmentId, Timestamp, Option<Timestamp>)>,
@@ -197,7 +197,7 @@ impl World {
         }
     }
 
-    fn is_answer_lost(&mut self) -> bool {
+    pub(crate) fn is_answer_lost(&mut self) -> bool {
         self.dice.chance(self.swarm.answer_lost)
     }
 
@@ -212,7 +212,7 @@ impl World {
     }
 
     /// What could be handed to an agent now.
-    fn before_contact(&self, agent: Agent) -> Before {
+    pub(crate) fn before_contact(&self, agent: Agent) -> Before {
         let filter = AssignmentFilter { open: true, device: Some(agent.device), ..AssignmentFilter::default() };
         let page = muster_core::page::PageRequest { limit: 1_000, ..Default::default() };
         let rows = self.read(agent.org, move |rx, cx| muster_engine::runs::assignment_list(rx, cx, &filter, &page));
@@ -272,6 +272,11 @@ impl World {
             agent_load: before.agent_load,
             org_load: before.org_load,
         });
+        self.handed_each(before, claimed);
+    }
+
+    pub(crate) fn handed_each(&mut self, before: &Before, claimed: &[Claimed]) {
+        let agent = &before.agent;
         for it in claimed {
             let highest = before.attempts.iter().find(|(id, _)| *id == it.assignment).map_or(0, |(_, n)| *n);
             let handed = Handed {
@@ -324,7 +329,7 @@ impl World {
         }
     }
 
-    fn touch_all(&mut self, before: Option<&Before>) {
+    pub(crate) fn touch_all(&mut self, before: Option<&Before>) {
         if let Some(before) = before {
             self.touched.extend(before.attempts.iter().map(|(id, _)| (before.agent.org, *id)));
         }
@@ -512,19 +517,40 @@ impl World {
 
     fn report(&mut self, i: usize, report: Report) {
         let Some(agent) = self.sender(i).filter(|_| self.agents[i].is_own()) else { return };
-        let (id, org, assignment) = (agent.id, agent.org, report.assignment);
-        let home = self.known.iter().find(|(_, a)| *a == assignment).map_or(org, |(o, _)| *o);
-        let before = self.see_assignment(home, assignment).map(|a| a.record);
-        let sent = report.clone();
-        let door = self.door(org);
+        let before = self.known_state(&agent, report.assignment);
+        let (id, sent, door) = (agent.id, report.clone(), self.door(agent.org));
         let answer = self.write("agent.report", &door, move |tx, cx| contact::own_report(tx, cx, id, std::slice::from_ref(&sent)));
-        self.touched.push((home, assignment));
         let told = answer.result.ok().and_then(|mut all| all.pop());
-        self.note(format_args!("agent {i} reports {assignment} {}/{} {:?}: {told:?}", report.attempt, report.incarnation, report.what));
-        let Some(answer) = told else { return };
-        let after = self.see_assignment(home, assignment).map(|a| a.record);
+        self.reported(i, &agent, report, before, told);
+    }
+
+    /// How an assignment stands, wherever it is.
+    pub(crate) fn known_state(&mut self, agent: &Agent, assignment: AssignmentId) -> Option<AssignmentRecord> {
+        let home = self.home_of(agent, assignment);
+        self.see_assignment(home, assignment).map(|a| a.record)
+    }
+
+    fn home_of(&self, agent: &Agent, assignment: AssignmentId) -> OrgId {
+        self.known.iter().find(|(_, a)| *a == assignment).map_or(agent.org, |(o, _)| *o)
+    }
+
+    /// Notes what became of a report.
+    pub(crate) fn reported(
+        &mut self,
+        i: usize,
+        agent: &Agent,
+        report: Report,
+        before: Option<AssignmentRecord>,
+        answer: Option<Result<(), Refused>>,
+    ) {
+        let assignment = report.assignment;
+        let home = self.home_of(agent, assignment);
+        self.touched.push((home, assignment));
+        self.note(format_args!("agent {i} reports {assignment} {}/{} {:?}: {answer:?}", report.attempt, report.incarnation, report.what));
+        let Some(answer) = answer else { return };
+        let after = self.known_state(agent, assignment);
         let told = Told {
-            agent: id,
+            agent: agent.id,
             incarnation_now: agent.incarnation,
             assignment,
             attempt: report.attempt,

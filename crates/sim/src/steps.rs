@@ -62,7 +62,11 @@ impl FromStr for Steps {
         let mut steps = BTreeSet::new();
         for part in text.split(',').filter(|part| !part.trim().is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
-            steps.extend(number(first)?..=number(last)?);
+            let (first, last) = (number(first)?, number(last)?);
+            if last < first {
+                return Err(format!("'{}' goes backwards; write the lower number first, as in {last}-{first}", part.trim()));
+            }
+            steps.extend(first..=last);
         }
         Ok(Self(steps))
     }
@@ -82,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_no_step_is_refused_by_its_text() {
-        for (text, named) in [("0", "'0'"), ("x", "'x'"), ("3-", "''"), ("1-99999999999", "'99999999999'")] {
+        for (text, named) in [("0", "'0'"), ("5-3", "3-5"), ("x", "'x'"), ("3-", "''"), ("1-99999999999", "'99999999999'")] {
             let told = text.parse::<Steps>().expect_err(text);
             assert!(told.contains(named), "{told}");
         }

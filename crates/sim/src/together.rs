@@ -1,0 +1,81 @@
+//! Several agents of ours at once: their contacts and their reports are written in one set, as a busy server does it.
+
+use crate::script::Before;
+use crate::world::World;
+use muster_core::fleet::Agent;
+use muster_core::tasks::{AssignmentRecord, Outcome};
+use muster_engine::contact::{self, OwnContact, OwnReports};
+use muster_engine::work::{Claimed, Report, Said};
+use std::collections::BTreeSet;
+
+/// Agents of one set.
+const MOST: usize = 4;
+
+impl World {
+    /// Some of our agents that are there, each once.
+    fn some_own(&mut self) -> Vec<(usize, Agent)> {
+        let mut own: Vec<usize> = (0..self.agents.len()).filter(|i| !self.agents[*i].away && self.agents[*i].is_own()).collect();
+        let mut some = Vec::new();
+        while some.len() < MOST && !own.is_empty() {
+            let i = own.remove(self.dice.below(own.len()));
+            some.extend(self.sender(i).map(|agent| (i, agent)));
+        }
+        some
+    }
+
+    /// Several come for work at the same moment.
+    pub(crate) fn contacts_together(&mut self) {
+        let some = self.some_own();
+        let Some((_, first)) = some.first() else { return };
+        let door = self.door(first.org);
+        let seen: Vec<Before> = some.iter().map(|(_, agent)| self.before_contact(agent.clone())).collect();
+        let max = self.dice.within(1, 4);
+        let asks: Vec<OwnContact> =
+            some.iter().map(|(_, agent)| OwnContact { agent: agent.id, modules: vec!["inventory".to_owned()], max }).collect();
+        let answer = self.write("agent.contacts", &door, move |tx, cx| contact::own_contacts(tx, cx, &asks.iter().collect::<Vec<_>>()));
+        seen.iter().for_each(|before| self.touch_all(Some(before)));
+        let Ok(answers) = answer.result else { return self.note(format_args!("{} contacts together: no answer", some.len())) };
+        for (((i, _), before), answer) in some.iter().zip(&seen).zip(answers) {
+            let claimed: Vec<Claimed> = answer.map_or(Vec::new(), |tidings| tidings.claimed.into_iter().map(|(it, _)| it).collect());
+            self.handed_each(before, &claimed);
+            let lost = self.is_answer_lost();
+            self.note(format_args!("agent {i} contact with others: {} handed, lost {lost}", claimed.len()));
+            if !lost {
+                self.agents[*i].take(&claimed);
+            }
+        }
+    }
+
+    /// Several tell how their work ended at the same moment.
+    pub(crate) fn reports_together(&mut self) {
+        let (mut told, mut assignments): (Vec<(usize, Agent, Report, Option<AssignmentRecord>)>, _) = (Vec::new(), BTreeSet::new());
+        for (i, agent) in self.some_own() {
+            let place = self.dice.below(self.agents[i].orders.len());
+            let Some(mut report) = self.agents[i].orders.get(place).cloned() else { continue };
+            let ends = self.calm || self.dice.chance(700);
+            report.what = match ends {
+                true if self.calm || self.dice.chance(700) => Said::Ended(Outcome::Ok),
+                true => Said::Ended(Outcome::Error),
+                false => Said::Running,
+            };
+            if assignments.insert(report.assignment) {
+                if ends {
+                    self.agents[i].orders.remove(place);
+                }
+                let before = self.known_state(&agent, report.assignment);
+                told.push((i, agent, report, before));
+            }
+        }
+        let Some((_, first, ..)) = told.first() else { return };
+        let door = self.door(first.org);
+        let all: Vec<OwnReports> =
+            told.iter().map(|(_, agent, report, _)| OwnReports { agent: agent.id, reports: vec![report.clone()] }).collect();
+        let answer = self.write("agent.reports", &door, move |tx, cx| contact::own_reports(tx, cx, &all.iter().collect::<Vec<_>>()));
+        let answers = answer.result.unwrap_or_default();
+        let mut answers = answers.into_iter().map(|of_one| of_one.ok().and_then(|mut all| all.pop()));
+        for (i, agent, report, before) in told {
+            let answer = answers.next().flatten();
+            self.reported(i, &agent, report, before, answer);
+        }
+    }
+}
