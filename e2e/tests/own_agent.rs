@@ -146,16 +146,16 @@ async fn a_machine_is_shut_down_in_its_window_and_not_when_it_comes_too_late() -
     let action = json!({"type": "power_control", "do": "shutdown", "message": "good night"});
     let window = |seconds: u64| -> Result<Value> { Ok(json!({"window": {"not_after": in_seconds(seconds)?, "at_end": "stop"}})) };
     let evening = start(&client, &task(&client, "evening", &action, &window(60)?).await?).await?;
-    assert_eq!(finished(&client, &evening).await?["verdict"], "ok");
+    assert_eq!(finished(&client, &evening).await.with_context(|| agent.log())?["verdict"], "ok");
     assert_eq!(agent.lines("down"), ["[-h][now][good night]"], "{}", agent.log());
 
     // It is away until the end of the window.
     agent.kill()?;
     let night = start(&client, &task(&client, "night", &action, &window(3)?).await?).await?;
-    let over = finished(&client, &night).await?;
+    let over = finished(&client, &night).await.with_context(|| agent.log())?;
     agent.go(&server)?;
     let morning = run_of(&client, "morning", json!({"type": "ip_configuration"})).await?;
-    assert_eq!(finished(&client, &morning).await?["verdict"], "ok");
+    assert_eq!(finished(&client, &morning).await.with_context(|| agent.log())?["verdict"], "ok");
     assert_eq!(assignment(&client, &night).await?["state"], "expired");
     assert_eq!(over["handed_out_late"], json!(0), "it says that nothing was handed out after its end: {over:#}");
     assert_eq!(agent.lines("down").len(), 1);

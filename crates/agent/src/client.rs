@@ -2,14 +2,18 @@
 //!
 //! Absent on purpose: what to say and when, which is `work`, and files other than the certificate authority's.
 
+use crate::channel::Channel;
 use crate::clock::{ServerClock, random};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use muster_core::ids::AgentId;
 use muster_core::time::Clock;
-use muster_wire::native::{self, EnrolAnswer, EnrolRequest, ErrorBody, Nonce};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use muster_wire::channel::CHANNEL_PATH;
+use muster_wire::native::{self, ContactRequest, EnrolAnswer, EnrolRequest, ErrorBody, Nonce};
+use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use reqwest::{Certificate, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +24,8 @@ use std::time::Duration;
 
 /// How long making a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long opening a channel may take.
+const CHANNEL_LIMIT: Duration = Duration::from_secs(20);
 /// An answer of the server, bytes; longer ones are dropped.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// Bodies from this size on are compressed, bytes.
@@ -183,6 +189,32 @@ impl Client {
             return Err(refusal(&answer, true));
         }
         serde_json::from_slice(&answer.body).map_err(|e| CallError::Odd(e.to_string()))
+    }
+
+    /// Opens a channel and says hello. Whatever stands in its way is told as an error; the server can still be asked without one.
+    pub(crate) async fn channel(&self, who: &Credentials, state: ContactRequest) -> Result<Channel, CallError> {
+        let lost = |e: reqwest::Error| CallError::Unreachable(sentence(&e));
+        let (nonce, key) = (new_nonce()?, new_nonce()?);
+        let header = native::sign_request(&who.key, who.agent, "GET", CHANNEL_PATH, self.now_ms(), nonce, b"");
+        let url = self.base.join(CHANNEL_PATH).map_err(|e| CallError::Odd(e.to_string()))?;
+        let request = self.http.get(url).header(native::REQUEST_HEADER, header).header(CONNECTION, "upgrade").header(UPGRADE, "websocket");
+        let request = request.header(SEC_WEBSOCKET_VERSION, "13").header(SEC_WEBSOCKET_KEY, STANDARD.encode(key.0));
+        let mut response = tokio::time::timeout(CHANNEL_LIMIT, request.send())
+            .await
+            .map_err(|_| CallError::Unreachable("opening the channel took too long".to_owned()))?
+            .map_err(lost)?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            let mut body = response.bytes().await.map_err(lost)?.to_vec();
+            body.truncate(ANSWER_BYTES_MAX);
+            let answer = Answer { status, headers, body };
+            if let Some(server_ms) = clock_complaint(&answer).filter(|_| verify(&who.server_key, &answer, nonce).is_ok()) {
+                self.clock.shown(server_ms);
+            }
+            return Err(refusal(&answer, verify(&who.server_key, &answer, nonce).is_ok()));
+        }
+        verify(&who.server_key, &Answer { status, headers, body: Vec::new() }, nonce)?;
+        Ok(Channel::begin(response.upgrade().await.map_err(lost)?, state).await)
     }
 
     /// Sends once and gives an answer only when the pinned key signed it; 503 counts unsigned too, with a short pause.

@@ -302,6 +302,12 @@ impl Jobs {
         running.chain(self.waiting.iter().map(|held| held.opened.attempt)).collect()
     }
 
+    /// All attempts that are with this agent, also those that are over and were not told.
+    pub(crate) fn held(&self) -> Vec<AttemptRef> {
+        let untold = self.journal.untold().map(|report| AttemptRef { assignment: report.assignment, attempt: report.attempt });
+        self.in_hand().into_iter().chain(untold).collect()
+    }
+
     fn in_hand(&self) -> Vec<AttemptRef> {
         let running = self.running.keys().map(|&(assignment, attempt)| AttemptRef { assignment, attempt });
         running.chain(self.waiting.iter().map(|held| held.opened.attempt)).collect()

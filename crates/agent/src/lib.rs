@@ -1,11 +1,12 @@
 //! Muster's own agent: collectors, enrolment, work.
 //!
 //! Everything it needs is outbound. `collect` reads the machine, `identity` keeps who the agent is, `client` talks to the server
-//! (`docs/protocols/native.md`), `work` is the loop, `jobs` has the orders on their way and `journal` what must not be forgotten of
+//! (`docs/protocols/native.md`) and `channel` keeps the line, `work` is the loop, `jobs` has the orders on their way and `journal` what must not be forgotten of
 //! them, `acts` does what they ask for. `run` is all of it; the program `muster-agent` and `muster quickstart`
 //! call it.
 
 mod acts;
+mod channel;
 pub mod client;
 pub mod clock;
 pub mod collect;
@@ -14,6 +15,7 @@ mod jobs;
 mod journal;
 mod link;
 mod retry;
+mod way;
 mod work;
 
 pub use work::RunError;
@@ -39,6 +41,8 @@ pub struct Options {
     pub tag: Option<String>,
     /// A name instead of the host name.
     pub name: Option<String>,
+    /// Ask and wait on the line instead of keeping a channel open.
+    pub poll: bool,
     /// Do what is waiting and end.
     pub once: bool,
     /// The wait after the first failed call; it doubles up to five minutes.
@@ -54,6 +58,7 @@ impl Default for Options {
             authority: None,
             tag: None,
             name: None,
+            poll: false,
             once: false,
             first_wait: Duration::from_secs(1),
         }

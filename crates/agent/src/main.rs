@@ -45,6 +45,9 @@ struct Work {
     /// PEM file of the certificate authority that signed the server's certificate; without it those count that this system trusts
     #[arg(long, value_name = "FILE", env = "MUSTER_AGENT_CA")]
     ca: Option<PathBuf>,
+    /// Ask and wait on the line instead of keeping a channel (a WebSocket) open; it is done anyway where a proxy lets none through
+    #[arg(long, env = "MUSTER_AGENT_POLL")]
+    poll: bool,
     /// Do what is waiting and end; the exit status tells whether the server was reached
     #[arg(long)]
     once: bool,
@@ -86,8 +89,8 @@ fn main() -> ExitCode {
 }
 
 fn work(cli: Cli) -> anyhow::Result<()> {
-    let Work { server, join, ca, once, name } = cli.work;
-    let options = Options { server, join, data: cli.data, authority: ca, tag: cli.tag, name, once, ..Options::default() };
+    let Work { server, join, ca, poll, once, name } = cli.work;
+    let options = Options { server, join, data: cli.data, authority: ca, tag: cli.tag, name, poll, once, ..Options::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime could not be started")?;
     let result = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;

@@ -4,6 +4,7 @@
 //! Absent on purpose: how calls are signed (`client`), what happens to an order (`jobs`) and how the machine is read (`collect`).
 
 use crate::Options;
+use crate::channel::Channel;
 use crate::client::{CallError, Client, Credentials, SetupError, new_nonce};
 use crate::clock::{SystemClock, random};
 use crate::collect::{self, Machine};
@@ -12,8 +13,10 @@ use crate::jobs::{Batch, Event, Jobs, modules};
 use crate::journal::Journal;
 use crate::link::Link;
 use crate::retry::{Backoff, WAIT_MAX};
+use crate::way::{News, Way};
 use muster_core::time::{Clock, Timestamp};
-use muster_wire::native::{self, ContactAnswer, ReportAnswer};
+use muster_wire::channel::FromServer;
+use muster_wire::native::{self, AttemptRef, ContactAnswer, ContactRequest, ReportAnswer};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -171,15 +174,18 @@ impl Agent {
 
     /// How long to wait after a failed call: as the server says, longer with every failure, and long when it refuses.
     fn wait_after(&mut self, error: &CallError) -> Duration {
-        let chance = random().map_or(u16::MAX, u16::from_le_bytes);
         let wait = match error {
             CallError::Busy(wait) => (*wait).max(PAUSE_MIN.min(self.options.first_wait)),
             CallError::Refused { .. } => WAIT_MAX,
-            _ => self.backoff.wait(chance),
+            _ => self.backoff.wait(chance()),
         };
         tracing::warn!(seconds = wait.as_secs_f32(), "{error}; trying again later");
         wait
     }
+}
+
+fn chance() -> u16 {
+    random().map_or(u16::MAX, u16::from_le_bytes)
 }
 
 type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -203,6 +209,11 @@ struct Loop<'a> {
     jobs: Jobs,
     contact: Option<Call<Result<ContactAnswer, CallError>>>,
     report: Option<Call<(Batch, Result<ReportAnswer, CallError>)>>,
+    way: Way,
+    /// A channel that is being opened.
+    opening: Option<Call<Result<Channel, CallError>>>,
+    /// What this life calls itself.
+    life: String,
     /// No contact and no report before these instants.
     contact_from: Instant,
     report_from: Instant,
@@ -231,10 +242,15 @@ impl<'a> Loop<'a> {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
         let jobs = Jobs::new(Arc::clone(&link), journal, boot);
         let now = Instant::now();
+        let is_channel_wanted = !agent.options.once && !agent.options.poll && !link.client.is_exposed();
+        let life = format!("{:016x}", u64::from_be_bytes(random().map_err(IdentityError::Randomness)?));
         Ok(Self {
             agent,
             link,
             jobs,
+            way: Way::new(is_channel_wanted),
+            opening: None,
+            life,
             contact: None,
             report: None,
             contact_from: now,
@@ -263,6 +279,8 @@ impl<'a> Loop<'a> {
             let wake = self.wake(look_at);
             tokio::select! {
                 answer = answer_of(&mut self.contact) => self.contacted(answer)?,
+                opened = answer_of(&mut self.opening) => self.opened(opened)?,
+                news = self.way.next() => self.told(news)?,
                 (batch, answer) = answer_of(&mut self.report) => self.reported(batch, answer)?,
                 sent = answer_of(&mut self.routine) => self.brought(sent)?,
                 event = self.jobs.next() => self.heard(event),
@@ -284,7 +302,8 @@ impl<'a> Loop<'a> {
         let now = Instant::now();
         let look_in = look_at.map(|at| Duration::from_millis(u64::try_from(at - self.link.now_ms()).unwrap_or(0)));
         let looked = now + look_in.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
-        let contact = if self.contact.is_none() { self.contact_from } else { looked };
+        let is_asking = self.contact.is_some() || self.opening.is_some() || self.way.is_open();
+        let contact = if is_asking { looked } else { self.contact_from };
         let report = if self.report.is_none() && !self.jobs.is_told() { self.report_from } else { looked };
         looked.min(contact).min(report).max(now)
     }
@@ -294,15 +313,27 @@ impl<'a> Loop<'a> {
         let now = Instant::now();
         if self.report.is_none() && now >= self.report_from && !self.jobs.is_told() {
             let (link, batch) = (Arc::clone(&self.link), self.jobs.batch());
+            let by_channel = self.way.channel().map(|channel| channel.report(batch.reports(), CALL_LIMIT));
             self.report = Some(Box::pin(async move {
-                let request = native::ReportRequest { reports: batch.reports() };
-                let answer = link.call(native::REPORT_PATH, &request, CALL_LIMIT).await;
+                let answer = match by_channel {
+                    Some(answer) => answer.await,
+                    None => link.call(native::REPORT_PATH, &native::ReportRequest { reports: batch.reports() }, CALL_LIMIT).await,
+                };
                 (batch, answer)
             }));
         }
+        if self.way.is_open() {
+            return self.way.tell(self.state(self.jobs.busy(), 0));
+        }
+        let is_asking = self.contact.is_some() || self.opening.is_some();
+        if !is_asking && now >= self.contact_from && self.way.is_due(now) {
+            let (link, state) = (Arc::clone(&self.link), self.state(self.jobs.held(), 0));
+            self.opening = Some(Box::pin(async move { link.client.channel(&link.credentials, state).await }));
+            return;
+        }
         // What was begun is told first, so that `--once` does not ask for what is over.
         let waits_for_report = self.agent.options.once && self.report.is_some();
-        if self.contact.is_none() && now >= self.contact_from && !waits_for_report {
+        if !is_asking && now >= self.contact_from && !waits_for_report {
             self.contact = Some(self.ask());
             self.asked = now;
         }
@@ -315,17 +346,70 @@ impl<'a> Loop<'a> {
             (false, 0) => WAIT_SECONDS.1,
             (false, _) => WAIT_SECONDS.0,
         };
-        let request = native::ContactRequest {
+        let request = self.state(self.jobs.busy(), wait_seconds);
+        let (link, limit) = (Arc::clone(&self.link), CALL_LIMIT + Duration::from_secs(wait_seconds));
+        Box::pin(async move { link.call(native::CONTACT_PATH, &request, limit).await })
+    }
+
+    /// What this agent says of itself.
+    fn state(&self, busy: Vec<AttemptRef>, wait_seconds: u64) -> ContactRequest {
+        ContactRequest {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time_ms: self.agent.clock.now().millis(),
             modules: modules(),
-            busy: self.jobs.busy(),
+            busy,
             wait_seconds,
-            max_orders: room,
+            max_orders: self.jobs.room(),
+            life: Some(self.life.clone()),
             frozen: Some(self.is_frozen),
-        };
-        let (link, limit) = (Arc::clone(&self.link), CALL_LIMIT + Duration::from_secs(wait_seconds));
-        Box::pin(async move { link.call(native::CONTACT_PATH, &request, limit).await })
+        }
+    }
+
+    fn opened(&mut self, opened: Result<Channel, CallError>) -> Result<(), RunError> {
+        match opened {
+            Ok(channel) => {
+                tracing::info!("the channel is open");
+                self.agent.backoff.reset();
+                self.way.opened(channel);
+                Ok(())
+            }
+            Err(error) if self.way.not_opened(&error, Instant::now()) => self.failed(error),
+            Err(error) => {
+                tracing::info!("there is no channel ({error}); the server is asked without one");
+                Ok(())
+            }
+        }
+    }
+
+    /// What came by the channel.
+    fn told(&mut self, news: News) -> Result<(), RunError> {
+        match news {
+            News::Said(FromServer::Tidings { tidings }) => self.take(tidings).map(drop),
+            News::Said(FromServer::Alive { server_time_ms }) => {
+                self.link.reached(server_time_ms);
+                self.keep_contact()
+            }
+            News::Said(FromServer::Bye { reconnect_in_seconds, why }) => {
+                let step = Duration::from_secs(reconnect_in_seconds).min(PAUSE_MAX / 2);
+                let next_in = step + step.mul_f64(f64::from(chance()) / f64::from(u16::MAX));
+                tracing::info!(seconds = next_in.as_secs_f32(), "the server ends the channel ({why}); opening another later");
+                self.channel_ended(next_in);
+                Ok(())
+            }
+            News::Said(_) => Ok(()),
+            News::Ended => {
+                let next_in = self.agent.backoff.wait(chance());
+                self.channel_ended(next_in);
+                Ok(())
+            }
+        }
+    }
+
+    /// Neither does it ask meanwhile: whatever ended the channel is not answered by more calls.
+    fn channel_ended(&mut self, next_in: Duration) {
+        let now = Instant::now();
+        self.way.ended(next_in, now);
+        self.contact_from = self.contact_from.max(now + next_in);
     }
 
     fn contacted(&mut self, answer: Result<ContactAnswer, CallError>) -> Result<(), RunError> {
@@ -334,6 +418,19 @@ impl<'a> Loop<'a> {
             Err(error) => return self.failed(error),
         };
         self.agent.backoff.reset();
+        self.way.answered(Instant::now());
+        let (contact_in, due) = (Duration::from_secs(answer.contact_in_seconds).min(PAUSE_MAX), answer.inventory_due);
+        let had_orders = self.take(answer)?;
+        self.once.rounds += 1;
+        // An inventory that is due again right after it was sent is not sent again.
+        self.once.is_over = (!had_orders && (self.once.was_due || !due)) || self.once.rounds >= ONCE_ROUNDS_MAX;
+        self.once.was_due |= due;
+        self.contact_from = self.next_contact(contact_in, had_orders);
+        Ok(())
+    }
+
+    /// Takes what the server tells; gives whether there were orders.
+    fn take(&mut self, answer: ContactAnswer) -> Result<bool, RunError> {
         self.link.reached(answer.server_time_ms);
         self.keep_contact()?;
         self.is_frozen = answer.frozen;
@@ -350,12 +447,7 @@ impl<'a> Loop<'a> {
             let link = Arc::clone(&self.link);
             self.routine = Some(Box::pin(async move { link.send_inventory(None).await }));
         }
-        self.once.rounds += 1;
-        // An inventory that is due again right after it was sent is not sent again.
-        self.once.is_over = (!had_orders && (self.once.was_due || !answer.inventory_due)) || self.once.rounds >= ONCE_ROUNDS_MAX;
-        self.once.was_due |= answer.inventory_due;
-        self.contact_from = self.next_contact(Duration::from_secs(answer.contact_in_seconds).min(PAUSE_MAX), had_orders);
-        Ok(())
+        Ok(had_orders)
     }
 
     fn next_contact(&self, contact_in: Duration, had_orders: bool) -> Instant {

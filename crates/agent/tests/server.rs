@@ -214,6 +214,7 @@ fn options(server: &Server, dir: &Dir) -> Options {
         server: Some(server.address.clone()),
         join: Some("token-1".to_owned()),
         data: dir.0.clone(),
+        poll: true,
         once: true,
         first_wait: std::time::Duration::from_millis(1),
         ..Options::default()

@@ -96,6 +96,7 @@ fn doors(text: &mut Text, doors: &Doors) {
         ("muster_agent_requests_running", "Agents' requests that are being worked on.", &doors.running),
         ("muster_agent_requests_waiting", "Agents' requests that wait for their turn.", &doors.waiting),
         ("muster_connections", "Open connections.", &doors.connections),
+        ("muster_channels", "Own agents that are connected by a channel.", &doors.channels),
     ] {
         text.family(name, "gauge", help, &[("", value.load(Relaxed))]);
     }

@@ -60,6 +60,8 @@ pub struct Doors {
     pub waiting: AtomicU64,
     /// Connections, of agents and people.
     pub connections: AtomicU64,
+    /// Channels of our own agents.
+    pub channels: AtomicU64,
     /// Connections that were refused because their source had too many.
     pub connections_refused: AtomicU64,
 }
@@ -79,6 +81,7 @@ impl Default for Doors {
             running: zero(),
             waiting: zero(),
             connections: zero(),
+            channels: zero(),
             connections_refused: zero(),
         }
     }

@@ -35,3 +35,14 @@ pub fn body_refused(tx: &mut Tx, cx: &Cx, sender: &Sender, why: &str) -> Result<
     let finding = Finding::new("refused", format!("{what} was refused at {}: {why}", cx.now));
     Ok(tx.device_finding(agent.device, agent.id, &finding)?)
 }
+
+/// Notes that two programs use the key of one of our own agents, one of them at this address: the finding `key_shared`, until an
+/// inventory is stored.
+pub fn key_shared(tx: &mut Tx, cx: &Cx, agent: AgentId, from: &str) -> Result<(), Error> {
+    let Some(agent) = tx.agent(agent)? else { return Ok(()) };
+    let sentence = format!(
+        "two programs use this agent's key, one of them from {from} at {}: its directory was copied; remove it there and join anew",
+        cx.now
+    );
+    Ok(tx.device_finding(agent.device, agent.id, &Finding::new("key_shared", sentence))?)
+}

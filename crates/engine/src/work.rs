@@ -438,6 +438,26 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
     text[..end].replace('\0', "\u{fffd}")
 }
 
+/// What was handed to one of our own agents before an instant, and is not among what it has, never arrived there and never began: it is
+/// given back. Gives how many.
+pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)], before: Timestamp) -> Result<usize, Error> {
+    let ids = tx.open_ids(agent.device, LOOKED_AT)?;
+    let mine = Actor { agent: agent.id, incarnation: agent.incarnation };
+    let is_lost = |record: &AssignmentRecord| {
+        matches!(record.state.status, Status::Started { actor, .. } if actor == mine)
+            && record.updated < before
+            && !has.contains(&(record.id, record.state.attempt))
+    };
+    let mut changes = Vec::new();
+    for record in tx.assignments_for_update(&ids)?.into_iter().filter(is_lost) {
+        let input = Input::Ended { attempt: record.state.attempt, actor: mine, outcome: Outcome::Declined };
+        let message = Some("it never arrived at the agent".to_owned());
+        changes.extend(change(record, input, cx.now).ok().map(|change| Change { message, ..change }));
+    }
+    save(tx, cx, &changes)?;
+    Ok(changes.len())
+}
+
 /// An inventory of a device arrived from one of its agents: it ends the device's open inventory attempts that this agent has,
 /// and those that nobody has yet.
 pub fn inventory_arrived(tx: &mut Tx, cx: &Cx, agent: &Agent) -> Result<(), Error> {

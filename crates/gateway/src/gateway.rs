@@ -6,7 +6,7 @@ use crate::bodies::Unpacking;
 use crate::callers::Callers;
 use crate::doors::{Door, door};
 use crate::noted::Noted;
-use crate::own::{Failures, Nonces};
+use crate::own::{Channels, Failures, Lives, Nonces};
 use crate::pending::Pending;
 use crate::turns::Turns;
 use crate::{glpi, legacy, own};
@@ -90,6 +90,8 @@ pub(crate) struct Inner {
     pub unpacking: Unpacking,
     pub turns: Turns,
     pub nonces: Nonces,
+    pub channels: Channels,
+    pub lives: Lives,
     pub failures: Failures,
     pub gate: Gate,
     pub pending: Pending,
@@ -116,6 +118,8 @@ impl Gateway {
             unpacking,
             turns: Turns::default(),
             nonces: Nonces::default(),
+            channels: Channels::default(),
+            lives: Lives::default(),
             failures: Failures::default(),
             gate,
             pending: Pending::default(),

@@ -22,3 +22,4 @@ mod turns;
 
 pub use doors::wants;
 pub use gateway::{Gateway, Options, router};
+pub use own::Kept;

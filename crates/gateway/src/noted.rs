@@ -1,9 +1,9 @@
 //! Which refusals were noted on devices lately: a note an hour for each agent, so that a broken one costs a write an hour.
 
 use crate::gateway::Gateway;
-use muster_core::ids::OrgId;
+use muster_core::ids::{AgentId, OrgId};
 use muster_core::time::Timestamp;
-use muster_engine::findings::{Sender, body_refused};
+use muster_engine::findings::{Sender, body_refused, key_shared};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -54,7 +54,22 @@ impl Gateway {
         }));
     }
 
-    /// The same of an agent that names no organization.
+    /// Notes on the device of one of our own agents that another program uses its key. Does not wait for it, and it may be lost.
+    pub(crate) fn note_key_shared(&self, agent: AgentId, org: OrgId, from: String) {
+        let engine = self.inner.engine.clone();
+        if !self.inner.noted.is_due(&Sender::Own(agent), engine.now()) {
+            return;
+        }
+        let cx = self.cx_in(org);
+        drop(tokio::spawn(async move {
+            let noted = engine.try_write("device.finding", &cx, move |tx, cx| key_shared(tx, cx, agent, &from)).await;
+            if let Err(error) = noted {
+                tracing::debug!(%error, "that a key is shared was not noted");
+            }
+        }));
+    }
+
+    /// [`Self::note_refused`] of an agent that names no organization.
     pub(crate) async fn note_refused_here(&self, sender: Sender, why: &str) {
         if let Ok(cx) = self.cx().await {
             self.note_refused(sender, cx.org, why);

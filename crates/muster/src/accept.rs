@@ -7,15 +7,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use muster_engine::Engine;
+use muster_gateway::Kept;
 use rustls::ServerConfig;
-use sources::{Counted, Sources};
+use sources::Sources;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -74,7 +75,7 @@ pub async fn serve(
                     }
                     continue;
                 };
-                let place = (place, counted);
+                let place = Kept::new((place, counted));
                 let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
                 drop(tokio::spawn(connection(stream, peer, acceptor, doors.clone(), limits.clone(), stop.clone(), place)));
             }
@@ -104,36 +105,38 @@ async fn connection(
     doors: Doors,
     limits: Limits,
     stop: watch::Receiver<bool>,
-    place: (OwnedSemaphorePermit, Counted),
+    place: Kept,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");
     }
     match acceptor {
-        None => requests(stream, peer, doors, &limits, stop).await,
+        None => requests(stream, peer, doors, &limits, stop, place).await,
         Some(acceptor) => match timeout(limits.handshake, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => requests(stream, peer, doors, &limits, stop).await,
+            Ok(Ok(stream)) => requests(stream, peer, doors, &limits, stop, place).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
         },
     }
-    drop(place);
 }
 
-async fn requests<S>(stream: S, peer: SocketAddr, doors: Doors, limits: &Limits, mut stop: watch::Receiver<bool>)
+async fn requests<S>(stream: S, peer: SocketAddr, doors: Doors, limits: &Limits, mut stop: watch::Receiver<bool>, place: Kept)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        // What the connection may become keeps its place.
+        request.extensions_mut().insert(place.clone());
         doors.answer(request)
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

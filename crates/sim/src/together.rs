@@ -8,6 +8,9 @@ use muster_engine::contact::{self, OwnContact, OwnReports};
 use muster_engine::work::{Claimed, Report, Said};
 use std::collections::BTreeSet;
 
+/// Who tells what, and how that stood before.
+type Telling = (usize, Agent, Report, Option<AssignmentRecord>);
+
 /// Agents of one set.
 const MOST: usize = 4;
 
@@ -48,7 +51,7 @@ impl World {
 
     /// Several tell how their work ended at the same moment.
     pub(crate) fn reports_together(&mut self) {
-        let (mut told, mut assignments): (Vec<(usize, Agent, Report, Option<AssignmentRecord>)>, _) = (Vec::new(), BTreeSet::new());
+        let (mut told, mut assignments): (Vec<Telling>, _) = (Vec::new(), BTreeSet::new());
         for (i, agent) in self.some_own() {
             let place = self.dice.below(self.agents[i].orders.len());
             let Some(mut report) = self.agents[i].orders.get(place).cloned() else { continue };

@@ -2,10 +2,11 @@
 //!
 //! Lives here: bodies as they come over the wire ([`body`]), character sets ([`text`]), the XML of OCS, FusionInventory and GLPI
 //! agents ([`legacy`]), GLPI's JSON ([`glpi`], [`glpi_message`], [`glpi_content`]), and Muster's own agent
-//! ([`native`], [`order`]). Absent on purpose: HTTP, files, clocks, and the rules about what to answer.
+//! ([`native`], [`order`], [`channel`]). Absent on purpose: HTTP, files, clocks, and the rules about what to answer.
 
 pub mod body;
 pub mod bounds;
+pub mod channel;
 pub mod glpi;
 pub mod glpi_content;
 pub mod glpi_message;

@@ -105,6 +105,10 @@ pub struct ContactRequest {
     /// How many orders the agent would take now.
     #[serde(default)]
     pub max_orders: usize,
+    /// What this life of the program calls itself: 16 random hex digits. One that comes back after another tells of two programs with
+    /// one key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<String>,
     /// Whether the brake is on as far as this agent knows: a contact that waits is answered at once when it is otherwise. Absent when
     /// the agent does not ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,15 +19,15 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 /// How often is looked without any hint: a lost one costs this much.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How soon is looked again because of a hint: while a large run goes, hints come by the thousand.
-const LOOK_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const LOOK_PAUSE: Duration = Duration::from_millis(250);
 /// When an agent that waits for work is to come again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Attempts that one agent has under way at once.
-const BUSY_MAX: usize = 64;
+pub(super) const BUSY_MAX: usize = 64;
 /// Modules of one agent.
-const MODULES_MAX: usize = 32;
+pub(super) const MODULES_MAX: usize = 32;
 
 #[tracing::instrument(name = "gateway.own.contact", level = "debug", skip_all, fields(agent = %call.agent.id))]
 pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
@@ -41,23 +41,29 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
     let again_in = if wait.is_zero() { tidings.contact_in } else { AGAIN };
     heard(call, &told, again_in);
     tracing::debug!(orders = tidings.claimed.len(), "answered");
-    Ok(Said::ok(&ContactAnswer {
+    Ok(Said::ok(&told_back(call, &tidings, stop, again_in)))
+}
+
+/// What an agent is told.
+pub(super) fn told_back(call: &Call<'_>, tidings: &Tidings, stop: Vec<AttemptRef>, again_in: Duration) -> ContactAnswer {
+    ContactAnswer {
         orders: tidings.claimed.iter().filter_map(|(claimed, action)| order(call, claimed, action)).collect(),
         contact_in_seconds: again_in.as_secs().max(1),
         inventory_due: tidings.inventory_due,
         stop,
         frozen: tidings.frozen,
         server_time_ms: now(call).millis(),
-    }))
+    }
 }
 
-fn now(call: &Call<'_>) -> Timestamp {
+pub(super) fn now(call: &Call<'_>) -> Timestamp {
     call.gateway.inner.engine.now()
 }
 
-fn heard(call: &Call<'_>, told: &ContactRequest, again_in: Duration) {
+pub(super) fn heard(call: &Call<'_>, told: &ContactRequest, again_in: Duration) {
     let version = Some(told.version.chars().take(100).collect());
     let offset = told.time_ms.saturating_sub(now(call).millis());
+    call.gateway.inner.lives.heard(call, told);
     let heard = own_presence(&call.agent, now(call), again_in, address(call.peer), version);
     call.gateway.inner.engine.heard(Heard { clock_offset: Some(offset), ..heard });
 }
@@ -146,21 +152,21 @@ async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -
 }
 
 /// What a look found.
-struct Seen {
-    tidings: Tidings,
-    stop: Vec<AttemptRef>,
-    something_waits: bool,
+pub(super) struct Seen {
+    pub(super) tidings: Tidings,
+    pub(super) stop: Vec<AttemptRef>,
+    pub(super) something_waits: bool,
 }
 
 impl Seen {
     /// Whether an agent that waits on the line is told at once.
-    fn is_news(&self, told: &ContactRequest) -> bool {
+    pub(super) fn is_news(&self, told: &ContactRequest) -> bool {
         let it = &self.tidings;
         !it.claimed.is_empty() || it.inventory_due || !self.stop.is_empty() || told.frozen.is_some_and(|known| known != it.frozen)
     }
 }
 
-async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
+pub(super) async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
     let engine = &call.gateway.inner.engine;
     let (mut cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
     cx.now = engine.now();
@@ -191,7 +197,7 @@ async fn to_stop(call: &Call<'_>, cx: &Cx, told: &ContactRequest) -> Result<Vec<
 }
 
 /// Ends at a hint that may mean work for an agent of this organization.
-async fn concerning(hints: &mut Receiver<Hint>, org: OrgId) {
+pub(super) async fn concerning(hints: &mut Receiver<Hint>, org: OrgId) {
     loop {
         match hints.recv().await {
             Ok(hint) => {

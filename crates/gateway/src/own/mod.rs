@@ -1,14 +1,19 @@
 //! Muster's own agent (`docs/protocols/native.md`): who may speak, signed answers, and the four calls.
 //!
-//! Lives here: verifying requests and signing answers. Joining is in [`enrol`], contacts in [`contact`], inventories in
-//! [`inventory`]; reports are small enough to be here.
+//! Lives here: verifying requests and signing answers. Joining is in [`enrol`], contacts in [`contact`], those that never end in
+//! [`channel`], inventories in [`inventory`]; reports are small enough to be here.
 
+mod channel;
 mod contact;
 mod enrol;
 mod guard;
 mod inventory;
+mod lives;
 
+pub(crate) use channel::Channels;
+pub use channel::Kept;
 pub(crate) use guard::{Failures, Nonces};
+pub(crate) use lives::Lives;
 
 use crate::admission::{Origin, Share};
 use crate::bodies::{Raw, Refusal, read};
@@ -24,9 +29,10 @@ use muster_engine::contact::OwnReports;
 use muster_engine::findings::Sender;
 use muster_engine::{Error, Kind, work};
 use muster_wire::body::Decoded;
+use muster_wire::channel::CHANNEL_PATH;
 use muster_wire::native::{
-    ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer, ReportRequest,
-    ReportResult, ReportState, RequestAuth, public_key_text, sign_answer,
+    self, ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer,
+    ReportRequest, ReportResult, ReportState, RequestAuth, public_key_text, sign_answer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -141,10 +147,13 @@ fn malformed(error: serde_json::Error) -> Refused {
 /// Answers a call.
 pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr>, body: Body) -> Response {
     let path = parts.uri.path();
+    if path == CHANNEL_PATH && parts.method == Method::GET {
+        return channel::answer(gateway, parts, peer).await;
+    }
     let is_call = [ENROL_PATH, CONTACT_PATH, INVENTORY_PATH, REPORT_PATH].contains(&path);
     if !is_call || parts.method != Method::POST {
-        let (status, text) = match is_call {
-            true => (StatusCode::METHOD_NOT_ALLOWED, "this call is a POST"),
+        let (status, text) = match is_call || path == CHANNEL_PATH {
+            true => (StatusCode::METHOD_NOT_ALLOWED, "this call is a POST, and the channel a GET"),
             false => (StatusCode::NOT_FOUND, "there is no such call; this server may be older than the agent"),
         };
         return dress(gateway, None, Refused::new(status, "unknown-call", text).into());
@@ -166,7 +175,7 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         Ok(auth) => auth,
         Err(refused) => return dress(gateway, None, refused.into()),
     };
-    let said = match verify(gateway, parts, peer, &auth, body).await {
+    let said = match verify(gateway, parts, peer, &auth, Some(body)).await {
         Ok(call) => match dispatch(path, &call).await {
             Ok(said) => said,
             Err(refused) => {
@@ -208,7 +217,13 @@ fn signature(parts: &Parts) -> Result<RequestAuth, Refused> {
 }
 
 /// Who calls: the agent's key signed this request, lately, and it has not come before.
-async fn verify<'a>(gateway: &'a Gateway, parts: &Parts, peer: Option<IpAddr>, auth: &RequestAuth, body: Raw) -> Result<Call<'a>, Refused> {
+async fn verify<'a>(
+    gateway: &'a Gateway,
+    parts: &Parts,
+    peer: Option<IpAddr>,
+    auth: &RequestAuth,
+    body: Option<Raw>,
+) -> Result<Call<'a>, Refused> {
     let engine = &gateway.inner.engine;
     let bad = |key: &str, why: &str| Refused::new(StatusCode::UNAUTHORIZED, key, why);
     let cx = gateway.cx().await?;
@@ -219,7 +234,8 @@ async fn verify<'a>(gateway: &'a Gateway, parts: &Parts, peer: Option<IpAddr>, a
         .and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(&k).ok())
         .ok_or_else(|| bad("signature", "the agent's key is not usable"))?;
     let path = parts.uri.path_and_query().map_or(parts.uri.path(), |p| p.as_str());
-    auth.verify(&key, parts.method.as_str(), path, &body.bytes).map_err(|error| bad("signature", &error.to_string()))?;
+    let bytes = body.as_ref().map_or(&[][..], |body| &body.bytes);
+    auth.verify(&key, parts.method.as_str(), path, bytes).map_err(|error| bad("signature", &error.to_string()))?;
     let now = engine.now().millis();
     if auth.clock_is_off(now) {
         let mut refused = bad("clock", "the agent's clock is more than 15 minutes off; it is corrected by server_time_ms");
@@ -227,51 +243,57 @@ async fn verify<'a>(gateway: &'a Gateway, parts: &Parts, peer: Option<IpAddr>, a
         return Err(refused);
     }
     gateway.inner.nonces.first_time(auth, now)?;
-    Ok(Call { gateway, agent, peer, body: Mutex::new(Some(body)) })
+    Ok(Call { gateway, agent, peer, body: Mutex::new(body) })
 }
 
 #[tracing::instrument(name = "gateway.own.report", level = "debug", skip_all, fields(agent = %call.agent.id))]
 async fn report(call: &Call<'_>) -> Result<Said, Refused> {
     let told: ReportRequest = call.read().await?;
-    if told.reports.len() > REPORTS_MAX {
-        let text = format!("{} reports came at once; at most {REPORTS_MAX} are taken", told.reports.len());
+    Ok(Said::ok(&ReportAnswer { results: take_reports(call, told.reports).await? }))
+}
+
+/// Takes reports; gives what became of each.
+async fn take_reports(call: &Call<'_>, reports: Vec<native::Report>) -> Result<Vec<ReportResult>, Refused> {
+    if reports.len() > REPORTS_MAX {
+        let text = format!("{} reports came at once; at most {REPORTS_MAX} are taken", reports.len());
         return Err(Refused::new(StatusCode::BAD_REQUEST, "invalid", text));
     }
-    let said = |state| match state {
-        ReportState::Running => work::Said::Running,
-        ReportState::Ok => work::Said::Ended(Outcome::Ok),
-        ReportState::Error => work::Said::Ended(Outcome::Error),
-        ReportState::Declined => work::Said::Ended(Outcome::Declined),
-    };
-    for refusal in told.reports.iter().filter_map(|r| r.refused) {
+    for refusal in reports.iter().filter_map(|r| r.refused) {
         tracing::warn!(agent = %call.agent.id, reason = refusal.as_str(), "an agent refused an order");
         call.gateway.inner.engine.doors().order_refused(refusal.as_str());
     }
-    let refs: Vec<_> = told.reports.iter().map(|r| (r.assignment, r.attempt)).collect();
-    let reports: Vec<work::Report> = told
-        .reports
-        .into_iter()
-        .map(|r| work::Report {
-            assignment: r.assignment,
-            attempt: r.attempt,
-            incarnation: r.incarnation,
-            what: said(r.state),
-            exit_code: r.exit_code.map(i64::from),
-            output: r.output,
-            message: r.message.or_else(|| r.refused.map(|why| why.to_string())),
-        })
-        .collect();
+    let refs: Vec<_> = reports.iter().map(|r| (r.assignment, r.attempt)).collect();
     let (gateway, id) = (call.gateway, call.agent.id);
     let cx = gateway.cx_in(call.agent.org);
     // Waits for room in the queue, where others are sent away: what became of work is told once and waited for.
-    let taken = gateway.inner.engine.own_reports(&cx, OwnReports { agent: id, reports }).await?;
+    let told = OwnReports { agent: id, reports: reports.into_iter().map(heard_of).collect() };
+    let taken = gateway.inner.engine.own_reports(&cx, told).await?;
     let results = refs.into_iter().zip(taken).map(|((assignment, attempt), outcome)| ReportResult {
         assignment,
         attempt,
         accepted: outcome.is_ok(),
         reason: outcome.err().map(|refused| refused.to_string()),
     });
-    Ok(Said::ok(&ReportAnswer { results: results.collect() }))
+    Ok(results.collect())
+}
+
+/// A report as the engine takes it.
+fn heard_of(it: native::Report) -> work::Report {
+    let what = match it.state {
+        ReportState::Running => work::Said::Running,
+        ReportState::Ok => work::Said::Ended(Outcome::Ok),
+        ReportState::Error => work::Said::Ended(Outcome::Error),
+        ReportState::Declined => work::Said::Ended(Outcome::Declined),
+    };
+    work::Report {
+        assignment: it.assignment,
+        attempt: it.attempt,
+        incarnation: it.incarnation,
+        what,
+        exit_code: it.exit_code.map(i64::from),
+        output: it.output,
+        message: it.message.or_else(|| it.refused.map(|why| why.to_string())),
+    }
 }
 
 /// The server's public key as agents pin it.

@@ -1,0 +1,357 @@
+//! The channel: a contact that never ends, on one WebSocket (`docs/protocols/native.md`, "The channel").
+//!
+//! Lives here: the handshake, and what one agent says and is told while it is connected. What it is told is found as for every
+//! contact ([`super::contact`]).
+
+use super::contact::{self, BUSY_MAX, LOOK_EVERY, LOOK_PAUSE, MODULES_MAX, Seen};
+use super::{Call, Refused, dress, signature, take_reports, verify};
+use crate::gateway::Gateway;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use muster_core::fleet::Agent;
+use muster_core::ids::AgentId;
+use muster_core::time::Timestamp;
+use muster_engine::Hint;
+use muster_wire::channel::{FromAgent, FromServer, HEARTBEAT, MESSAGE_BYTES_MAX, VERSION};
+use muster_wire::native::{ANSWER_HEADER, ContactRequest, Report, sign_answer};
+use sha1::{Digest as _, Sha1};
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
+
+/// What the handshake's key is answered with (RFC 6455, 1.3).
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// How long the first message may take.
+const HELLO_LIMIT: Duration = Duration::from_secs(20);
+/// How long writing one message may take: who does not read is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+/// How long after a channel's end the next one is opened: this, spread by each agent up to the double.
+const RECONNECT: Duration = Duration::from_secs(5);
+/// What is read at once, bytes: agents say little.
+const READ_BYTES: usize = 2 << 10;
+
+/// What a connection holds for as long as it lives, as an extension of its requests: its place among all connections.
+#[derive(Clone)]
+pub struct Kept(#[expect(dead_code, reason = "held, never looked at")] Arc<dyn Any + Send + Sync>);
+
+impl Kept {
+    /// Keeps this until the connection and what it became are over.
+    pub fn new(what: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(what))
+    }
+}
+
+/// The channels there are: one for each agent; a newer one ends the older.
+#[derive(Default)]
+pub(crate) struct Channels {
+    open: Mutex<HashMap<AgentId, (u64, watch::Sender<bool>)>>,
+    opened: AtomicU64,
+}
+
+impl Channels {
+    fn begin(&self, agent: AgentId) -> (u64, watch::Receiver<bool>) {
+        let number = self.opened.fetch_add(1, Relaxed);
+        let (end, ended) = watch::channel(false);
+        let older = self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(agent, (number, end));
+        if let Some((_, older)) = older {
+            older.send_replace(true);
+        }
+        (number, ended)
+    }
+
+    fn end(&self, agent: AgentId, number: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.get(&agent).is_some_and(|(current, _)| *current == number) {
+            open.remove(&agent);
+        }
+    }
+}
+
+/// Answers the handshake; the channel itself is a task of its own.
+pub(super) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr>) -> Response {
+    let auth = match signature(parts) {
+        Ok(auth) => auth,
+        Err(refused) => return dress(gateway, None, refused.into()),
+    };
+    let agreed = match verify(gateway, parts, peer, &auth, None).await {
+        Ok(call) => handshake(parts).map(|agreed| (call.agent, agreed)),
+        Err(refused) => Err(refused),
+    };
+    let (agent, (accept, upgrade)) = match agreed {
+        Ok(agreed) => agreed,
+        Err(refused) => {
+            let wants_upgrade = refused.status == StatusCode::UPGRADE_REQUIRED;
+            let mut response = dress(gateway, Some(auth.nonce), refused.into());
+            if wants_upgrade {
+                response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            }
+            return response;
+        }
+    };
+    let kept = parts.extensions.get::<Kept>().cloned();
+    drop(tokio::spawn(serve(gateway.clone(), agent, peer, upgrade, kept)));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let signature = sign_answer(&gateway.inner.options.server_key, auth.nonce, StatusCode::SWITCHING_PROTOCOLS.as_u16(), b"");
+    let headers = [
+        (header::CONNECTION.as_str(), "upgrade".to_owned()),
+        (header::UPGRADE.as_str(), "websocket".to_owned()),
+        (header::SEC_WEBSOCKET_ACCEPT.as_str(), accept),
+        (ANSWER_HEADER, signature),
+    ];
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (header::HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// What the handshake's key is answered with, and what the connection becomes.
+fn handshake(parts: &Parts) -> Result<(String, OnUpgrade), Refused> {
+    let bad = |why: &str| Refused::new(StatusCode::UPGRADE_REQUIRED, "upgrade", why);
+    let has = |name: header::HeaderName, word: &str| {
+        let values = parts.headers.get_all(name);
+        values.iter().filter_map(|v| v.to_str().ok()).any(|v| v.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") || !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(bad("the channel is a WebSocket of version 13; a proxy on the way may have taken its headers away"));
+    }
+    let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).ok_or_else(|| bad("the header Sec-WebSocket-Key is missing"))?;
+    let upgrade = parts.extensions.get::<OnUpgrade>().cloned().ok_or_else(|| bad("this connection cannot become a channel"))?;
+    let accept = STANDARD.encode(Sha1::new().chain_update(key.as_bytes()).chain_update(GUID).finalize());
+    Ok((accept, upgrade))
+}
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+#[tracing::instrument(name = "gateway.own.channel", level = "debug", skip_all, fields(agent = %agent.id))]
+async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: OnUpgrade, kept: Option<Kept>) {
+    let io = match upgrade.await {
+        Ok(io) => TokioIo::new(io),
+        Err(error) => return tracing::debug!(%error, "the connection did not become a channel"),
+    };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * MESSAGE_BYTES_MAX)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+    let id = agent.id;
+    let (number, ended) = gateway.inner.channels.begin(id);
+    let open = &gateway.inner.engine.doors().channels;
+    open.fetch_add(1, Relaxed);
+    let call = Call { gateway: &gateway, agent, peer, body: Mutex::new(None) };
+    let why = Channel { hints: gateway.inner.engine.hints(), opened: contact::now(&call), call, socket, told: None, ended }.run().await;
+    tracing::debug!(why, "a channel ended");
+    open.fetch_sub(1, Relaxed);
+    gateway.inner.channels.end(id, number);
+    drop(kept);
+}
+
+/// One agent that is connected.
+struct Channel<'a> {
+    call: Call<'a>,
+    socket: Socket,
+    hints: Receiver<Hint>,
+    /// Becomes true when the agent opens another one.
+    ended: watch::Receiver<bool>,
+    opened: Timestamp,
+    /// What it said of itself last; nothing before its first message.
+    told: Option<ContactRequest>,
+}
+
+/// Why a channel ends.
+type Over = &'static str;
+
+impl Channel<'_> {
+    async fn run(mut self) -> Over {
+        let over = self.talk().await.unwrap_or_else(|over| over);
+        let _ = timeout(WRITE_LIMIT, self.socket.close(None)).await;
+        over
+    }
+
+    async fn talk(&mut self) -> Result<Over, Over> {
+        let first = timeout(HELLO_LIMIT, self.read()).await.map_err(|_| "it said nothing")??;
+        let FromAgent::Hello { state, .. } = first else { return Err("its first message was no hello") };
+        self.say(&FromServer::Welcome { v: VERSION, heartbeat_seconds: HEARTBEAT.as_secs() }).await?;
+        self.resume(&state).await;
+        self.told = Some(state);
+        let mut shutdown = self.call.gateway.inner.options.shutdown.clone();
+        let silent = HEARTBEAT * 5 / 2;
+        self.present();
+        let (mut heard, mut waits) = (Instant::now(), self.look().await?);
+        let (mut hinted, mut next_look, mut tick) = (false, Instant::now(), Instant::now() + LOOK_EVERY);
+        loop {
+            tokio::select! {
+                // Whoever is gone is handed nothing.
+                biased;
+                message = self.socket.next() => {
+                    heard = Instant::now();
+                    if let Some(text) = text_of(message)?
+                        && self.heard(&text).await?
+                    {
+                        waits = self.look().await?;
+                    }
+                }
+                () = contact::concerning(&mut self.hints, self.call.agent.org), if !hinted => hinted = true,
+                () = sleep_until(next_look), if hinted => {
+                    (hinted, next_look, self.hints) = (false, Instant::now() + LOOK_PAUSE, self.hints.resubscribe());
+                    waits = self.look().await?;
+                }
+                () = sleep_until(tick) => {
+                    tick = Instant::now() + LOOK_EVERY;
+                    // What waits but is not for this agent now would be a write each time; a change of it gives a hint.
+                    if !waits {
+                        waits = self.look().await?;
+                    }
+                }
+                () = sleep_until(heard + silent) => return Err("it was silent"),
+                () = is_true(&mut shutdown) => {
+                    let bye = FromServer::Bye { reconnect_in_seconds: RECONNECT.as_secs(), why: "the server stops".to_owned() };
+                    self.say(&bye).await?;
+                    return Ok("the server stops");
+                }
+                () = is_true(&mut self.ended) => return Ok("the agent opened another one"),
+            }
+        }
+    }
+
+    /// Takes a message; gives whether there may be something new to tell.
+    async fn heard(&mut self, text: &str) -> Result<bool, Over> {
+        match serde_json::from_str::<FromAgent>(text).map_err(|_| "a message was not understood")? {
+            FromAgent::Hello { .. } => Err("it said hello twice"),
+            FromAgent::State { state } => {
+                self.told = Some(state);
+                self.present();
+                Ok(true)
+            }
+            FromAgent::Report { id, reports } => {
+                self.report(id, reports).await?;
+                Ok(false)
+            }
+            FromAgent::Alive => {
+                self.present();
+                self.say(&FromServer::Alive { server_time_ms: contact::now(&self.call).millis() }).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn report(&mut self, id: u64, reports: Vec<Report>) -> Result<(), Over> {
+        let reported = match take_reports(&self.call, reports).await {
+            Ok(results) => FromServer::Reported { id, results, error: None },
+            Err(refused) => FromServer::Reported { id, results: Vec::new(), error: Some(refused.body) },
+        };
+        self.say(&reported).await
+    }
+
+    /// What was handed to this agent before it opened this channel, and is not with it, never arrived: it is handed out again.
+    async fn resume(&mut self, state: &ContactRequest) {
+        let (engine, agent, before) = (&self.call.gateway.inner.engine, self.call.agent.clone(), self.opened);
+        let has: Vec<_> = state.busy.iter().map(|it| (it.assignment, it.attempt)).collect();
+        let cx = self.call.gateway.cx_in(agent.org);
+        let given_back = engine.write("agent.resume", &cx, move |tx, cx| muster_engine::work::resume(tx, cx, &agent, &has, before)).await;
+        match given_back {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(agent = %self.call.agent.id, count, "orders that never arrived are handed out again"),
+            // Their leases end by themselves.
+            Err(error) => tracing::warn!(?error, "what never arrived could not be given back"),
+        }
+    }
+
+    /// Looks for news and tells them; gives whether something waits that is not for this agent now.
+    async fn look(&mut self) -> Result<bool, Over> {
+        let Some(told) = &mut self.told else { return Ok(false) };
+        told.busy.truncate(BUSY_MAX);
+        told.modules.truncate(MODULES_MAX);
+        let told = told.clone();
+        match contact::look(&self.call, &told).await {
+            Ok(seen) => {
+                if seen.is_news(&told) {
+                    self.tell(&seen).await?;
+                }
+                Ok(seen.something_waits && told.busy.is_empty())
+            }
+            Err(refused) if refused.later => Ok(true),
+            Err(refused) => {
+                tracing::debug!(error = refused.body.error, "refused");
+                Err("it is not known here any more, or the server failed")
+            }
+        }
+    }
+
+    async fn tell(&mut self, seen: &Seen) -> Result<(), Over> {
+        let tidings = contact::told_back(&self.call, &seen.tidings, seen.stop.clone(), LOOK_EVERY);
+        if let Some(told) = &mut self.told {
+            // What it is told it knows, and what it is given it has, until it says otherwise.
+            told.frozen = told.frozen.map(|_| tidings.frozen);
+            told.max_orders = told.max_orders.saturating_sub(tidings.orders.len());
+            let handed = seen
+                .tidings
+                .claimed
+                .iter()
+                .map(|(it, _)| muster_wire::native::AttemptRef { assignment: it.assignment, attempt: it.attempt });
+            told.busy.extend(handed);
+            told.busy.retain(|it| !tidings.stop.contains(it));
+        }
+        self.say(&FromServer::Tidings { tidings }).await
+    }
+
+    fn present(&self) {
+        if let Some(told) = &self.told {
+            contact::heard(&self.call, told, HEARTBEAT + LOOK_EVERY);
+        }
+    }
+
+    async fn say(&mut self, message: &FromServer) -> Result<(), Over> {
+        let text = serde_json::to_string(message).map_err(|_| "a message could not be written")?;
+        match timeout(WRITE_LIMIT, self.socket.send(Message::text(text))).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err("the connection broke"),
+        }
+    }
+
+    async fn read(&mut self) -> Result<FromAgent, Over> {
+        loop {
+            let message = self.socket.next().await;
+            if let Some(text) = text_of(message)? {
+                return serde_json::from_str(&text).map_err(|_| "a message was not understood");
+            }
+        }
+    }
+}
+
+/// Waits until a switch is true; for ever when nobody is left to move it.
+async fn is_true(switch: &mut watch::Receiver<bool>) {
+    if switch.wait_for(|is| *is).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// The text of a message; nothing when it is of the WebSocket's own.
+fn text_of(message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>) -> Result<Option<String>, Over> {
+    match message {
+        Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Ok(Message::Close(_))) | None => Err("the agent closed it"),
+        Some(Ok(_)) => Err("a message was no text"),
+        Some(Err(_)) => Err("the connection broke"),
+    }
+}
