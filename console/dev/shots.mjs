@@ -83,6 +83,8 @@ const SCREENS = [
   ["task-edit", `/tasks/${T}/edit`, (page) => page.waitForTimeout(900)],
   ["task-edit-mail", "/tasks/new", pickAction("Send an e-mail")],
   ["task-edit-web", "/tasks/new", pickAction("Call a web service")],
+  ["task-edit-script", "/tasks/new", pickAction("Run a script")],
+  ["task-edit-power", "/tasks/new", pickAction("Shut down, restart or suspend")],
   [
     "task-edit-clock",
     "/tasks/new",

@@ -22,9 +22,9 @@ describe("the next day", () => {
     const night = entry("2026-11-28T06:00:00Z", "2026-11-28T06:00:00Z", "2026-11-28T12:00:00Z");
     expect(bar(night, from, to)).toEqual({ tick: 0.25, band: { from: 0.25, to: 0.5 } });
   });
-  it("has no band without a window, and one to its end without a close", () => {
+  it("has no band without an end", () => {
     expect(bar(entry("2026-11-28T18:00:00Z", null, null), from, to)).toEqual({ tick: 0.75, band: null });
-    expect(bar(entry("2026-11-28T18:00:00Z", "2026-11-28T18:00:00Z", null), from, to).band).toEqual({ from: 0.75, to: 1 });
+    expect(bar(entry("2026-11-28T18:00:00Z", "2026-11-28T18:00:00Z", null), from, to).band).toBeNull();
   });
   it("stays on the line", () => {
     const long = entry("2026-11-28T18:00:00Z", "2026-11-28T18:00:00Z", "2026-11-30T18:00:00Z");

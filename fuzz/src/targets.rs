@@ -251,7 +251,9 @@ impl<T: serde::de::DeserializeOwned + serde::Serialize> Message for T {}
 
 fn native_messages(input: &[u8]) {
     let Some((which, bytes)) = input.split_first() else { return };
-    match which % 8 {
+    match which % 10 {
+        8 => again::<muster_wire::channel::FromAgent>(bytes),
+        9 => again::<muster_wire::channel::FromServer>(bytes),
         0 => again::<native::EnrolRequest>(bytes),
         1 => again::<native::ContactRequest>(bytes),
         2 => again::<native::InventoryRequest>(bytes),

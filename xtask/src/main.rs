@@ -1,6 +1,7 @@
 //! One door to all developer tools: `cargo xtask help`.
 
 mod fuzz;
+mod package;
 mod postgres;
 mod run;
 mod setup;
@@ -23,6 +24,7 @@ const HELP: &str = "cargo xtask COMMAND
   sim [ARGUMENTS]     run the simulator: --seeds N, --seed N
   bench [ARGUMENTS]   measure the figures the documents name
   fuzz [TARGET] [--minutes N]  fuzz one target or all of them, a minute each unless told
+  package [deb] [rpm] the agent's packages in target/packages; --program FILE packages one that is built
   postgres COMMAND    run a command with a private PostgreSQL in MUSTER_TEST_POSTGRES
 ";
 
@@ -49,6 +51,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "tidy" => tidy::tidy(),
         "e2e" => end_to_end(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "package" => package::package(rest),
         "sim" | "bench" => cargo(&["run", "--release", "--package", "muster", "--bin", "muster", "--", command]).args(rest).run(),
         "postgres" => {
             let (program, arguments) = rest.split_first().context("which command? cargo xtask postgres cargo test")?;

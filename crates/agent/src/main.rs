@@ -1,7 +1,7 @@
 //! The program `muster-agent`: command line, log, signals.
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use muster_agent::clock::SystemClock;
 use muster_agent::collect::{self, Machine};
 use muster_agent::identity::DataDir;
@@ -64,6 +64,13 @@ enum Command {
         #[arg(long)]
         stdout: bool,
     },
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, as `man` reads it
+    Man,
     /// Print which server was joined, the agent's id, its key's fingerprint and the last contact
     Show,
 }
@@ -76,6 +83,11 @@ fn main() -> ExitCode {
     tracing_subscriber::registry().with(layer).with(level).init();
     let result = match cli.command {
         Some(Command::Inventory { stdout: _ }) => inventory(cli.tag.as_deref()),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "muster-agent", &mut std::io::stdout());
+            Ok(())
+        }
+        Some(Command::Man) => manual(),
         Some(Command::Show) => show(&cli.data),
         None => work(cli),
     };
@@ -118,6 +130,26 @@ fn inventory(tag: Option<&str>) -> anyhow::Result<()> {
     let document = collect::document(&collected.inventory, &id, tag);
     print(&serde_json::to_string_pretty(&document)?)
 }
+
+/// The manual page: what the command line says of itself, and where things are.
+fn manual() -> anyhow::Result<()> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).section("8").manual("Muster").render(&mut page)?;
+    page.extend_from_slice(MANUAL_END.as_bytes());
+    print(&String::from_utf8(page)?)
+}
+
+/// What a command line cannot know.
+const MANUAL_END: &str = ".SH FILES
+.TP
+/etc/default/muster\\-agent
+Settings of the service, as variables of its environment.
+.TP
+/var/lib/muster\\-agent
+The key, what was joined, and the journal of orders. A copied directory is a copied identity: leave it out of machine images.
+.SH SIGNALS
+SIGTERM and SIGINT end the agent at once and safely, and with it what it runs.
+";
 
 fn show(data: &std::path::Path) -> anyhow::Result<()> {
     let directory = DataDir::look(data);
