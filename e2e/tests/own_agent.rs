@@ -120,8 +120,11 @@ async fn a_person_stops_what_runs_and_the_brake_holds_what_did_not_begin() -> Re
     assert_eq!(done["state"], "error", "it had begun, and was ended: {done:#}");
     assert!(done["attempts"][0]["message"].as_str().is_some_and(|m| m.contains("stopped")), "{done:#}");
     let child = agent.lines("child").remove(0);
-    let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-    assert!(stat.is_empty() || stat.contains(") Z "), "its child is gone too: {stat}");
+    until("its child is gone too", LIMIT, || async {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        Ok((stat.is_empty() || stat.contains(") Z ")).then_some(()))
+    })
+    .await?;
 
     let task = task(&client, "held", &json!({"type": "run_script", "script": "echo x"}), &json!({})).await?;
     let admin = server.client("admin")?;

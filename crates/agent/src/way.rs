@@ -101,8 +101,8 @@ impl Way {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_has_no_channel_is_asked_without_one_for_a_while() {
+    #[test]
+    fn a_server_that_has_no_channel_is_asked_without_one_for_a_while() {
         let (mut way, now) = (Way::new(true), Instant::now());
         assert!(way.is_due(now));
         let refused = CallError::Refused { status: 404, key: "unknown-call".to_owned(), message: String::new() };
@@ -112,8 +112,8 @@ mod tests {
         assert!(!Way::new(false).is_due(now));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_is_away_is_tried_again_as_soon_as_it_answers_but_not_for_ever() {
+    #[test]
+    fn a_server_that_is_away_is_tried_again_as_soon_as_it_answers_but_not_for_ever() {
         let (mut way, now) = (Way::new(true), Instant::now());
         let away = CallError::Unreachable("refused".to_owned());
         for _ in 1..TRIES {

@@ -1,5 +1,6 @@
 //! `muster bench`: load generators for the figures in docs/benchmarks.md. Figures are printed, never judged; loss is an error.
 
+mod channel;
 mod contact;
 mod decide;
 mod floor;
@@ -30,11 +31,21 @@ pub enum Bench {
     Work(work::Work),
     /// Contacts for which nothing waits, beside a bare HTTP server that is sent the same
     Contact(contact::Contact),
+    /// Own agents that keep their channels open, over TLS: memory of the server for each, an order to all until every verdict is
+    /// acknowledged, frames beside a bare WebSocket loop
+    Channel(channel::Channel),
     /// Decisions of the engine's pure core a second, on one thread, without a database
     Decide(decide::Decide),
     /// The bare HTTP server that the floor is measured with
     #[command(hide = true)]
     BareHttp(floor::BareHttp),
+    /// The bare WebSocket loop that channels are compared with
+    #[command(hide = true)]
+    BareChannel {
+        /// Where its keys are made
+        #[arg(long, value_name = "DIR")]
+        keys: std::path::PathBuf,
+    },
 }
 
 /// Runs a benchmark.
@@ -48,6 +59,8 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
             decide::decide_rate(args);
             Ok(())
         }
+        Bench::Channel(args) => channel::run(args).await,
         Bench::BareHttp(args) => floor::bare(args).await,
+        Bench::BareChannel { keys } => channel::bare(keys).await,
     }
 }

@@ -582,7 +582,8 @@ impl Tx {
                 counts.add(after, 1);
             }
             runs.insert(change.before.run, change.before.org);
-            if after == State::Prepared {
+            // It may be handed out, or what has it must be told to stop.
+            if after == State::Prepared || change.after.cancel_requested != change.before.state.cancel_requested {
                 self.after(Hint { topic: Topic::Work, id: Some(change.before.device.0), org: Some(change.before.org.0) });
             }
             self.after(Hint { topic: Topic::Assignment, id: Some(change.before.id.0), org: Some(change.before.org.0) });

@@ -4,6 +4,7 @@
 //! contact ([`super::contact`]).
 
 use super::contact::{self, BUSY_MAX, LOOK_EVERY, LOOK_PAUSE, MODULES_MAX, Seen};
+use super::switchboard::Ear;
 use super::{Call, Refused, dress, signature, take_reports, verify};
 use crate::gateway::Gateway;
 use axum::body::Body;
@@ -16,19 +17,15 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use muster_core::fleet::Agent;
-use muster_core::ids::AgentId;
 use muster_core::time::Timestamp;
-use muster_engine::Hint;
 use muster_wire::channel::{FromAgent, FromServer, HEARTBEAT, MESSAGE_BYTES_MAX, VERSION};
 use muster_wire::native::{ANSWER_HEADER, ContactRequest, Report, sign_answer};
 use sha1::{Digest as _, Sha1};
 use std::any::Any;
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::broadcast::Receiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -42,6 +39,8 @@ const HELLO_LIMIT: Duration = Duration::from_secs(20);
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// How long after a channel's end the next one is opened: this, spread by each agent up to the double.
 const RECONNECT: Duration = Duration::from_secs(5);
+/// When is looked again after there was too much to do.
+const LATER: Duration = Duration::from_millis(500);
 /// What is read at once, bytes: agents say little.
 const READ_BYTES: usize = 2 << 10;
 
@@ -53,32 +52,6 @@ impl Kept {
     /// Keeps this until the connection and what it became are over.
     pub fn new(what: impl Any + Send + Sync) -> Self {
         Self(Arc::new(what))
-    }
-}
-
-/// The channels there are: one for each agent; a newer one ends the older.
-#[derive(Default)]
-pub(crate) struct Channels {
-    open: Mutex<HashMap<AgentId, (u64, watch::Sender<bool>)>>,
-    opened: AtomicU64,
-}
-
-impl Channels {
-    fn begin(&self, agent: AgentId) -> (u64, watch::Receiver<bool>) {
-        let number = self.opened.fetch_add(1, Relaxed);
-        let (end, ended) = watch::channel(false);
-        let older = self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(agent, (number, end));
-        if let Some((_, older)) = older {
-            older.send_replace(true);
-        }
-        (number, ended)
-    }
-
-    fn end(&self, agent: AgentId, number: u64) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.get(&agent).is_some_and(|(current, _)| *current == number) {
-            open.remove(&agent);
-        }
     }
 }
 
@@ -153,15 +126,15 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-    let id = agent.id;
-    let (number, ended) = gateway.inner.channels.begin(id);
+    let ear = gateway.inner.channels.begin(&agent, &gateway.inner);
+    let (agent_again, number) = (agent.clone(), ear.number);
     let open = &gateway.inner.engine.doors().channels;
     open.fetch_add(1, Relaxed);
     let call = Call { gateway: &gateway, agent, peer, body: Mutex::new(None) };
-    let why = Channel { hints: gateway.inner.engine.hints(), opened: contact::now(&call), call, socket, told: None, ended }.run().await;
+    let why = Channel { opened: contact::now(&call), call, socket, told: None, ear }.run().await;
     tracing::debug!(why, "a channel ended");
     open.fetch_sub(1, Relaxed);
-    gateway.inner.channels.end(id, number);
+    gateway.inner.channels.end(&agent_again, number);
     drop(kept);
 }
 
@@ -169,12 +142,20 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
 struct Channel<'a> {
     call: Call<'a>,
     socket: Socket,
-    hints: Receiver<Hint>,
-    /// Becomes true when the agent opens another one.
-    ended: watch::Receiver<bool>,
+    ear: Ear,
     opened: Timestamp,
     /// What it said of itself last; nothing before its first message.
     told: Option<ContactRequest>,
+}
+
+/// What a look found beside news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// Something waits that is not for this agent now.
+    Waits,
+    /// There was too much to do to look.
+    Later,
 }
 
 /// Why a channel ends.
@@ -196,9 +177,12 @@ impl Channel<'_> {
         let mut shutdown = self.call.gateway.inner.options.shutdown.clone();
         let silent = HEARTBEAT * 5 / 2;
         self.present();
-        let (mut heard, mut waits) = (Instant::now(), self.look().await?);
+        let (mut heard, mut found) = (Instant::now(), self.look().await?);
         let (mut hinted, mut next_look, mut tick) = (false, Instant::now(), Instant::now() + LOOK_EVERY);
         loop {
+            if found == Found::Later {
+                (hinted, next_look, found) = (true, Instant::now() + LATER, Found::Waits);
+            }
             tokio::select! {
                 // Whoever is gone is handed nothing.
                 biased;
@@ -207,19 +191,19 @@ impl Channel<'_> {
                     if let Some(text) = text_of(message)?
                         && self.heard(&text).await?
                     {
-                        waits = self.look().await?;
+                        found = self.look().await?;
                     }
                 }
-                () = contact::concerning(&mut self.hints, self.call.agent.org), if !hinted => hinted = true,
+                () = self.ear.wake.notified(), if !hinted => hinted = true,
                 () = sleep_until(next_look), if hinted => {
-                    (hinted, next_look, self.hints) = (false, Instant::now() + LOOK_PAUSE, self.hints.resubscribe());
-                    waits = self.look().await?;
+                    (hinted, next_look) = (false, Instant::now() + LOOK_PAUSE);
+                    found = self.look().await?;
                 }
                 () = sleep_until(tick) => {
                     tick = Instant::now() + LOOK_EVERY;
                     // What waits but is not for this agent now would be a write each time; a change of it gives a hint.
-                    if !waits {
-                        waits = self.look().await?;
+                    if found == Found::Nothing {
+                        found = self.look().await?;
                     }
                 }
                 () = sleep_until(heard + silent) => return Err("it was silent"),
@@ -228,7 +212,7 @@ impl Channel<'_> {
                     self.say(&bye).await?;
                     return Ok("the server stops");
                 }
-                () = is_true(&mut self.ended) => return Ok("the agent opened another one"),
+                () = is_true(&mut self.ear.ended) => return Ok("the agent opened another one"),
             }
         }
     }
@@ -276,9 +260,9 @@ impl Channel<'_> {
         }
     }
 
-    /// Looks for news and tells them; gives whether something waits that is not for this agent now.
-    async fn look(&mut self) -> Result<bool, Over> {
-        let Some(told) = &mut self.told else { return Ok(false) };
+    /// Looks for news and tells them.
+    async fn look(&mut self) -> Result<Found, Over> {
+        let Some(told) = &mut self.told else { return Ok(Found::Nothing) };
         told.busy.truncate(BUSY_MAX);
         told.modules.truncate(MODULES_MAX);
         let told = told.clone();
@@ -287,9 +271,9 @@ impl Channel<'_> {
                 if seen.is_news(&told) {
                     self.tell(&seen).await?;
                 }
-                Ok(seen.something_waits && told.busy.is_empty())
+                Ok(if seen.something_waits && told.busy.is_empty() { Found::Waits } else { Found::Nothing })
             }
-            Err(refused) if refused.later => Ok(true),
+            Err(refused) if refused.later => Ok(Found::Later),
             Err(refused) => {
                 tracing::debug!(error = refused.body.error, "refused");
                 Err("it is not known here any more, or the server failed")

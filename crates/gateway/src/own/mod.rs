@@ -9,11 +9,12 @@ mod enrol;
 mod guard;
 mod inventory;
 mod lives;
+mod switchboard;
 
-pub(crate) use channel::Channels;
 pub use channel::Kept;
 pub(crate) use guard::{Failures, Nonces};
 pub(crate) use lives::Lives;
+pub(crate) use switchboard::Channels;
 
 use crate::admission::{Origin, Share};
 use crate::bodies::{Raw, Refusal, read};

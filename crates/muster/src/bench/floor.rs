@@ -141,10 +141,20 @@ pub async fn bare(args: &BareHttp) -> anyhow::Result<()> {
     let ready = tls::ready(&protection, &args.keys, listen.into(), SystemClock.now())?;
     let acceptor = ready.map(|ready| TlsAcceptor::from(ready.config));
     let listener = TcpListener::bind((listen, 0)).await.context("cannot listen")?;
-    let scheme = if args.tls { "https" } else { "http" };
-    let mut out = std::io::stdout();
-    writeln!(out, "muster listening on {scheme}://{}", listener.local_addr()?).and_then(|()| out.flush())?;
+    announce(if args.tls { "https" } else { "http" }, listener.local_addr()?)?;
     answer_all(listener, acceptor).await
+}
+
+/// Says where it listens.
+pub fn announce(scheme: &str, address: std::net::SocketAddr) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    Ok(writeln!(out, "muster listening on {scheme}://{address}").and_then(|()| out.flush())?)
+}
+
+/// Encrypts with keys of its own, made in this directory.
+pub fn bare_tls(keys: &std::path::Path) -> anyhow::Result<TlsAcceptor> {
+    let ready = tls::ready(&Protection::Own(Vec::new()), keys, Ipv4Addr::LOCALHOST.into(), SystemClock.now())?;
+    Ok(TlsAcceptor::from(ready.context("TLS was asked for")?.config))
 }
 
 /// Reads every body and answers what agents are answered when all is well; ends only when nothing more can be accepted.

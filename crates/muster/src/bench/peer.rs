@@ -49,6 +49,14 @@ impl Peer {
         Self::start(command, data)
     }
 
+    /// The bare loop of WebSockets, over TLS.
+    pub fn bare_channel() -> anyhow::Result<Self> {
+        let data = tempfile::tempdir()?;
+        let mut command = muster()?;
+        command.args(["bench", "bare-channel", "--keys"]).arg(data.path().join("keys"));
+        Self::start(command, data)
+    }
+
     fn start(mut command: Command, data: tempfile::TempDir) -> anyhow::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start a server")?;
         let output = child.stdout.take().context("the server has an output")?;

@@ -40,7 +40,15 @@ impl Api {
         line.and_then(|n| n.trim().parse::<f64>().ok()).map(|n| n as u64).with_context(|| format!("the metrics have no {name}"))
     }
 
-    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+    /// A POST that must succeed.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let answer = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body).send().await?;
+        let (status, answer) = (answer.status(), answer.json::<Value>().await?);
+        ensure!(status.is_success(), "POST {path} was answered {status}: {answer}");
+        Ok(answer)
+    }
+
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?;
         ensure!(answer.status().is_success(), "GET {path} was answered {}", answer.status());
         Ok(answer.json().await?)

@@ -1,0 +1,169 @@
+//! The channels there are, and which of them a change concerns: hints are many, and few of them are for any one agent.
+
+use crate::gateway::Inner;
+use muster_core::fleet::Agent;
+use muster_core::ids::{AgentId, DeviceId};
+use muster_engine::{Hint, Topic};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
+
+/// How soon all channels of an organization look because of new work, the brake or a setting.
+const SOON: Duration = Duration::from_millis(100);
+/// And because a run changed, which a run that goes on does all the time.
+const LATER: Duration = Duration::from_secs(2);
+
+/// The channels there are: one for each agent; a newer one ends the older.
+#[derive(Default)]
+pub(crate) struct Channels {
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    agents: HashMap<AgentId, Entry>,
+    devices: HashMap<DeviceId, Vec<AgentId>>,
+    opened: u64,
+    is_watched: bool,
+}
+
+struct Entry {
+    number: u64,
+    org: Uuid,
+    wake: Arc<Notify>,
+    end: watch::Sender<bool>,
+}
+
+/// What a channel is told by.
+pub(super) struct Ear {
+    pub(super) number: u64,
+    /// Something may be new for it.
+    pub(super) wake: Arc<Notify>,
+    /// Becomes true when the agent opens another one.
+    pub(super) ended: watch::Receiver<bool>,
+}
+
+impl Channels {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A channel begins; the first one has the hints watched.
+    pub(super) fn begin(&self, agent: &Agent, inner: &Arc<Inner>) -> Ear {
+        let (wake, (end, ended)) = (Arc::new(Notify::new()), watch::channel(false));
+        let mut open = self.open();
+        open.opened += 1;
+        let number = open.opened;
+        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), end };
+        match open.agents.insert(agent.id, entry) {
+            Some(older) => drop(older.end.send_replace(true)),
+            None => open.devices.entry(agent.device).or_default().push(agent.id),
+        }
+        if !std::mem::replace(&mut open.is_watched, true) {
+            drop(tokio::spawn(watch_hints(Arc::downgrade(inner), inner.engine.hints())));
+        }
+        Ear { number, wake, ended }
+    }
+
+    pub(super) fn end(&self, agent: &Agent, number: u64) {
+        let mut open = self.open();
+        if open.agents.get(&agent.id).is_some_and(|entry| entry.number == number) {
+            open.agents.remove(&agent.id);
+            if let Some(of_device) = open.devices.get_mut(&agent.device) {
+                of_device.retain(|id| *id != agent.id);
+                if of_device.is_empty() {
+                    open.devices.remove(&agent.device);
+                }
+            }
+        }
+    }
+
+    /// Wakes the channels of one organization, or all.
+    fn wake_all(&self, org: Option<Uuid>) {
+        for entry in self.open().agents.values().filter(|entry| org.is_none_or(|org| entry.org == org)) {
+            entry.wake.notify_one();
+        }
+    }
+
+    /// Wakes the channels of one agent or device.
+    fn wake(&self, id: Uuid) {
+        let open = self.open();
+        let of_device = open.devices.get(&DeviceId(id)).into_iter().flatten();
+        for entry in of_device.chain([&AgentId(id)]).filter_map(|id| open.agents.get(id)) {
+            entry.wake.notify_one();
+        }
+    }
+}
+
+/// Whom a hint concerns.
+#[derive(Debug, PartialEq, Eq)]
+enum Concern {
+    Nobody,
+    One(Uuid),
+    /// All of an organization, within this time.
+    All(Duration),
+}
+
+fn concern(hint: &Hint) -> Concern {
+    match (hint.topic, hint.id) {
+        (Topic::Work | Topic::Agent | Topic::Device, Some(id)) => Concern::One(id),
+        (Topic::Work | Topic::Settings, _) => Concern::All(SOON),
+        (Topic::Run, _) => Concern::All(LATER),
+        _ => Concern::Nobody,
+    }
+}
+
+/// Passes hints on for as long as there is a gateway.
+async fn watch_hints(inner: Weak<Inner>, mut hints: Receiver<Hint>) {
+    // When whose channels are to be woken all.
+    let mut due: BTreeMap<Option<Uuid>, Instant> = BTreeMap::new();
+    loop {
+        let next = due.values().min().copied();
+        let hint = tokio::select! {
+            hint = hints.recv() => Some(hint),
+            () = async { if let Some(next) = next { sleep_until(next).await } else { std::future::pending().await } } => None,
+        };
+        let Some(inner) = inner.upgrade() else { return };
+        let now = Instant::now();
+        match hint {
+            None => {}
+            Some(Err(RecvError::Closed)) => return,
+            Some(Err(RecvError::Lagged(_))) => drop(due.insert(None, now)),
+            Some(Ok(hint)) => match concern(&hint) {
+                Concern::Nobody => {}
+                Concern::One(id) => inner.channels.wake(id),
+                Concern::All(within) => {
+                    let at = due.entry(hint.org).or_insert(now + within);
+                    *at = (*at).min(now + within);
+                }
+            },
+        }
+        due.retain(|org, at| {
+            let is_due = *at <= now;
+            if is_due {
+                inner.channels.wake_all(*org);
+            }
+            !is_due
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_one_wakes_one() {
+        let hint = |topic, id| Hint { topic, id, org: None };
+        assert_eq!(concern(&hint(Topic::Work, Some(Uuid::nil()))), Concern::One(Uuid::nil()));
+        assert_eq!(concern(&hint(Topic::Work, None)), Concern::All(SOON));
+        assert_eq!(concern(&hint(Topic::Settings, None)), Concern::All(SOON));
+        assert_eq!(concern(&hint(Topic::Run, Some(Uuid::nil()))), Concern::All(LATER));
+        assert_eq!(concern(&hint(Topic::Assignment, Some(Uuid::nil()))), Concern::Nobody);
+    }
+}
