@@ -47,6 +47,7 @@ const FIELDS: Record<string, readonly Parameter[]> = {
     ["name", "line"],
   ],
   reset_agent: [],
+  agent_log: [["lines", "number"]],
   write_log: [
     ["message", "line"],
     ["level", "level"],
@@ -82,6 +83,7 @@ const OFFERED = [
   "defragment",
   "configure_agent",
   "reset_agent",
+  "agent_log",
   "write_log",
   "raise_message",
   "call_web_service",

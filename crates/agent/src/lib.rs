@@ -14,6 +14,7 @@ pub mod identity;
 mod jobs;
 mod journal;
 mod link;
+pub mod recent;
 mod retry;
 mod way;
 mod work;

@@ -5,6 +5,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use muster_agent::clock::SystemClock;
 use muster_agent::collect::{self, Machine};
 use muster_agent::identity::DataDir;
+use muster_agent::recent::Recent;
 use muster_agent::{DATA_DIR, Options};
 use muster_core::time::Clock as _;
 use std::io::IsTerminal as _;
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = std::env::var("MUSTER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let level = level.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let layer = tracing_subscriber::fmt::layer().with_writer(Recent).with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(layer).with(level).init();
     let result = match cli.command {
         Some(Command::Inventory { stdout: _ }) => inventory(cli.tag.as_deref()),

@@ -158,3 +158,5 @@ pub const SCRIPT_MEMORY_MIB_MAX: u32 = 1 << 20;
 pub const SCRIPT_CPU_PERCENT_MAX: u32 = 100_000;
 /// File systems that one step names.
 pub const VOLUMES_MAX: usize = 100;
+/// Lines of an agent's log that are asked for at most.
+pub const LOG_LINES_MAX: u32 = 10_000;

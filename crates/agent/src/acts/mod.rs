@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 /// What this agent can do, as actions are called.
-pub(crate) const MODULES: [&str; 10] = [
+pub(crate) const MODULES: [&str; 11] = [
     "inventory",
     "basic_inventory",
     "ip_configuration",
@@ -34,6 +34,7 @@ pub(crate) const MODULES: [&str; 10] = [
     "defragment",
     "configure_agent",
     "reset_agent",
+    "agent_log",
     "call_web_service",
 ];
 
@@ -147,6 +148,11 @@ pub(crate) async fn act(action: &Action, around: Around) -> Done {
             Ok(()) => Done::ok(),
             Err(error) => Done::error(error.to_string()),
         },
+        Action::AgentLog { lines } => {
+            let log = crate::recent::lines(lines.map_or(usize::MAX, |lines| lines as usize));
+            let done = Done::ok().with(cut(log));
+            if done.output.is_none() { done.saying("this program keeps no log of its own") } else { done }
+        }
         other => Done::error(format!("this agent does not do '{}'", other.kind())),
     }
 }

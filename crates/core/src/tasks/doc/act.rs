@@ -74,6 +74,7 @@ impl Parameters<'_, '_> {
             "defragment" => Action::Defragment { volumes: self.volumes() },
             "configure_agent" => self.configure_agent()?,
             "reset_agent" => Action::ResetAgent,
+            "agent_log" => Action::AgentLog { lines: self.number("lines", 1..=LOG_LINES_MAX) },
             "wake_agents" => Action::WakeAgents,
             "write_log" => Action::WriteLog { message: self.line("message", NOTES_CHARS_MAX)?, level: self.level() },
             "raise_message" => Action::RaiseMessage {

@@ -236,6 +236,12 @@ pub enum Action {
     },
     /// The agent forgets what it sent, gives back what it has not begun, and starts anew.
     ResetAgent,
+    /// Bring in the latest lines of the agent's own log.
+    AgentLog {
+        /// How many; all that are kept when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lines: Option<u32>,
+    },
     /// Write a line in the server's log.
     WriteLog {
         /// The line.
@@ -306,6 +312,7 @@ impl Action {
             Action::Defragment { .. } => "defragment",
             Action::ConfigureAgent { .. } => "configure_agent",
             Action::ResetAgent => "reset_agent",
+            Action::AgentLog { .. } => "agent_log",
             Action::WriteLog { .. } => "write_log",
             Action::RaiseMessage { .. } => "raise_message",
             Action::CallWebService { .. } => "call_web_service",
@@ -369,7 +376,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 14] = [
+    pub const ALL: [ActionKind; 15] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client("ip_configuration", "Bring in addresses, routes and name servers; by Muster's own agent.", &[], 0),
@@ -394,6 +401,7 @@ impl ActionKind {
         client("defragment", "Trim or tidy the file systems where it helps; by Muster's own agent.", &["volumes"], 0),
         client("configure_agent", "Change the tag or the name that Muster's own agent tells.", &["tag", "name"], 0),
         client("reset_agent", "Muster's own agent gives back what it has not begun and starts anew.", &[], 0),
+        client("agent_log", "Bring in the latest lines of the log of Muster's own agent.", &["lines"], 0),
         server("write_log", "Write a line in the server's log.", &["message", "level"], 1),
         server("raise_message", "Show a message to the people of the organization.", &["title", "text", "level"], 1),
         server("call_web_service", "Call a web service over HTTP.", &["url", "method", "headers", "body", "expect", "timeout"], 1),

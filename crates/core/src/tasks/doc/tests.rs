@@ -85,6 +85,7 @@ fn what_agents_do_is_read_with_its_parameters_and_written_as_it_was() {
         json!({"type": "defragment", "volumes": ["/", "/home"]}),
         json!({"type": "configure_agent", "tag": ""}),
         json!({"type": "reset_agent"}),
+        json!({"type": "agent_log", "lines": 200}),
     ] {
         let read = TaskDoc::parse(&json!({"name": "x", "steps": [{"id": "a", "action": action}]})).expect("valid");
         assert_eq!(serde_json::to_value(&read.steps[0].action).expect("json"), action);

@@ -160,7 +160,7 @@ impl Parameters<'_, '_> {
         codes.unwrap_or_default()
     }
 
-    fn number(&mut self, key: &str, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn number(&mut self, key: &str, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
         let place = self.place(key);
         self.reader.number(&place, self.map.get(key), bounds)
     }
