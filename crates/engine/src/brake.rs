@@ -8,7 +8,7 @@ use muster_core::access::{Freeze, Org, Role};
 use muster_core::ids::RunId;
 use muster_core::limits::NOTES_CHARS_MAX;
 use muster_core::tasks::{Run, RunState};
-use muster_store::Tx;
+use muster_store::{Hint, Topic, Tx};
 use serde_json::json;
 
 /// Refuses while the brake is on.
@@ -84,6 +84,7 @@ fn held_back(tx: &mut Tx, cx: &Cx, id: RunId, paused: bool) -> Result<RunDetail,
     }
     if run.paused != paused {
         run.paused = paused;
+        tx.after(Hint { topic: Topic::Work, id: None, org: Some(run.org.0) });
         run.state = standing(&run);
         tx.run_update(&run)?;
         tx.event_insert(cx.org, id, None, None, cx.now, kind, &json!({"by": cx.name}))?;

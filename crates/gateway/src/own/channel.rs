@@ -17,9 +17,10 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use muster_core::fleet::Agent;
+use muster_core::ids::AssignmentId;
 use muster_core::time::Timestamp;
 use muster_wire::channel::{FromAgent, FromServer, HEARTBEAT, MESSAGE_BYTES_MAX, VERSION};
-use muster_wire::native::{ANSWER_HEADER, ContactRequest, Report, sign_answer};
+use muster_wire::native::{ANSWER_HEADER, ContactRequest, Report, ReportState, sign_answer};
 use sha1::{Digest as _, Sha1};
 use std::any::Any;
 use std::net::IpAddr;
@@ -131,7 +132,8 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
     let open = &gateway.inner.engine.doors().channels;
     open.fetch_add(1, Relaxed);
     let call = Call { gateway: &gateway, agent, peer, body: Mutex::new(None) };
-    let why = Channel { opened: contact::now(&call), call, socket, told: None, ear }.run().await;
+    let channel = Channel { opened: contact::now(&call), call, socket, told: None, ear };
+    let why = channel.run().await;
     tracing::debug!(why, "a channel ended");
     open.fetch_sub(1, Relaxed);
     gateway.inner.channels.end(&agent_again, number);
@@ -172,7 +174,7 @@ impl Channel<'_> {
         let first = timeout(HELLO_LIMIT, self.read()).await.map_err(|_| "it said nothing")??;
         let FromAgent::Hello { state, .. } = first else { return Err("its first message was no hello") };
         self.say(&FromServer::Welcome { v: VERSION, heartbeat_seconds: HEARTBEAT.as_secs() }).await?;
-        self.resume(&state).await;
+        Box::pin(self.resume(&state)).await;
         self.told = Some(state);
         let mut shutdown = self.call.gateway.inner.options.shutdown.clone();
         let silent = HEARTBEAT * 5 / 2;
@@ -183,6 +185,7 @@ impl Channel<'_> {
             if found == Found::Later {
                 (hinted, next_look, found) = (true, Instant::now() + LATER, Found::Waits);
             }
+            self.ear.waits.store(found == Found::Waits, Relaxed);
             tokio::select! {
                 // Whoever is gone is handed nothing.
                 biased;
@@ -200,11 +203,9 @@ impl Channel<'_> {
                     found = self.look().await?;
                 }
                 () = sleep_until(tick) => {
-                    tick = Instant::now() + LOOK_EVERY;
-                    // What waits but is not for this agent now would be a write each time; a change of it gives a hint.
-                    if found == Found::Nothing {
-                        found = self.look().await?;
-                    }
+                    // What waits but is not for this agent now would be a write each time; a change of it gives a hint, most often.
+                    tick = Instant::now() + if found == Found::Nothing { LOOK_EVERY } else { HEARTBEAT };
+                    found = self.look().await?;
                 }
                 () = sleep_until(heard + silent) => return Err("it was silent"),
                 () = is_true(&mut shutdown) => {
@@ -239,8 +240,17 @@ impl Channel<'_> {
     }
 
     async fn report(&mut self, id: u64, reports: Vec<Report>) -> Result<(), Over> {
-        let reported = match take_reports(&self.call, reports).await {
-            Ok(results) => FromServer::Reported { id, results, error: None },
+        let ended: Vec<(AssignmentId, u32)> =
+            reports.iter().filter(|r| r.state != ReportState::Running).map(|r| (r.assignment, r.attempt)).collect();
+        let reported = match Box::pin(take_reports(&self.call, reports)).await {
+            Ok(results) => {
+                if let Some(told) = &mut self.told {
+                    let before = told.busy.len();
+                    told.busy.retain(|it| !ended.contains(&(it.assignment, it.attempt)));
+                    told.max_orders += before - told.busy.len();
+                }
+                FromServer::Reported { id, results, error: None }
+            }
             Err(refused) => FromServer::Reported { id, results: Vec::new(), error: Some(refused.body) },
         };
         self.say(&reported).await
@@ -266,7 +276,12 @@ impl Channel<'_> {
         told.busy.truncate(BUSY_MAX);
         told.modules.truncate(MODULES_MAX);
         let told = told.clone();
-        match contact::look(&self.call, &told).await {
+        let channels = &self.call.gateway.inner.channels;
+        // Nobody closes the turns; a channel is small while it waits, so the long way is kept apart from it.
+        let turn = channels.turns.acquire().await.map_err(|_| "the server stops")?;
+        let seen = Box::pin(contact::look(&self.call, &told)).await;
+        drop(turn);
+        match seen {
             Ok(seen) => {
                 if seen.is_news(&told) {
                     self.tell(&seen).await?;

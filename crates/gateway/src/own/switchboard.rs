@@ -5,23 +5,34 @@ use muster_core::fleet::Agent;
 use muster_core::ids::{AgentId, DeviceId};
 use muster_engine::{Hint, Topic};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 /// How soon all channels of an organization look because of new work, the brake or a setting.
 const SOON: Duration = Duration::from_millis(100);
-/// And because a run changed, which a run that goes on does all the time.
-const LATER: Duration = Duration::from_secs(2);
+/// Channels that look at once: what is beyond waits for its turn, so that a whole fleet that is given work does not crowd out everybody
+/// else, nor itself.
+const LOOKS_MAX: usize = 192;
+/// How soon, and how many at once, of those for which something waits look again because something ended: there may be room now.
+const ROOM: (Duration, usize) = (Duration::from_millis(250), 64);
 
 /// The channels there are: one for each agent; a newer one ends the older.
-#[derive(Default)]
 pub(crate) struct Channels {
     open: Mutex<Open>,
+    /// Turns of looking.
+    pub(super) turns: Semaphore,
+}
+
+impl Default for Channels {
+    fn default() -> Self {
+        Self { open: Mutex::default(), turns: Semaphore::new(LOOKS_MAX) }
+    }
 }
 
 #[derive(Default)]
@@ -30,12 +41,15 @@ struct Open {
     devices: HashMap<DeviceId, Vec<AgentId>>,
     opened: u64,
     is_watched: bool,
+    /// Where the next round of those that wait begins.
+    rotor: usize,
 }
 
 struct Entry {
     number: u64,
     org: Uuid,
     wake: Arc<Notify>,
+    waits: Arc<AtomicBool>,
     end: watch::Sender<bool>,
 }
 
@@ -44,6 +58,8 @@ pub(super) struct Ear {
     pub(super) number: u64,
     /// Something may be new for it.
     pub(super) wake: Arc<Notify>,
+    /// Whether something waits for it that it may not have now.
+    pub(super) waits: Arc<AtomicBool>,
     /// Becomes true when the agent opens another one.
     pub(super) ended: watch::Receiver<bool>,
 }
@@ -55,11 +71,11 @@ impl Channels {
 
     /// A channel begins; the first one has the hints watched.
     pub(super) fn begin(&self, agent: &Agent, inner: &Arc<Inner>) -> Ear {
-        let (wake, (end, ended)) = (Arc::new(Notify::new()), watch::channel(false));
+        let (wake, waits, (end, ended)) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)), watch::channel(false));
         let mut open = self.open();
         open.opened += 1;
         let number = open.opened;
-        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), end };
+        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), waits: Arc::clone(&waits), end };
         match open.agents.insert(agent.id, entry) {
             Some(older) => drop(older.end.send_replace(true)),
             None => open.devices.entry(agent.device).or_default().push(agent.id),
@@ -67,7 +83,7 @@ impl Channels {
         if !std::mem::replace(&mut open.is_watched, true) {
             drop(tokio::spawn(watch_hints(Arc::downgrade(inner), inner.engine.hints())));
         }
-        Ear { number, wake, ended }
+        Ear { number, wake, waits, ended }
     }
 
     pub(super) fn end(&self, agent: &Agent, number: u64) {
@@ -90,6 +106,22 @@ impl Channels {
         }
     }
 
+    /// Wakes some of those of an organization for which something waits, others the next time.
+    fn wake_some(&self, org: Option<Uuid>) {
+        let mut open = self.open();
+        let waiting: Vec<&Arc<Notify>> = open
+            .agents
+            .values()
+            .filter(|entry| org.is_none_or(|org| entry.org == org) && entry.waits.load(Relaxed))
+            .map(|entry| &entry.wake)
+            .collect();
+        let from = if waiting.is_empty() { 0 } else { open.rotor % waiting.len() };
+        for wake in waiting.iter().cycle().skip(from).take(ROOM.1.min(waiting.len())) {
+            wake.notify_one();
+        }
+        open.rotor = open.rotor.wrapping_add(ROOM.1);
+    }
+
     /// Wakes the channels of one agent or device.
     fn wake(&self, id: Uuid) {
         let open = self.open();
@@ -105,23 +137,25 @@ impl Channels {
 enum Concern {
     Nobody,
     One(Uuid),
-    /// All of an organization, within this time.
-    All(Duration),
+    /// All of an organization.
+    All,
+    /// Some of those of an organization that wait.
+    Some,
 }
 
 fn concern(hint: &Hint) -> Concern {
     match (hint.topic, hint.id) {
         (Topic::Work | Topic::Agent | Topic::Device, Some(id)) => Concern::One(id),
-        (Topic::Work | Topic::Settings, _) => Concern::All(SOON),
-        (Topic::Run, _) => Concern::All(LATER),
+        (Topic::Work | Topic::Settings, _) => Concern::All,
+        (Topic::Run, _) => Concern::Some,
         _ => Concern::Nobody,
     }
 }
 
 /// Passes hints on for as long as there is a gateway.
 async fn watch_hints(inner: Weak<Inner>, mut hints: Receiver<Hint>) {
-    // When whose channels are to be woken all.
-    let mut due: BTreeMap<Option<Uuid>, Instant> = BTreeMap::new();
+    // When whose channels are to be woken, all of them or some.
+    let mut due: BTreeMap<(Option<Uuid>, bool), Instant> = BTreeMap::new();
     loop {
         let next = due.values().min().copied();
         let hint = tokio::select! {
@@ -133,20 +167,20 @@ async fn watch_hints(inner: Weak<Inner>, mut hints: Receiver<Hint>) {
         match hint {
             None => {}
             Some(Err(RecvError::Closed)) => return,
-            Some(Err(RecvError::Lagged(_))) => drop(due.insert(None, now)),
+            Some(Err(RecvError::Lagged(_))) => drop(due.insert((None, true), now)),
             Some(Ok(hint)) => match concern(&hint) {
                 Concern::Nobody => {}
                 Concern::One(id) => inner.channels.wake(id),
-                Concern::All(within) => {
-                    let at = due.entry(hint.org).or_insert(now + within);
-                    *at = (*at).min(now + within);
-                }
+                Concern::All => drop(due.entry((hint.org, true)).or_insert(now + SOON)),
+                Concern::Some => drop(due.entry((hint.org, false)).or_insert(now + ROOM.0)),
             },
         }
-        due.retain(|org, at| {
+        due.retain(|(org, all), at| {
             let is_due = *at <= now;
-            if is_due {
-                inner.channels.wake_all(*org);
+            match (is_due, all) {
+                (true, true) => inner.channels.wake_all(*org),
+                (true, false) => inner.channels.wake_some(*org),
+                (false, _) => {}
             }
             !is_due
         });
@@ -161,9 +195,10 @@ mod tests {
     fn what_concerns_one_wakes_one() {
         let hint = |topic, id| Hint { topic, id, org: None };
         assert_eq!(concern(&hint(Topic::Work, Some(Uuid::nil()))), Concern::One(Uuid::nil()));
-        assert_eq!(concern(&hint(Topic::Work, None)), Concern::All(SOON));
-        assert_eq!(concern(&hint(Topic::Settings, None)), Concern::All(SOON));
-        assert_eq!(concern(&hint(Topic::Run, Some(Uuid::nil()))), Concern::All(LATER));
+        assert_eq!(concern(&hint(Topic::Work, None)), Concern::All);
+        assert_eq!(concern(&hint(Topic::Settings, None)), Concern::All);
+        // A run that goes on changes all the time.
+        assert_eq!(concern(&hint(Topic::Run, Some(Uuid::nil()))), Concern::Some);
         assert_eq!(concern(&hint(Topic::Assignment, Some(Uuid::nil()))), Concern::Nobody);
     }
 }
