@@ -43,7 +43,7 @@ const RECONNECT: Duration = Duration::from_secs(5);
 /// When is looked again after there was too much to do.
 const LATER: Duration = Duration::from_millis(500);
 /// What is read at once, bytes: agents say little.
-const READ_BYTES: usize = 2 << 10;
+const READ_BYTES: usize = 512;
 
 /// What a connection holds for as long as it lives, as an extension of its requests: its place among all connections.
 #[derive(Clone)]
@@ -132,7 +132,7 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
     let open = &gateway.inner.engine.doors().channels;
     open.fetch_add(1, Relaxed);
     let call = Call { gateway: &gateway, agent, peer, body: Mutex::new(None) };
-    let channel = Channel { opened: contact::now(&call), call, socket, told: None, ear };
+    let channel = Channel { opened: contact::now(&call), call, socket, told: None, noted: Instant::now(), ear };
     let why = channel.run().await;
     tracing::debug!(why, "a channel ended");
     open.fetch_sub(1, Relaxed);
@@ -146,6 +146,8 @@ struct Channel<'a> {
     socket: Socket,
     ear: Ear,
     opened: Timestamp,
+    /// When its presence was noted last.
+    noted: Instant,
     /// What it said of itself last; nothing before its first message.
     told: Option<ContactRequest>,
 }
@@ -232,7 +234,9 @@ impl Channel<'_> {
                 Ok(false)
             }
             FromAgent::Alive => {
-                self.present();
+                if self.noted.elapsed() >= HEARTBEAT / 4 {
+                    self.present();
+                }
                 self.say(&FromServer::Alive { server_time_ms: contact::now(&self.call).millis() }).await?;
                 Ok(false)
             }
@@ -313,7 +317,8 @@ impl Channel<'_> {
         self.say(&FromServer::Tidings { tidings }).await
     }
 
-    fn present(&self) {
+    fn present(&mut self) {
+        self.noted = Instant::now();
         if let Some(told) = &self.told {
             contact::heard(&self.call, told, HEARTBEAT + LOOK_EVERY);
         }
