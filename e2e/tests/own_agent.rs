@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use muster_e2e::{Client, Database, OwnAgent, Server, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -112,10 +112,8 @@ async fn a_person_stops_what_runs_and_the_brake_holds_what_did_not_begin() -> Re
     let run = run_of(&client, "long", json!({"type": "run_script", "script": script})).await?;
     in_state(&client, &run, "running").await?;
     until("it has a child", LIMIT, || async { Ok((!agent.lines("child").is_empty()).then_some(())) }).await?;
-    let asked = Instant::now();
     client.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).await?;
     finished(&client, &run).await?;
-    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
     let done = assignment(&client, &run).await?;
     assert_eq!(done["state"], "error", "it had begun, and was ended: {done:#}");
     assert!(done["attempts"][0]["message"].as_str().is_some_and(|m| m.contains("stopped")), "{done:#}");

@@ -86,39 +86,47 @@ export function TaskForm({ doc, onChange }: Props) {
 /** Who calls a web service: the server once, or each machine. */
 function SideField({ step, onChange }: { step: Step; onChange: (step: Step) => void }) {
   const { t } = useTranslation();
-  const id = useId();
   return (
-    <div>
-      <p id={id} className="label">
-        {t("step.side")}
-      </p>
-      <SegmentedControl
-        aria-labelledby={id}
-        size="xs"
-        value={step.scope ?? "server"}
-        onChange={(scope) => onChange({ ...step, scope: scope === "client" ? "client" : undefined })}
-        data={(["server", "client"] as const).map((side) => ({ value: side, label: t(`step.side_${side}`) }))}
-      />
-    </div>
+    <Segments
+      label={t("step.side")}
+      value={step.scope ?? "server"}
+      data={(["server", "client"] as const).map((side) => ({ value: side, label: t(`step.side_${side}`) }))}
+      onChange={(scope) => onChange({ ...step, scope: scope === "client" ? "client" : undefined })}
+    />
   );
 }
 
 function DeliveryField({ value, onChange }: { value: Delivery; onChange: (d: Delivery) => void }) {
   const { t } = useTranslation();
+  return (
+    <Segments
+      label={t("task.delivery")}
+      value={value}
+      data={(["pull", "push"] as const).map((d) => ({ value: d, label: t(`delivery.${d}`) }))}
+      hint={t(`delivery.${value}_how`)}
+      onChange={onChange}
+    />
+  );
+}
+
+type SegmentsProps<V extends string> = {
+  label: string;
+  value: V;
+  data: { value: V; label: string }[];
+  hint?: string;
+  onChange: (value: V) => void;
+};
+
+/** A choice of a few words under its label. */
+function Segments<V extends string>({ label, value, data, hint, onChange }: SegmentsProps<V>) {
   const id = useId();
   return (
     <div>
       <p id={id} className="label">
-        {t("task.delivery")}
+        {label}
       </p>
-      <SegmentedControl
-        aria-labelledby={id}
-        size="xs"
-        value={value}
-        onChange={(v) => onChange(v as Delivery)}
-        data={(["pull", "push"] as const).map((d) => ({ value: d, label: t(`delivery.${d}`) }))}
-      />
-      <p className="soft hint">{t(`delivery.${value}_how`)}</p>
+      <SegmentedControl aria-labelledby={id} size="xs" value={value} data={data} onChange={(v) => onChange(v as V)} />
+      {hint && <p className="soft hint">{hint}</p>}
     </div>
   );
 }
@@ -127,7 +135,6 @@ type TargetProps = { targets: Targets; kind: TargetKind; onChange: (targets: Tar
 
 function TargetFields({ targets, kind, onChange }: TargetProps) {
   const { t } = useTranslation();
-  const id = useId();
   const { exclude } = targets;
   const turn = (next: string) => {
     const base: Record<string, Targets> = { devices: { devices: [] }, groups: { groups: [] }, query: { query: "" }, all: { all: true } };
@@ -135,18 +142,12 @@ function TargetFields({ targets, kind, onChange }: TargetProps) {
   };
   return (
     <div className="form" style={{ gap: 10 }}>
-      <div>
-        <p id={id} className="label">
-          {t("task.targets")}
-        </p>
-        <SegmentedControl
-          aria-labelledby={id}
-          size="xs"
-          value={kind}
-          onChange={turn}
-          data={(["devices", "groups", "query", "all"] as const).map((k) => ({ value: k, label: t(`task.by_${k}`) }))}
-        />
-      </div>
+      <Segments
+        label={t("task.targets")}
+        value={kind}
+        data={(["devices", "groups", "query", "all"] as const).map((k) => ({ value: k, label: t(`task.by_${k}`) }))}
+        onChange={turn}
+      />
       {kind === "devices" && <DevicePicker ids={targets.devices ?? []} onChange={(devices) => onChange({ ...targets, devices })} />}
       {kind === "groups" && <GroupsField groups={targets.groups ?? []} onChange={(groups) => onChange({ ...targets, groups })} />}
       {kind === "query" && (

@@ -100,7 +100,7 @@ impl Pump {
         self.say(&FromAgent::Hello { v: VERSION, state }).await?;
         let mut id = 0;
         loop {
-            // Before the time is over, and spread: a fleet that joined at one moment does not speak at one.
+            // Before the time is over: a line may be slow.
             let alive = self.said + self.heartbeat * 3 / 4;
             tokio::select! {
                 say = says.recv() => match say {

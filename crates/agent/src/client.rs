@@ -208,10 +208,11 @@ impl Client {
             let mut body = response.bytes().await.map_err(lost)?.to_vec();
             body.truncate(ANSWER_BYTES_MAX);
             let answer = Answer { status, headers, body };
-            if let Some(server_ms) = clock_complaint(&answer).filter(|_| verify(&who.server_key, &answer, nonce).is_ok()) {
+            let is_signed = verify(&who.server_key, &answer, nonce).is_ok();
+            if let Some(server_ms) = clock_complaint(&answer).filter(|_| is_signed) {
                 self.clock.shown(server_ms);
             }
-            return Err(refusal(&answer, verify(&who.server_key, &answer, nonce).is_ok()));
+            return Err(refusal(&answer, is_signed));
         }
         verify(&who.server_key, &Answer { status, headers, body: Vec::new() }, nonce)?;
         Ok(Channel::begin(response.upgrade().await.map_err(lost)?, state).await)

@@ -7,6 +7,8 @@ use crate::identity::IdentityError;
 use crate::journal::{Journal, Stage, Taken};
 use crate::link::Link;
 use muster_core::tasks::Action;
+use muster_core::tasks::window::{Open, claimable};
+use muster_core::time::Timestamp;
 use muster_wire::native::{AttemptRef, Report, ReportState};
 use muster_wire::order::{Opened, Opener, Order, OrderRefusal};
 use std::collections::BTreeMap;
@@ -87,18 +89,19 @@ enum Begin {
     Never(&'static str),
 }
 
-/// The rule of beginning: within its time, while the server waits for it, and not while the brake is on.
-fn may_begin(opened: &Opened, effect_after_ms: i64, is_frozen: bool, now_ms: i64) -> Begin {
-    let end = opened.target.not_after_ms;
-    if end.is_some_and(|end| now_ms.saturating_add(effect_after_ms) >= end) {
+/// The rule of beginning: within its time as the server reckons it, while the server waits for it, and not while the brake is on.
+fn may_begin(opened: &Opened, effect_after: Duration, is_frozen: bool, now_ms: i64) -> Begin {
+    let (from, end, now) = (opened.target.not_before_ms, opened.target.not_after_ms.map(Timestamp), Timestamp(now_ms));
+    let from_now_on = Open { not_before: now, not_after: end };
+    if !claimable(&from_now_on, effect_after, now) {
         return Begin::Never("its time was over before it could begin");
     }
     if opened.lease_until_ms <= now_ms {
         return Begin::Never("the server waited no longer for it before it could begin");
     }
-    match opened.target.not_before_ms {
+    match from {
         Some(from) if from > now_ms => Begin::Later(from),
-        _ if is_frozen => Begin::Later(end.map_or(opened.lease_until_ms, |end| end.min(opened.lease_until_ms))),
+        _ if is_frozen => Begin::Later(end.map_or(opened.lease_until_ms, |end| end.millis().min(opened.lease_until_ms))),
         _ => Begin::Now,
     }
 }
@@ -140,7 +143,7 @@ impl Jobs {
         match found {
             Err(why) => self.end(Report { message: Some(why), ..self.word(attempt, ReportState::Error) }),
             Ok((opened, action)) => {
-                let may = may_begin(&opened, acts::takes_effect_after_ms(&action), false, self.link.now_ms());
+                let may = may_begin(&opened, acts::takes_effect_after(&action), false, self.link.now_ms());
                 if opened.step.idempotent && may == Begin::Now {
                     tracing::info!(assignment = %attempt.assignment, "it was interrupted and begins again");
                     self.start(Held { opened, action });
@@ -202,7 +205,7 @@ impl Jobs {
     pub(crate) fn begin_due(&mut self, is_frozen: bool) -> Option<i64> {
         let (now, mut next) = (self.link.now_ms(), None::<i64>);
         for held in std::mem::take(&mut self.waiting) {
-            match may_begin(&held.opened, acts::takes_effect_after_ms(&held.action), is_frozen, now) {
+            match may_begin(&held.opened, acts::takes_effect_after(&held.action), is_frozen, now) {
                 Begin::Now => self.begin(held),
                 Begin::Later(at) => {
                     next = Some(next.map_or(at, |next| next.min(at)));
@@ -488,20 +491,20 @@ mod tests {
 
     #[test]
     fn nothing_begins_outside_its_time_or_while_the_brake_is_on() {
-        let at = |from, until, now| may_begin(&opened(from, until), 0, false, now);
+        let at = |from, until, now| may_begin(&opened(from, until), Duration::ZERO, false, now);
         assert_eq!(at(None, None, 0), Begin::Now);
         assert_eq!(at(Some(500), None, 499), Begin::Later(500));
         assert_eq!(at(Some(500), Some(900), 500), Begin::Now);
         assert_eq!(at(Some(500), Some(900), 899), Begin::Now);
         assert!(matches!(at(Some(500), Some(900), 900), Begin::Never(why) if why.contains("time was over")));
         assert!(matches!(at(None, None, 10_000), Begin::Never(why) if why.contains("no longer")));
-        assert_eq!(may_begin(&opened(None, Some(900)), 0, true, 0), Begin::Later(900));
-        assert_eq!(may_begin(&opened(None, None), 0, true, 0), Begin::Later(10_000));
+        assert_eq!(may_begin(&opened(None, Some(900)), Duration::ZERO, true, 0), Begin::Later(900));
+        assert_eq!(may_begin(&opened(None, None), Duration::ZERO, true, 0), Begin::Later(10_000));
     }
 
     #[test]
     fn what_takes_effect_later_begins_so_much_earlier() {
-        assert_eq!(may_begin(&opened(None, Some(900)), 300, false, 599), Begin::Now);
-        assert!(matches!(may_begin(&opened(None, Some(900)), 300, false, 600), Begin::Never(_)));
+        assert_eq!(may_begin(&opened(None, Some(900)), Duration::from_millis(300), false, 599), Begin::Now);
+        assert!(matches!(may_begin(&opened(None, Some(900)), Duration::from_millis(300), false, 600), Begin::Never(_)));
     }
 }

@@ -1,13 +1,14 @@
 //! Tidying file systems: trimming where the device can be told what is free, gathering the pieces of files where heads move, and
 //! nothing where neither helps; each with its reason.
 
-use super::process::{Kept, tool};
+use super::process::{End, Kept, run, verdict};
 use super::{Done, Ended, pretty};
 use crate::collect::{Disk, disks};
 use muster_wire::native::ReportState;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::process::Command;
 
 /// What helps a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +38,12 @@ fn device(numbers: &str, root: &Path) -> Device {
 }
 
 fn help(disk: &Disk, device: Device) -> Help {
-    let run = |words: &[&str]| Help::Run(words.iter().map(|word| (*word).to_owned()).chain([disk.point.clone()]).collect());
+    let with = |words: &[&str]| Help::Run(words.iter().map(|word| (*word).to_owned()).chain([disk.point.clone()]).collect());
     match (disk.filesystem.as_str(), device) {
-        ("ext4" | "ext3" | "xfs" | "btrfs" | "f2fs" | "vfat" | "exfat" | "ntfs3", Device { discards: true, .. }) => run(&["fstrim", "-v"]),
-        ("ext4", Device { has_heads: true, .. }) => run(&["e4defrag", "-v"]),
-        ("xfs", Device { has_heads: true, .. }) => run(&["xfs_fsr", "-v"]),
-        ("btrfs", Device { has_heads: true, .. }) => run(&["btrfs", "filesystem", "defragment", "-r"]),
+        ("ext4" | "ext3" | "xfs" | "btrfs" | "f2fs" | "vfat" | "exfat" | "ntfs3", Device { discards: true, .. }) => with(&["fstrim", "-v"]),
+        ("ext4", Device { has_heads: true, .. }) => with(&["e4defrag", "-v"]),
+        ("xfs", Device { has_heads: true, .. }) => with(&["xfs_fsr", "-v"]),
+        ("btrfs", Device { has_heads: true, .. }) => with(&["btrfs", "filesystem", "defragment", "-r"]),
         (_, Device { has_heads: false, discards: false }) => {
             Help::NotNeeded("its device has no moving heads, and cannot be told which blocks are free")
         }
@@ -59,38 +60,38 @@ pub(super) async fn tidy(volumes: &[String], mut ended: Ended) -> Done {
     let (mut rows, mut failed): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
     for disk in all.into_iter().filter(|disk| volumes.is_empty() || volumes.contains(&disk.point)) {
         let about = |did: &str, said: &str| json!({"volume": disk.point, "filesystem": disk.filesystem, "did": did, "said": said});
-        match help(&disk, device(&disk.numbers, Path::new("/sys/dev/block"))) {
-            Help::NotNeeded(why) => rows.push(about("not needed", why)),
-            Help::Run(line) => {
-                let arguments: Vec<&str> = line[1..].iter().map(String::as_str).collect();
-                let output: Arc<Mutex<Kept>> = Arc::default();
-                let (stop, stopped) = tokio::sync::oneshot::channel::<String>();
-                let until: Ended = Box::pin(async { stopped.await.unwrap_or_default() });
-                let work = tool(&line[0], &arguments, &[], &output, until);
-                tokio::pin!(work);
-                let done = tokio::select! {
-                    done = &mut work => done,
-                    why = &mut ended => {
-                        let _ = stop.send(why.clone());
-                        work.await;
-                        return Done::error(why).with(pretty(&json!(rows)));
-                    }
-                };
-                let said = done.output.as_deref().map_or("", last_line);
-                rows.push(about(&line[0], said));
-                if done.state == ReportState::Error {
-                    failed.push(format!("{}: {} ({said})", disk.point, done.message.unwrap_or_default()));
-                }
+        let line = match help(&disk, device(&disk.numbers, Path::new("/sys/dev/block"))) {
+            Help::Run(line) => line,
+            Help::NotNeeded(why) => {
+                rows.push(about("not needed", why));
+                continue;
             }
+        };
+        let output: Arc<Mutex<Kept>> = Arc::default();
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]).env("LC_ALL", "C");
+        let end = run(command, &output, &mut ended).await;
+        let is_stopped = matches!(end, Ok(End::Stopped(_)));
+        let done = verdict(end, &[], &output);
+        let said = done.output.as_deref().map_or("", last_line);
+        rows.push(about(&line[0], said));
+        if is_stopped {
+            return done.with(pretty(&json!(rows)));
+        }
+        if done.state == ReportState::Error {
+            failed.push(format!("{}: {} ({said})", disk.point, done.message.unwrap_or_default()));
         }
     }
-    let done = match (failed.is_empty(), rows.is_empty()) {
+    summary(&rows, &failed).with(pretty(&json!(rows)))
+}
+
+fn summary(rows: &[Value], failed: &[String]) -> Done {
+    match (failed.is_empty(), rows.is_empty()) {
         (false, _) => Done::error(failed.join("; ")),
         (true, true) => Done::ok().saying("not needed: this machine has no disk of its own"),
         (true, false) if rows.iter().all(|row| row["did"] == "not needed") => Done::ok().saying("not needed"),
         (true, false) => Done::ok(),
-    };
-    done.with(pretty(&json!(rows)))
+    }
 }
 
 fn last_line(text: &str) -> &str {

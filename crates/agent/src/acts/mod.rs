@@ -11,6 +11,7 @@ mod service;
 mod web;
 
 use crate::collect;
+use crate::identity::{Names, Sent};
 use crate::link::{BASIC, Link};
 use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::tasks::Action;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What this agent can do, as actions are called.
 pub(crate) const MODULES: [&str; 11] = [
@@ -89,10 +91,10 @@ pub(crate) fn read(step: &Step) -> Result<Action, String> {
 }
 
 /// How long after its beginning an action takes effect: people are warned before a machine goes down.
-pub(crate) fn takes_effect_after_ms(action: &Action) -> i64 {
+pub(crate) fn takes_effect_after(action: &Action) -> Duration {
     match action {
-        Action::PowerControl { warning: Some(warning), .. } => i64::try_from(warning.0.as_millis()).unwrap_or(i64::MAX),
-        _ => 0,
+        Action::PowerControl { warning: Some(warning), .. } => warning.0,
+        _ => Duration::ZERO,
     }
 }
 
@@ -124,36 +126,38 @@ pub(crate) async fn act(action: &Action, around: Around) -> Done {
             let told = async { sent(link.send_part(Some(attempt), &["networks"]).await).with(collect::ip_configuration(&link.machine)) };
             until(ended, told).await
         }
-        Action::ConfigureAgent { tag, name } => {
-            let set = |value: &Option<String>, place: &mut Option<String>| {
-                if let Some(value) = value {
-                    *place = Some(value.clone()).filter(|v| !v.is_empty());
-                }
-            };
-            if let Err(error) = link.name(|names| (set(tag, &mut names.tag), set(name, &mut names.name)).0) {
-                return Done::error(error.to_string());
-            }
-            let fixed: Vec<&str> =
-                [("tag", tag.is_some() && link.told.tag.is_some()), ("name", name.is_some() && link.told.name.is_some())]
-                    .iter()
-                    .filter_map(|(what, is_fixed)| is_fixed.then_some(*what))
-                    .collect();
-            let done = until(ended, async { sent(link.send_inventory(None).await) }).await;
-            match fixed[..] {
-                [] => done,
-                _ => done.saying(format!("kept, and without effect while the agent is started with another {}", fixed.join(" and "))),
-            }
-        }
-        Action::ResetAgent => match link.data.keep_sent(&crate::identity::Sent::default()) {
+        Action::ConfigureAgent { tag, name } => configure(&link, tag.as_deref(), name.as_deref(), ended).await,
+        Action::ResetAgent => match link.data.keep_sent(&Sent::default()) {
             Ok(()) => Done::ok(),
             Err(error) => Done::error(error.to_string()),
         },
         Action::AgentLog { lines } => {
             let log = crate::recent::lines(lines.map_or(usize::MAX, |lines| lines as usize));
-            let done = Done::ok().with(cut(log));
-            if done.output.is_none() { done.saying("this program keeps no log of its own") } else { done }
+            if log.is_empty() { Done::ok().saying("this program keeps no log of its own") } else { Done::ok().with(cut(log)) }
         }
         other => Done::error(format!("this agent does not do '{}'", other.kind())),
+    }
+}
+
+/// Changes what is told of the machine, and tells it.
+async fn configure(link: &Link, tag: Option<&str>, name: Option<&str>, ended: Ended) -> Done {
+    let set = |place: &mut Option<String>, value: Option<&str>| {
+        if let Some(value) = value {
+            *place = Some(value.to_owned()).filter(|value| !value.is_empty());
+        }
+    };
+    let change = |names: &mut Names| {
+        set(&mut names.tag, tag);
+        set(&mut names.name, name);
+    };
+    if let Err(error) = link.name(change) {
+        return Done::error(error.to_string());
+    }
+    let done = until(ended, async { sent(link.send_inventory(None).await) }).await;
+    // The command line goes first.
+    match (tag.and(link.told.tag.as_ref()), name.and(link.told.name.as_ref())) {
+        (None, None) => done,
+        _ => done.saying("kept, and without effect while the agent is started with another tag or name"),
     }
 }
 

@@ -64,7 +64,11 @@ pub(crate) enum End {
 }
 
 /// Runs a program in a process group of its own. `ended` asks the whole group to end, and makes it ten seconds later.
-pub(crate) async fn run(mut command: Command, output: &Arc<Mutex<Kept>>, mut ended: Ended) -> Result<End, String> {
+pub(crate) async fn run(
+    mut command: Command,
+    output: &Arc<Mutex<Kept>>,
+    mut ended: impl Future<Output = String> + Unpin,
+) -> Result<End, String> {
     let (mut reader, mut child) = spawn(&mut command)?;
     drop(command);
     let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));

@@ -73,7 +73,7 @@ fn order(call: &Call<'_>, claimed: &Claimed, action: &Value) -> Option<Order> {
     let (agent, key, issued_ms) = (&call.agent, &call.gateway.inner.options.server_key, now(call).millis());
     let step = u32::try_from(claimed.step).ok()?;
     let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).ok()?;
+    call.gateway.inner.engine.random().fill(&mut nonce);
     let manifest = Manifest {
         v: 1,
         org: agent.org,

@@ -68,6 +68,8 @@ struct Fleet {
     talkers: watch::Receiver<u64>,
     frames: AtomicUsize,
     done: AtomicUsize,
+    /// Those that were told of the brake.
+    held: AtomicUsize,
     broken: AtomicBool,
 }
 
@@ -83,6 +85,7 @@ pub async fn run(args: &Channel) -> anyhow::Result<()> {
         talkers,
         frames: AtomicUsize::new(0),
         done: AtomicUsize::new(0),
+        held: AtomicUsize::new(0),
         broken: AtomicBool::new(false),
     });
     let (before, began) = (server.memory()?.resident, Instant::now());
@@ -92,6 +95,7 @@ pub async fn run(args: &Channel) -> anyhow::Result<()> {
     let memory = server.memory()?.resident.saturating_sub(before);
     println!("memory of the server for each: {:.1} KiB", memory as f64 / args.agents as f64);
     order_to_all(args, &api, &fleet).await?;
+    brake(args, &api, &fleet).await?;
     let ours = frames(&fleet, &talk, args).await;
     let theirs = bare_frames(args).await?;
     println!("frames a second over {} channels: {}, bare {}, ratio {:.2}", args.talkers, thousands(ours), thousands(theirs), ours / theirs);
@@ -221,6 +225,7 @@ async fn live(fleet: &Fleet, mut socket: Socket, member: &Member) -> anyhow::Res
     loop {
         tokio::select! {
             message = hear(&mut socket) => match message? {
+                FromServer::Tidings { tidings } if tidings.frozen => drop(fleet.held.fetch_add(1, Relaxed)),
                 FromServer::Tidings { tidings } if !tidings.orders.is_empty() => {
                     let report = |order: &muster_wire::order::Order| Some(word(member, order.named()?));
                     let reports = tidings.orders.iter().filter_map(report).collect();
@@ -307,6 +312,19 @@ async fn order_to_all(args: &Channel, api: &Api, fleet: &Fleet) -> anyhow::Resul
     }
 }
 
+/// Pulls the brake, and waits until every agent has been told.
+async fn brake(args: &Channel, api: &Api, fleet: &Fleet) -> anyhow::Result<()> {
+    let began = Instant::now();
+    api.post("/brake", &json!({"note": "measured"})).await?;
+    while fleet.held.load(Relaxed) < usize::try_from(args.agents)? {
+        ensure!(began.elapsed() < Duration::from_secs(60), "{} agents know of the brake after a minute", fleet.held.load(Relaxed));
+        ensure!(!fleet.broken.load(Relaxed), "a channel broke");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    println!("the brake: known to every agent after {:.2} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
 async fn frames(fleet: &Fleet, talk: &watch::Sender<u64>, args: &Channel) -> f64 {
     talk.send_replace(args.talkers);
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -328,6 +346,7 @@ async fn bare_frames(args: &Channel) -> anyhow::Result<f64> {
         talkers,
         frames: AtomicUsize::new(0),
         done: AtomicUsize::new(0),
+        held: AtomicUsize::new(0),
         broken: AtomicBool::new(false),
     });
     let member = |number| Member { number, key: SigningKey::from_bytes(&[1; 32]), id: AgentId(uuid::Uuid::nil()), incarnation: 1 };
