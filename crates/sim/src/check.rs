@@ -57,6 +57,7 @@ pub struct Checkers {
     states: BTreeMap<AssignmentId, State>,
     outcomes: BTreeMap<(AssignmentId, u32), AttemptState>,
     handed: BTreeSet<(AssignmentId, u32)>,
+    begun: BTreeMap<AssignmentId, BTreeSet<u32>>,
     breaches: Vec<Breach>,
 }
 
@@ -65,6 +66,9 @@ impl Checkers {
     pub fn check(&mut self, seen: &Observed, model: &Model) -> Vec<Breach> {
         for what in &seen.broken {
             self.breach(0, what.clone());
+        }
+        for (id, no) in &seen.begun {
+            self.begun.entry(*id).or_default().insert(*no);
         }
         for it in &seen.assignments {
             self.outcomes_are_final(it);
@@ -123,7 +127,9 @@ impl Checkers {
             let fits = match before {
                 None | Some(AttemptState::Started) => true,
                 Some(AttemptState::Running) => attempt.state != AttemptState::Started,
-                Some(AttemptState::Unknown) => matches!(attempt.state, AttemptState::Unknown | AttemptState::Ok | AttemptState::Error),
+                Some(AttemptState::Unknown) => {
+                    matches!(attempt.state, AttemptState::Unknown | AttemptState::Ok | AttemptState::Error | AttemptState::Declined)
+                }
                 Some(same) => same == attempt.state,
             };
             self.require(1, fits, || format!("attempt {} of {id} went from {before:?} to {:?}", attempt.no, attempt.state));
@@ -141,7 +147,9 @@ impl Checkers {
     /// Rule 1: final if and only if no try remains.
     fn finality(&mut self, it: &ObservedAssignment) {
         let (a, id) = (&it.record.state, it.record.id);
-        let more = a.rules.idempotent && a.attempt < a.rules.attempts_max && !a.cancel_requested;
+        // What was given back was not begun: it may be handed out again whatever it is.
+        let declined = it.attempts.last().is_some_and(|last| last.state == AttemptState::Declined);
+        let more = (a.rules.idempotent || declined) && a.attempt < a.rules.attempts_max && !a.cancel_requested;
         // No try remains that could begin in its time only after the pause.
         let pause = a.rules.backoff.saturating_mul(1 << a.attempt.saturating_sub(1).min(16)).min(Duration::from_secs(86_400));
         let over = |end: Timestamp| a.status.ended().is_some_and(|at| end <= at.plus(pause));
@@ -149,7 +157,7 @@ impl Checkers {
         let before_last = it.events.iter().rev().nth(1).map(|e| e.kind.as_str());
         match a.status.state() {
             State::Error => {
-                let may = remain && a.rules.on_error && before_last != Some("unknown");
+                let may = remain && (a.rules.on_error || declined) && before_last != Some("unknown");
                 self.require(1, !may, || format!("{id} ended in error after try {} of {}", a.attempt, a.rules.attempts_max));
             }
             State::Unknown => {
@@ -159,9 +167,13 @@ impl Checkers {
                 self.require(1, a.attempt == 0 || remain, || format!("{id} waits after its last try {}", a.attempt));
             }
             State::Expired => {
-                let passed = a.limits.not_after.is_some_and(|end| a.status.ended().is_some_and(|at| end <= at));
+                let passed = a.limits.not_after.is_some_and(|end| {
+                    let first = |at: Timestamp| if declined { at.plus(pause) } else { at };
+                    a.status.ended().is_some_and(|at| end <= first(at))
+                });
                 self.require(5, passed, || format!("{id} expired before its time was over"));
-                self.require(5, a.attempt == 0, || format!("{id} expired though it was tried {} times", a.attempt));
+                let begun = it.attempts.iter().any(|attempt| attempt.state != AttemptState::Declined);
+                self.require(5, !begun, || format!("{id} expired though it was tried {} times", a.attempt));
             }
             _ => {}
         }
@@ -173,9 +185,11 @@ impl Checkers {
         let numbers: Vec<u32> = it.attempts.iter().map(|t| t.no).collect();
         let expected: Vec<u32> = (1..=a.attempt).collect();
         self.require(2, numbers == expected, || format!("{id} is at attempt {}, its attempts are {numbers:?}", a.attempt));
-        let most = if a.rules.idempotent { a.rules.attempts_max } else { 1 };
         let made = it.attempts.len();
-        self.require(3, made <= most as usize, || format!("{id} was begun {made} times of {most}"));
+        self.require(3, made <= a.rules.attempts_max as usize, || format!("{id} was tried {made} times of {}", a.rules.attempts_max));
+        let kept = it.attempts.iter().filter(|t| t.state != AttemptState::Declined).count();
+        let begun = self.begun.get(&id).map_or(0, BTreeSet::len);
+        self.require(3, a.rules.idempotent || kept.max(begun) <= 1, || format!("{id} was begun {begun} times, in {kept} attempts"));
         let alive = it.attempts.iter().filter(|t| matches!(t.state, AttemptState::Started | AttemptState::Running)).count();
         let leased = usize::from(a.status.lease().is_some());
         self.require(2, alive == leased, || format!("{id} is {} with {alive} attempts under way", a.status.state()));

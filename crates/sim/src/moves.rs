@@ -13,6 +13,7 @@ pub(crate) enum Move {
     Repeat,
     Work,
     Reports,
+    Resume,
     OldReport,
     StrangeReport,
     Rebirth,
@@ -51,13 +52,14 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 41] = [
+    pub(crate) const ALL: [Move; 42] = [
         Move::Contact,
         Move::Contacts,
         Move::Inventory,
         Move::Repeat,
         Move::Work,
         Move::Reports,
+        Move::Resume,
         Move::OldReport,
         Move::StrangeReport,
         Move::Rebirth,
@@ -124,6 +126,7 @@ impl World {
             Move::StrangeReport | Move::Rebirth | Move::Reinstall | Move::Return => self.agent_moves(it),
             Move::Contacts => self.contacts_together(),
             Move::Reports => self.reports_together(),
+            Move::Resume => self.channel_opened(),
             Move::NewTask => self.task_new(),
             Move::ChangeTask => self.task_change(),
             Move::DeleteTask => self.task_remove(),

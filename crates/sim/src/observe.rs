@@ -145,6 +145,8 @@ pub struct Observed {
     pub handed: Vec<Handed>,
     /// Contacts of this step.
     pub offers: Vec<Offer>,
+    /// Attempts that agents began in this step, by their own journals.
+    pub begun: Vec<(AssignmentId, u32)>,
     /// Reports of this step.
     pub told: Vec<Told>,
     /// Intrusions of this step.

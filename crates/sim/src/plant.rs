@@ -23,6 +23,8 @@ pub enum Plant {
     OldReportTaken,
     /// Rule 3: more attempts than allowed.
     TooManyAttempts,
+    /// Rule 3: an agent begins twice what may begin once.
+    BegunTwice,
     /// Rule 4: a reason that names no end.
     ReasonWithoutEnd,
     /// Rule 4: a claimable assignment is kept from an agent that comes.
@@ -65,12 +67,13 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 24] = [
+    pub const ALL: [Plant; 25] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
         Plant::OldReportTaken,
         Plant::TooManyAttempts,
+        Plant::BegunTwice,
         Plant::ReasonWithoutEnd,
         Plant::KeptBack,
         Plant::HandedTooLate,
@@ -97,7 +100,7 @@ impl Plant {
         match self {
             Plant::OutcomeChanges | Plant::EndsTooEarly => 1,
             Plant::HandedTwice | Plant::OldReportTaken => 2,
-            Plant::TooManyAttempts => 3,
+            Plant::TooManyAttempts | Plant::BegunTwice => 3,
             Plant::ReasonWithoutEnd | Plant::KeptBack => 4,
             Plant::HandedTooLate => 5,
             Plant::RunsTwice => 11,
@@ -120,6 +123,12 @@ impl Plant {
             Plant::OldReportTaken => {
                 let old = seen.told.iter_mut().find(|t| t.before.as_ref().is_some_and(|b| b.state.attempt > t.attempt));
                 old.map(|t| t.answer = Ok(())).is_some()
+            }
+            Plant::BegunTwice => {
+                let once = seen.assignments.iter().find(|a| !a.record.state.rules.idempotent && a.record.device != DeviceId::SERVER);
+                let id = once.map(|a| a.record.id);
+                seen.begun.extend(id.into_iter().flat_map(|id| [(id, 1), (id, 2)]));
+                id.is_some()
             }
             Plant::KeptBack => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.handed -= 1).is_some(),
             Plant::HandedWhileFrozen => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.frozen = true).is_some(),

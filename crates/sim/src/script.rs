@@ -16,6 +16,7 @@ use muster_engine::intake::{self, Arrival, Plan};
 use muster_engine::work::{Claimed, Report, Said};
 use muster_engine::{AssignmentFilter, Cx, Kind, Rx};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) struct Script {
     asked: bool,
     pub woken: bool,
     pub(crate) orders: Vec<Report>,
+    /// What it began: its journal, which outlives every crash.
+    pub(crate) journal: BTreeSet<(AssignmentId, u32)>,
     sent: Vec<Report>,
     counter: i64,
 }
@@ -62,6 +65,7 @@ impl Script {
             asked: false,
             woken: false,
             orders: Vec::new(),
+            journal: BTreeSet::new(),
             sent: Vec::new(),
             counter: 0,
         }
@@ -139,6 +143,12 @@ impl Script {
             self.orders.push(report);
         }
     }
+}
+
+/// The modules our own agent tells; one in ten times, none that anybody asks for.
+pub(crate) fn own_modules(able: bool) -> Vec<String> {
+    let modules: &[&str] = if able { &["inventory", "run_script"] } else { &["deploy"] };
+    modules.iter().map(|m| (*m).to_owned()).collect()
 }
 
 /// How long after a hand-out an agent begins at the latest.
@@ -233,8 +243,9 @@ impl World {
                 times.push((record.id, from, end));
             }
             let in_time = end.is_none_or(|end| now.plus(lead(agent.protocol)) < end);
+            let able = row.action == "inventory" || agent.protocol == Protocol::Muster;
             let of_run = by_run.entry(run).or_insert((0, run_room));
-            of_run.0 += usize::from(due && in_time && !ended && !held && (agent.verified || row.open_to_strangers));
+            of_run.0 += usize::from(able && due && in_time && !ended && !held && (agent.verified || row.open_to_strangers));
             if held {
                 paused.push(run);
             }
@@ -346,7 +357,7 @@ impl World {
         let before = self.before_contact(agent);
         let max = self.dice.within(1, 4);
         let able = self.calm || self.dice.chance(900);
-        let modules = vec![if able { "inventory" } else { "deploy" }.to_owned()];
+        let modules = own_modules(able);
         let answer = self.write("agent.contact", &door, move |tx, cx| contact::own_contact(tx, cx, id, &modules, max));
         self.touch_all(Some(&before));
         let Ok(tidings) = answer.result else { return self.note(format_args!("agent {i} contact: no answer")) };
@@ -476,13 +487,16 @@ impl World {
         }
         let place = self.dice.below(self.agents[i].orders.len());
         let Some(mut report) = self.agents[i].orders.get(place).cloned() else { return };
-        report.what = match self.dice.below(10) {
+        let begun = self.agents[i].journal.contains(&(report.assignment, report.attempt));
+        report.what = match self.dice.below(11) {
             0..3 => return self.inventory(i, false),
             _ if self.calm => Said::Ended(Outcome::Ok),
             3..5 => Said::Running,
             5..7 => Said::Ended(Outcome::Error),
+            7 if !begun => Said::Ended(Outcome::Declined),
             _ => Said::Ended(Outcome::Ok),
         };
+        self.begins(i, &report);
         if matches!(report.what, Said::Ended(_)) {
             report.output = Some("done".to_owned());
             self.agents[i].orders.remove(place);
@@ -492,6 +506,14 @@ impl World {
             self.agents[i].sent.push(report.clone());
         }
         self.report(i, report);
+    }
+
+    /// An agent notes that it begins before it says anything but that it will not.
+    pub(crate) fn begins(&mut self, i: usize, report: &Report) {
+        let order = (report.assignment, report.attempt);
+        if report.what != Said::Ended(Outcome::Declined) && self.agents[i].journal.insert(order) {
+            self.seen.begun.push(order);
+        }
     }
 
     /// Repeats an old report, perhaps with another outcome, attempt or incarnation.
@@ -572,6 +594,7 @@ impl World {
         it.installation += 1;
         (it.agent, it.device, it.asked, it.counter) = (None, None, false, 0);
         it.orders.clear();
+        it.journal.clear();
         it.sent.clear();
         self.note(format_args!("agent {i} is set up anew"));
     }

@@ -1,11 +1,11 @@
 //! Several agents of ours at once: their contacts and their reports are written in one set, as a busy server does it.
 
-use crate::script::Before;
+use crate::script::{Before, own_modules};
 use crate::world::World;
 use muster_core::fleet::Agent;
 use muster_core::tasks::{AssignmentRecord, Outcome};
 use muster_engine::contact::{self, OwnContact, OwnReports};
-use muster_engine::work::{Claimed, Report, Said};
+use muster_engine::work::{self, Claimed, Report, Said};
 use std::collections::BTreeSet;
 
 /// Who tells what, and how that stood before.
@@ -34,7 +34,7 @@ impl World {
         let seen: Vec<Before> = some.iter().map(|(_, agent)| self.before_contact(agent.clone())).collect();
         let max = self.dice.within(1, 4);
         let asks: Vec<OwnContact> =
-            some.iter().map(|(_, agent)| OwnContact { agent: agent.id, modules: vec!["inventory".to_owned()], max }).collect();
+            some.iter().map(|(_, agent)| OwnContact { agent: agent.id, modules: own_modules(true), max }).collect();
         let answer = self.write("agent.contacts", &door, move |tx, cx| contact::own_contacts(tx, cx, &asks.iter().collect::<Vec<_>>()));
         seen.iter().for_each(|before| self.touch_all(Some(before)));
         let Ok(answers) = answer.result else { return self.note(format_args!("{} contacts together: no answer", some.len())) };
@@ -47,6 +47,19 @@ impl World {
                 self.agents[*i].take(&claimed);
             }
         }
+    }
+
+    /// One of ours opens a channel and says what it has: what was handed to it and never arrived is given back.
+    pub(crate) fn channel_opened(&mut self) {
+        let own: Vec<usize> = (0..self.agents.len()).filter(|i| !self.agents[*i].away && self.agents[*i].is_own()).collect();
+        let Some(i) = self.dice.pick(&own) else { return };
+        let Some(agent) = self.sender(i) else { return };
+        let it = &self.agents[i];
+        let has: Vec<_> = it.orders.iter().map(|r| (r.assignment, r.attempt)).chain(it.journal.iter().copied()).collect();
+        let (before, opened) = (self.before_contact(agent.clone()), self.now());
+        let answer = self.write("agent.resume", &self.door(agent.org), move |tx, cx| work::resume(tx, cx, &agent, &has, opened));
+        self.touch_all(Some(&before));
+        self.note(format_args!("agent {i} opens a channel: {:?} given back", answer.result.map_err(|e| e.key)));
     }
 
     /// Several tell how their work ended at the same moment.
@@ -62,6 +75,7 @@ impl World {
                 false => Said::Running,
             };
             if assignments.insert(report.assignment) {
+                self.begins(i, &report);
                 if ends {
                     self.agents[i].orders.remove(place);
                 }
