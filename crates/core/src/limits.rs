@@ -78,6 +78,14 @@ pub const HISTORY_LOOKED_AT_MAX: usize = 1_000;
 pub const HISTORY_UNDONE_MAX: usize = 10_000;
 /// Steps of one task.
 pub const TASK_STEPS_MAX: usize = 100;
+/// Values captured of one step.
+pub const STEP_OUTPUTS_MAX: usize = 20;
+/// Bytes of the text that says how a value is captured.
+pub const OUTPUT_PATTERN_BYTES_MAX: usize = 1 << 10;
+/// Bytes of a captured value.
+pub const OUTPUT_VALUE_BYTES_MAX: usize = 4 << 10;
+/// Jumps back from one step.
+pub const JUMPS_MAX: u32 = 20;
 /// A schedule that repeats does so no faster, seconds.
 pub const SCHEDULE_EVERY_SECONDS_MIN: u64 = 60;
 /// How far ahead the next occurrence of a schedule is looked for, years. Leap days are up to eight years apart.

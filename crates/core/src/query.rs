@@ -189,7 +189,7 @@ pub fn kind(field: Field) -> Kind {
     FIELDS.iter().find(|(_, f, _)| *f == field).map_or(Kind::Text, |(_, _, kind)| *kind)
 }
 
-fn ordered<T: Ord>(have: &T, op: Op, wanted: &T) -> bool {
+pub(crate) fn ordered<T: Ord>(have: &T, op: Op, wanted: &T) -> bool {
     match op {
         Op::Eq => have == wanted,
         Op::Lt => have < wanted,
@@ -200,7 +200,7 @@ fn ordered<T: Ord>(have: &T, op: Op, wanted: &T) -> bool {
     }
 }
 
-fn compare_text(have: &str, op: Op, wanted: &str) -> bool {
+pub(crate) fn compare_text(have: &str, op: Op, wanted: &str) -> bool {
     match op {
         Op::StartsWith => have.starts_with(wanted),
         Op::EndsWith => have.ends_with(wanted),
@@ -209,7 +209,7 @@ fn compare_text(have: &str, op: Op, wanted: &str) -> bool {
     }
 }
 
-fn convert(expr: &Expr, terms: &mut usize) -> Result<Query, BadQuery> {
+pub(crate) fn convert(expr: &Expr, terms: &mut usize) -> Result<Query, BadQuery> {
     *terms += 1;
     if *terms > QUERY_TERMS_MAX {
         return bad(format!("the query has more than {QUERY_TERMS_MAX} terms; split it"));
@@ -236,37 +236,49 @@ fn convert_call(name: &str, target: Option<&Expr>, args: &[cel::IdedExpr], terms
             return Ok(Query::Not(Box::new(comparison(&left.expr, Op::Eq, &right.expr)?)));
         }
         (operators::IN, None, [left, right]) => return membership(&left.expr, &right.expr),
-        ("contains", Some(field), [literal]) => return comparison(field, Op::Contains, &literal.expr),
-        ("startsWith", Some(field), [literal]) => return comparison(field, Op::StartsWith, &literal.expr),
-        ("endsWith", Some(field), [literal]) => return comparison(field, Op::EndsWith, &literal.expr),
-        (operators::EQUALS, None, _) => Op::Eq,
-        (operators::LESS, None, _) => Op::Lt,
-        (operators::LESS_EQUALS, None, _) => Op::Le,
-        (operators::GREATER, None, _) => Op::Gt,
-        (operators::GREATER_EQUALS, None, _) => Op::Ge,
-        _ => {
-            return bad(format!(
+        _ => operator(name, target.is_some()).ok_or_else(|| BadQuery {
+            what: format!(
                 "'{}' is not part of a query: use == != < <= > >= in && || ! contains startsWith endsWith has",
                 name.trim_matches('_')
-            ));
-        }
+            ),
+        })?,
     };
-    match args {
-        [left, right] => comparison(&left.expr, op, &right.expr),
+    match (target, args) {
+        (Some(field), [literal]) => comparison(field, op, &literal.expr),
+        (None, [left, right]) => comparison(&left.expr, op, &right.expr),
         _ => bad("a comparison has two sides"),
+    }
+}
+
+/// The comparison of a function's name; of a method when `is_method`.
+pub(crate) fn operator(name: &str, is_method: bool) -> Option<Op> {
+    Some(match (name, is_method) {
+        ("contains", true) => Op::Contains,
+        ("startsWith", true) => Op::StartsWith,
+        ("endsWith", true) => Op::EndsWith,
+        (operators::EQUALS, false) => Op::Eq,
+        (operators::LESS, false) => Op::Lt,
+        (operators::LESS_EQUALS, false) => Op::Le,
+        (operators::GREATER, false) => Op::Gt,
+        (operators::GREATER_EQUALS, false) => Op::Ge,
+        _ => return None,
+    })
+}
+
+/// The comparison with its sides changed.
+pub(crate) fn turned(op: Op) -> Op {
+    match op {
+        Op::Lt => Op::Gt,
+        Op::Le => Op::Ge,
+        Op::Gt => Op::Lt,
+        Op::Ge => Op::Le,
+        other => other,
     }
 }
 
 fn comparison(left: &Expr, op: Op, right: &Expr) -> Result<Query, BadQuery> {
     if let (Expr::Literal(_), Expr::Ident(_) | Expr::Select(_)) = (left, right) {
-        let turned = match op {
-            Op::Lt => Op::Gt,
-            Op::Le => Op::Ge,
-            Op::Gt => Op::Lt,
-            Op::Ge => Op::Le,
-            other => other,
-        };
-        return comparison(right, turned, left);
+        return comparison(right, turned(op), left);
     }
     let (field, kind) = field_of(left)?;
     let literal = literal_of(right)?;
@@ -297,6 +309,13 @@ fn field_of(expr: &Expr) -> Result<(Field, Kind), BadQuery> {
         Expr::Ident(name) => field_named(name),
         Expr::Select(select) if !select.test => match &select.operand.expr {
             Expr::Ident(root) if root == "device" => field_named(&select.field),
+            Expr::Select(os) if os.field == "os" && !os.test && matches!(&os.operand.expr, Expr::Ident(root) if root == "device") => {
+                match select.field.as_str() {
+                    "family" => field_named("os_family"),
+                    "name" => field_named("os"),
+                    other => bad(format!("there is no device.os.{other}; there are device.os.family and device.os.name")),
+                }
+            }
             _ => bad("fields are written as name or device.name"),
         },
         _ => bad("the left side must be a field, such as name or os_family"),
@@ -313,7 +332,7 @@ fn field_named(name: &str) -> Result<(Field, Kind), BadQuery> {
     }
 }
 
-fn literal_of(expr: &Expr) -> Result<Literal, BadQuery> {
+pub(crate) fn literal_of(expr: &Expr) -> Result<Literal, BadQuery> {
     match expr {
         Expr::Literal(LiteralValue::String(s)) => Ok(Literal::Text(s.inner().to_owned())),
         Expr::Literal(LiteralValue::Int(i)) => Ok(Literal::Number(*i.inner())),

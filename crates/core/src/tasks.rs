@@ -3,6 +3,7 @@
 pub mod doc;
 pub mod forecast;
 pub mod gate;
+pub mod job;
 pub mod occurrence;
 mod records;
 pub mod run;

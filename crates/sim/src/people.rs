@@ -79,7 +79,8 @@ impl World {
         if self.dice.chance(100) {
             // What is done twice does harm. What no agent of a device can do ends with its time.
             document["steps"] = json!([{"id": "do", "action": {"type": "run_script", "script": "true"}, "timeout": "10m"}]);
-            document["window"] = json!({"not_after": self.dice.pick(&["06:00", "13:00"]), "at_end": self.dice.pick(&["let_finish", "stop"])});
+            document["window"] =
+                json!({"not_after": self.dice.pick(&["06:00", "13:00"]), "at_end": self.dice.pick(&["let_finish", "stop"])});
         } else if self.dice.chance(80) {
             document["steps"] = json!([{"id": "do", "action": match self.dice.below(3) {
                 0 => json!({"type": "raise_message", "title": "{{task.name}}"}),

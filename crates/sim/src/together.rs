@@ -33,8 +33,7 @@ impl World {
         let door = self.door(first.org);
         let seen: Vec<Before> = some.iter().map(|(_, agent)| self.before_contact(agent.clone())).collect();
         let max = self.dice.within(1, 4);
-        let asks: Vec<OwnContact> =
-            some.iter().map(|(_, agent)| OwnContact { agent: agent.id, modules: own_modules(true), max }).collect();
+        let asks: Vec<OwnContact> = some.iter().map(|(_, agent)| OwnContact { agent: agent.id, modules: own_modules(true), max }).collect();
         let answer = self.write("agent.contacts", &door, move |tx, cx| contact::own_contacts(tx, cx, &asks.iter().collect::<Vec<_>>()));
         seen.iter().for_each(|before| self.touch_all(Some(before)));
         let Ok(answers) = answer.result else { return self.note(format_args!("{} contacts together: no answer", some.len())) };

@@ -5,6 +5,7 @@
 
 mod act;
 mod action;
+mod flow;
 mod placeholders;
 mod read;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 mod when;
 
 pub use action::{Action, ActionKind, Level, Method, Power, Scope, Script, ServiceAct, Shell};
+pub use flow::{Barrier, OnError, Stragglers};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 
 use super::schedule::Schedule;
@@ -22,6 +24,7 @@ use crate::settings::Span;
 use read::Reader;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One fault of a task document.
@@ -184,12 +187,35 @@ pub struct Step {
     /// Whether doing it twice does no harm, when written; see [`Step::is_idempotent`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotent: Option<bool>,
+    /// It is done only if this holds, see [`super::job::guard`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// What follows when it ends badly, when written; see [`TaskDoc::on_error`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_error: Option<OnError>,
+    /// What is kept of it for later steps, by name; see [`super::job::capture`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
+    /// How long a server job waits for all targets, when not for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barrier: Option<Barrier>,
 }
 
 impl Step {
     /// A step with nothing but its action.
     pub fn new(id: &str, action: Action) -> Self {
-        Self { id: id.to_owned(), action, scope: None, timeout: None, retry: None, idempotent: None }
+        Self {
+            id: id.to_owned(),
+            action,
+            scope: None,
+            timeout: None,
+            retry: None,
+            idempotent: None,
+            when: None,
+            on_error: None,
+            outputs: BTreeMap::new(),
+            barrier: None,
+        }
     }
 
     /// Where it is done: as written (a web service can be called from either side), otherwise as its action has it.

@@ -9,7 +9,6 @@ use serde_json::Map;
 const LATER: &[&str] = &["actors"];
 const LATER_TARGETS: &[&str] = &["ip_ranges", "subnets", "late_joiners"];
 const LATER_ROLLOUT: &[&str] = &["waves", "halt_on_error_rate"];
-const LATER_STEP: &[&str] = &["when", "on_error", "outputs"];
 
 #[derive(Default)]
 pub(super) struct Reader {
@@ -128,7 +127,8 @@ impl Reader {
         let retry = map.get("retry").map_or_else(Retry::default, |r| self.retry("/retry", r));
         let steps = self.steps(map.get("steps"));
         let (mode, delivery) = (mode.unwrap_or_default(), delivery.unwrap_or_default());
-        if delivery == Delivery::Push && steps.iter().any(|s| s.action.scope() == Scope::Server) {
+        self.flow(mode, &steps);
+        if delivery == Delivery::Push && !steps.is_empty() && steps.iter().all(|s| s.scope() == Scope::Server) {
             self.fault("/delivery", "a step of the server is not delivered to agents; remove 'delivery'");
         }
         Some(TaskDoc { name: name?, description, labels, mode, targets, schedule, window, delivery, rollout, priority, retry, steps })
@@ -250,16 +250,14 @@ impl Reader {
         };
         if list.len() > TASK_STEPS_MAX {
             self.fault("/steps", format!("{} steps; at most {TASK_STEPS_MAX} are taken", list.len()));
-        } else if list.len() > 1 {
-            self.fault("/steps/1", "tasks of several steps are not available in this version of Muster; make one task of each step");
         }
-        list.iter().take(1).enumerate().filter_map(|(i, step)| self.step(i, step)).collect()
+        list.iter().take(TASK_STEPS_MAX).enumerate().filter_map(|(i, step)| self.step(i, step)).collect()
     }
 
     fn step(&mut self, index: usize, value: &Value) -> Option<Step> {
-        const KNOWN: &[&str] = &["id", "action", "scope", "timeout", "retry", "idempotent"];
+        const KNOWN: &[&str] = &["id", "action", "scope", "timeout", "retry", "idempotent", "when", "on_error", "outputs", "barrier"];
         let at = format!("/steps/{index}");
-        let map = self.object(&at, value, KNOWN, LATER_STEP)?;
+        let map = self.object(&at, value, KNOWN, &[])?;
         let id = self.text(&format!("{at}/id"), map.get("id"), 60).unwrap_or_else(|| format!("step{}", index + 1));
         if !is_step_id(&id) {
             self.fault(&format!("{at}/id"), format!("'{id}' is no step id; use letters, digits and _, beginning with a letter"));
@@ -270,6 +268,10 @@ impl Reader {
         }
         let retry = given(map.get("retry")).map(|r| self.retry(&format!("{at}/retry"), r));
         let idempotent = self.truth(&format!("{at}/idempotent"), map.get("idempotent"));
+        let when = self.when(&format!("{at}/when"), map.get("when"));
+        let on_error = given(map.get("on_error")).and_then(|v| self.on_error(&format!("{at}/on_error"), v));
+        let outputs = self.outputs(&format!("{at}/outputs"), map.get("outputs"));
+        let barrier = self.barrier(&format!("{at}/barrier"), map.get("barrier"));
         let Some(action) = map.get("action") else {
             self.fault(&format!("{at}/action"), "a step needs an action, such as {type: inventory}");
             return None;
@@ -279,7 +281,7 @@ impl Reader {
         if idempotent == Some(true) && action.as_ref().is_some_and(|a| !a.may_be_idempotent()) {
             self.fault(&format!("{at}/idempotent"), "this action is not safe to repeat, and true does not make it so; remove 'idempotent'");
         }
-        Some(Step { id, action: action?, scope, timeout, retry, idempotent })
+        Some(Step { id, action: action?, scope, timeout, retry, idempotent, when, on_error, outputs, barrier })
     }
 
     /// Where the step is done, when it is written: what its action's type says, but for what both sides can do.
@@ -310,7 +312,7 @@ pub(super) fn given(value: Option<&Value>) -> Option<&Value> {
     value.filter(|v| !v.is_null())
 }
 
-fn is_step_id(id: &str) -> bool {
+pub(super) fn is_step_id(id: &str) -> bool {
     id.starts_with(|c: char| c.is_ascii_alphabetic()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
