@@ -13,7 +13,7 @@ pub mod why;
 pub mod window;
 pub mod zone;
 
-pub use doc::{Action, BadTask, Delivery, Scope, Targets, TaskDoc};
+pub use doc::{Action, BadTask, Delivery, Mode, Scope, Targets, TaskDoc};
 pub use forecast::Forecast;
 pub use gate::{Around, Hands, Held, Load, held, held_from};
 pub use occurrence::{OccurrenceRecord, OccurrenceState};

@@ -8,7 +8,7 @@ use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, TaskId};
 use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
-use muster_core::tasks::TaskDoc;
+use muster_core::tasks::{Action, TaskDoc};
 use muster_core::time::Timestamp;
 use muster_store::{Heard, Rx, Tx};
 use serde_json::Value;
@@ -243,7 +243,7 @@ pub fn own_contacts(tx: &mut Tx, cx: &Cx, all: &[&OwnContact]) -> Result<Vec<Res
         if !agents.contains_key(&it.agent) {
             answers.push(Err(not_enrolled()));
         } else if let Some((claimed, ask)) = claimed.next() {
-            answers.push(Ok(tidings(cx, ask.agent, ask.org, with_actions(tx, &mut docs, claimed)?)));
+            answers.push(Ok(tidings(cx, ask.agent, ask.org, with_actions(tx, &mut docs, ask.agent, claimed)?)));
         }
     }
     Ok(answers)
@@ -269,20 +269,36 @@ fn homes(tx: &mut Tx, ids: impl Iterator<Item = AgentId>) -> Result<Homes, Error
 type Docs = BTreeMap<(TaskId, i64), Option<TaskDoc>>;
 
 /// Work that was handed out, with what is to be done.
-fn with_actions(tx: &mut Tx, docs: &mut Docs, claimed: Vec<Claimed>) -> Result<Vec<(Claimed, Value)>, Error> {
+fn with_actions(tx: &mut Tx, docs: &mut Docs, agent: &Agent, claimed: Vec<Claimed>) -> Result<Vec<(Claimed, Value)>, Error> {
     let mut all = Vec::with_capacity(claimed.len());
     for it in claimed {
         let version = (it.of.task, it.of.version);
         if let Entry::Vacant(place) = docs.entry(version) {
             place.insert(tx.task_doc(it.of.task, it.of.version)?);
         }
-        let steps = docs.get(&version).and_then(Option::as_ref).map(|doc| &doc.steps);
-        let step = steps.and_then(|steps| steps.get(usize::try_from(it.step).ok()?));
+        let doc = docs.get(&version).and_then(Option::as_ref);
+        let step = doc.and_then(|doc| doc.steps.get(usize::try_from(it.step).ok()?));
         let step = step.ok_or_else(|| Error::not_found("task/not-found", "task", it.of.task))?;
-        let action = serde_json::to_value(&step.action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
+        let action = filled_for(tx, agent, &it, &step.action)?;
+        let action = serde_json::to_value(&action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
         all.push((it, action));
     }
     Ok(all)
+}
+
+/// An action with its placeholders filled: of its run, and of what the steps before told of this target.
+fn filled_for(tx: &mut Tx, agent: &Agent, it: &Claimed, action: &Action) -> Result<Action, Error> {
+    let mut has_any = false;
+    let _ = action.with_texts(|text| {
+        has_any |= text.contains("{{");
+        String::new()
+    });
+    if !has_any {
+        return Ok(action.clone());
+    }
+    let Some(run) = tx.run(agent.org, it.run)? else { return Ok(action.clone()) };
+    let walk = if run.walked { tx.walk(run.id, agent.device)? } else { None };
+    Ok(crate::steps::filled(action, &run, walk.as_ref().map(|w| &w.trail)))
 }
 
 /// Attempts under way of our own agent that it must stop: a person ended them, their time is over and they may not finish, a later

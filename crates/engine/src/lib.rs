@@ -24,6 +24,7 @@ pub mod idempotency;
 pub mod identity;
 mod idle;
 pub mod intake;
+pub mod jobs;
 pub mod messages;
 pub mod overview;
 pub mod queue;

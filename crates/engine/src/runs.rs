@@ -15,7 +15,7 @@ use muster_core::tasks::doc::ActionKind;
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
     Around, AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Forecast, Load, Reason, Run, RunState, RunStep, Scope,
-    Situation, State, Task, TaskDoc, why,
+    Situation, State, Task, TaskDoc, Walk, why,
 };
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
@@ -103,6 +103,8 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
         started: None,
         ended: None,
         started_by: it.by.to_owned(),
+        mode: doc.mode,
+        walked: doc.is_job(),
         counts: Counts::default(),
     };
     tx.run_insert(&run, &steps(&run, it.task), devices)?;
@@ -122,6 +124,7 @@ fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
         scope: step.scope(),
         stops: crate::schedules::stops(&task.doc),
         longest_run: task.doc.window.as_ref().and_then(|w| w.longest_run).map(|l| l.0),
+        walked: task.doc.is_job(),
     })
     .collect()
 }
@@ -181,12 +184,23 @@ pub fn run_view(rx: &mut Rx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
     let counts = rx.run_counts(id)?;
     let (own, mut steps) = (rx.run_steps(id)?, Vec::new());
     let forecast = crate::forecast::of_run(rx, cx, &run, &own)?;
+    let job = rx.job(id)?;
     for step in own {
         let mut own = counts.iter().find(|(index, _)| *index == step.step).map_or(Counts::default(), |(_, c)| *c);
-        own.add(State::Prepared, run.targeted - run.made);
+        // Of a step of the server there is one; what is not made yet waits, unless the branch that was taken leaves it out.
+        let wanted = if run.walked && step.scope == Scope::Server { 1 } else { run.targeted };
+        let is_left_out = job.as_ref().and_then(|j| j.trail.results.get(&step.name)).is_some_and(|r| r.state == State::Skipped);
+        own.add(if is_left_out { State::Skipped } else { State::Prepared }, wanted - own.total());
         steps.push((step, own));
     }
     Ok(RunDetail { run, steps, forecast })
+}
+
+/// A page of the targets of a run of several steps, each with its walk and its device's name. A run of one step has none: its
+/// assignments are its targets.
+pub fn run_targets(rx: &mut Rx, cx: &Cx, id: RunId, states: &[State], page: &PageRequest) -> Result<Page<(Walk, String)>, Error> {
+    run_found(rx, cx, id)?;
+    Ok(rx.walks(id, states, page)?)
 }
 
 /// The record of a run, the newest first; `before` continues.

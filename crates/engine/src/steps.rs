@@ -7,7 +7,8 @@ use crate::tasks::resolve;
 use crate::work;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
 use muster_core::settings::Settings;
-use muster_core::tasks::doc::{Facts, Level, fill};
+use muster_core::tasks::doc::{Facts, Level, Targets, fill};
+use muster_core::tasks::job::Trail;
 use muster_core::tasks::state::Actor;
 use muster_core::tasks::{Action, AssignmentRecord, Change, Input, Outcome, Run, RunState, gate, held};
 use muster_store::{NewMessage, Tx};
@@ -97,12 +98,13 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
     taken.data = json!({"server": true});
     let begun = work::after(&taken);
     changes.push(taken);
-    let action = filled(&step.action, &run);
+    let job = if run.walked { tx.job(run.id)? } else { None };
+    let action = filled(&step.action, &run, job.as_ref().map(|j| &j.trail));
     let done = match &action {
         Action::WriteLog { message, level } => Some(Ok(logged(&run, message, *level))),
         Action::RaiseMessage { title, text, level } => Some(Ok(raised(tx, cx, &run, title, text, *level)?)),
         // A device that the task names may be gone since: that is the error of this step, and must not stop all others.
-        Action::WakeAgents => match doc.as_ref().map_or(Ok(Vec::new()), |d| resolve(tx, run.org, &d.targets)) {
+        Action::WakeAgents => match doc.as_ref().map_or(Ok(Vec::new()), |d| awake(tx, &run, &d.targets)) {
             Err(error) if error.fault.is_none() => Some(Err(error.detail)),
             devices => Some(Ok(woken(tx, cx, run.org, &devices?, &org.settings)?)),
         },
@@ -135,18 +137,24 @@ pub fn done(tx: &mut Tx, cx: &Cx, errand: &Errand, told: &Told) -> Result<(), Er
 }
 
 /// An action with its placeholders filled.
-fn filled(action: &Action, run: &Run) -> Action {
+pub(crate) fn filled(action: &Action, run: &Run, trail: Option<&Trail>) -> Action {
     let id = run.id.to_string();
-    let facts = Facts { task_name: &run.task_name, run_number: run.number, run_id: &id, targets_count: run.targeted };
-    let text = |t: &String| fill(t, &facts);
-    match action.clone() {
-        Action::WriteLog { message, level } => Action::WriteLog { message: text(&message), level },
-        Action::RaiseMessage { title, text: words, level } => Action::RaiseMessage { title: text(&title), text: text(&words), level },
-        Action::SendEmail { to, subject, body } => Action::SendEmail { to, subject: text(&subject), body: text(&body) },
-        Action::CallWebService { url, method, headers, body, expect, timeout } => {
-            Action::CallWebService { url, method, headers, body: body.as_ref().map(text), expect, timeout }
+    let facts = Facts { task_name: &run.task_name, run_number: run.number, run_id: &id, targets_count: run.targeted, trail };
+    action.with_texts(|text| fill(text, &facts))
+}
+
+/// Whom a step wakes: in a job exactly its targets, otherwise those that the task selects now.
+fn awake(tx: &mut Tx, run: &Run, targets: &Targets) -> Result<Vec<DeviceId>, Error> {
+    if !run.walked {
+        return resolve(tx, run.org, targets);
+    }
+    let mut all: Vec<DeviceId> = Vec::new();
+    loop {
+        let part = tx.snapshot_part(run.id, crate::runs::count(all.len()))?;
+        if part.is_empty() {
+            return Ok(all);
         }
-        other => other,
+        all.extend(part);
     }
 }
 

@@ -544,7 +544,9 @@ pub(crate) fn save(tx: &mut Tx, cx: &Cx, changes: &[Change]) -> Result<(), Error
     if changes.is_empty() {
         return Ok(());
     }
-    for (run, org) in tx.save(changes)? {
+    let touched = tx.save(changes)?;
+    crate::jobs::follow(tx, cx, changes)?;
+    for (run, org) in touched {
         settle(tx, cx, org, run)?;
     }
     Ok(())

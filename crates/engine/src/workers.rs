@@ -4,6 +4,7 @@
 use crate::cx::Cx;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::jobs;
 use crate::schedules::Timing;
 use crate::software;
 use crate::work;
@@ -53,13 +54,16 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let new: Vec<NewAssignment> = devices.iter().map(|d| timed(cx, &timing, *d, zones.get(d).map(String::as_str))).collect();
     run.not_before = new.iter().map(|n| n.from).chain(run.not_before).min();
     run.not_after = new.iter().filter_map(|n| n.not_after).chain(run.not_after).max();
-    tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
-    let there = tx.devices_there(run.org, &devices)?;
-    let gone: Vec<AssignmentId> =
-        new.iter().filter(|n| n.device != DeviceId::SERVER && there.binary_search(&n.device).is_err()).map(|n| n.id).collect();
-    if run.delivery == Delivery::Push && !run.cancel_requested {
-        wake_agents(tx, cx, run.org, &new)?;
+    if run.walked {
+        jobs::begin(tx, cx, &run, &new)?;
+    } else {
+        tx.assignments_insert(run.org, run.id, 0, run.priority, cx.now, &new)?;
+        if run.delivery == Delivery::Push && !run.cancel_requested {
+            wake_agents(tx, cx, run.org, &new)?;
+        }
     }
+    let there = tx.devices_there(run.org, &devices)?;
+    let gone: Vec<DeviceId> = devices.iter().copied().filter(|d| *d != DeviceId::SERVER && there.binary_search(d).is_err()).collect();
     run.made += i64::try_from(devices.len()).unwrap_or(0);
     let complete = run.made >= run.targeted || devices.is_empty();
     if complete {
@@ -69,7 +73,17 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     }
     tx.run_update(&run)?;
     // Devices that were removed since the start: nobody will come for them.
-    work::cancel(tx, cx, &gone)?;
+    if !gone.is_empty() {
+        let ids: Vec<AssignmentId> = new.iter().filter(|n| gone.contains(&n.device)).map(|n| n.id).collect();
+        if run.walked {
+            jobs::leave(tx, cx, &run, &gone)?;
+        } else {
+            work::cancel(tx, cx, &ids)?;
+        }
+    }
+    if complete && run.walked {
+        jobs::lead(tx, cx, &run)?;
+    }
     if complete {
         work::settle(tx, cx, run.org, run.id)?;
     }
@@ -77,7 +91,7 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
 }
 
 /// Puts the agents of devices that can be woken over HTTP on the list.
-fn wake_agents(tx: &mut Tx, cx: &Cx, org: OrgId, new: &[NewAssignment]) -> Result<(), Error> {
+pub(crate) fn wake_agents(tx: &mut Tx, cx: &Cx, org: OrgId, new: &[NewAssignment]) -> Result<(), Error> {
     if !tx.org(org)?.is_some_and(|o| o.settings.wake_enabled) {
         return Ok(());
     }
@@ -96,7 +110,7 @@ fn wake_agents(tx: &mut Tx, cx: &Cx, org: OrgId, new: &[NewAssignment]) -> Resul
 /// An assignment with its time; one whose time has passed ends at the next look.
 fn timed(cx: &Cx, timing: &Timing, device: DeviceId, zone: Option<&str>) -> NewAssignment {
     let (from, not_after) = timing.open(zone).map_or((cx.now, Some(cx.now)), |open| (open.not_before, open.not_after));
-    NewAssignment { id: cx.id(), device, from, not_after }
+    NewAssignment { id: cx.id(), device, from, not_after, round: 1, replaces: None }
 }
 
 /// Ends a piece of a cancelled run; what was never made is made as cancelled, so that the totals sum to what was targeted.
@@ -108,6 +122,9 @@ fn cancel_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let ids = tx.assignment_ids(run.org, &filter, PIECE)?;
     if ids.is_empty() {
         tx.run_cancel_done(run.id)?;
+        if run.walked {
+            tx.job_nudge(run.id, cx.now)?;
+        }
         work::settle(tx, cx, run.org, run.id)?;
         return Ok(0);
     }

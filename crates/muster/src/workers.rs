@@ -8,7 +8,7 @@ use muster_core::ids::OrgId;
 use muster_core::time::Timestamp;
 use muster_engine::workers::{self, Done};
 use muster_engine::{Engine, Error, Topic};
-use muster_engine::{schedules, steps};
+use muster_engine::{jobs, schedules, steps};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,11 +43,13 @@ pub enum Worker {
     Happenings,
     /// Does the server's own steps.
     Steps,
+    /// Leads server jobs from step to step.
+    Jobs,
 }
 
 impl Worker {
     /// All of them.
-    pub const ALL: [Worker; 8] = [
+    pub const ALL: [Worker; 9] = [
         Worker::Prepare,
         Worker::Lapse,
         Worker::Presence,
@@ -56,6 +58,7 @@ impl Worker {
         Worker::Schedules,
         Worker::Happenings,
         Worker::Steps,
+        Worker::Jobs,
     ];
 
     /// Its name in the log.
@@ -69,13 +72,16 @@ impl Worker {
             Worker::Schedules => "schedules",
             Worker::Happenings => "happenings",
             Worker::Steps => "steps",
+            Worker::Jobs => "jobs",
         }
     }
 
     const fn nudged_by(self, topic: Topic) -> bool {
         matches!(
             (self, topic),
-            (Worker::Prepare | Worker::Steps, Topic::Run) | (Worker::Wakes, Topic::Wake) | (Worker::Schedules, Topic::Schedule)
+            (Worker::Prepare | Worker::Steps | Worker::Jobs, Topic::Run)
+                | (Worker::Wakes, Topic::Wake)
+                | (Worker::Schedules, Topic::Schedule)
         )
     }
 }
@@ -228,6 +234,7 @@ impl Driver {
             Worker::Schedules => self.engine.write("workers.schedules", &cx, schedules::look).await,
             Worker::Happenings => self.engine.write("workers.happenings", &cx, schedules::answer).await,
             Worker::Steps => self.steps().await,
+            Worker::Jobs => self.engine.write("workers.jobs", &cx, jobs::work).await,
         }
     }
 

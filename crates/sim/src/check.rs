@@ -2,12 +2,14 @@
 //!
 //! They use none of the engine's own decisions, only the words of its answers.
 
+pub(crate) mod jobs;
+
 use crate::model::Model;
 use crate::observe::{Observed, ObservedAssignment, ObservedRun, Told};
 use crate::script::lead;
 use muster_core::ids::{AssignmentId, DeviceId};
 use muster_core::tasks::state::Status;
-use muster_core::tasks::{AttemptState, Counts, Event, Outcome, RunState, State};
+use muster_core::tasks::{AttemptState, Counts, Event, Outcome, RunState, Scope, State};
 use muster_core::time::Timestamp;
 use muster_engine::work::Said;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +82,8 @@ impl Checkers {
             self.replay(it);
         }
         for run in &seen.runs {
+            jobs::check(run, &mut |what| self.breaches.push(Breach { rule: 7, what }));
+            jobs::totals(run, &mut |what| self.breaches.push(Breach { rule: 8, what }));
             self.totals(run);
             self.snapshot(run, model);
             self.run_record(run, seen);
@@ -154,14 +158,17 @@ impl Checkers {
         let pause = a.rules.backoff.saturating_mul(1 << a.attempt.saturating_sub(1).min(16)).min(Duration::from_secs(86_400));
         let over = |end: Timestamp| a.status.ended().is_some_and(|at| end <= at.plus(pause));
         let remain = more && !a.limits.not_after.is_some_and(over);
+        // A job that waits for it no longer leaves it no further try.
+        let late = it.events.last().is_some_and(|e| e.data.get("barrier").is_some());
         let before_last = it.events.iter().rev().nth(1).map(|e| e.kind.as_str());
         match a.status.state() {
             State::Error => {
-                let may = remain && (a.rules.on_error || declined) && before_last != Some("unknown");
+                // What no agent of its target can do fails without a try.
+                let may = remain && a.attempt > 0 && (a.rules.on_error || declined) && before_last != Some("unknown");
                 self.require(1, !may, || format!("{id} ended in error after try {} of {}", a.attempt, a.rules.attempts_max));
             }
             State::Unknown => {
-                self.require(1, !(remain && a.rules.on_unknown), || format!("{id} ended unknown after try {}", a.attempt));
+                self.require(1, late || !(remain && a.rules.on_unknown), || format!("{id} ended unknown after try {}", a.attempt));
             }
             State::Prepared => {
                 self.require(1, a.attempt == 0 || remain, || format!("{id} waits after its last try {}", a.attempt));
@@ -171,7 +178,7 @@ impl Checkers {
                     let first = |at: Timestamp| if declined { at.plus(pause) } else { at };
                     a.status.ended().is_some_and(|at| end <= first(at))
                 });
-                self.require(5, passed, || format!("{id} expired before its time was over"));
+                self.require(5, late || passed, || format!("{id} expired before its time was over"));
                 let begun = it.attempts.iter().any(|attempt| attempt.state != AttemptState::Declined);
                 self.require(5, !begun, || format!("{id} expired though it was tried {} times", a.attempt));
             }
@@ -286,14 +293,15 @@ impl Checkers {
         let (run, id) = (&it.run, it.run.id);
         let sum = run.counts.total();
         self.require(8, sum == run.targeted, || format!("run {id} targets {}, its totals sum to {sum}", run.targeted));
-        for (i, step) in it.steps.iter().enumerate() {
-            let sum = step.total();
-            self.require(8, sum == run.targeted, || format!("run {id} targets {}, step {i} sums to {sum}", run.targeted));
+        for (step, counts) in &it.steps {
+            let (sum, wanted) = (counts.total(), if run.walked && step.scope == Scope::Server { 1 } else { run.targeted });
+            self.require(8, sum == wanted, || format!("run {id} targets {wanted}, step {} sums to {sum}", step.name));
         }
         if let Some(mut rows) = it.rows {
             rows.add(State::Prepared, run.targeted - run.made);
-            let all = it.steps.iter().fold(Counts::default(), |a, b| a.plus(b));
-            self.require(8, rows == all && rows == run.counts, || format!("run {id} counts {:?}, its rows {rows:?}", run.counts));
+            let all = it.steps.iter().fold(Counts::default(), |a, (_, b)| a.plus(b));
+            let fits = rows == run.counts && (run.walked || rows == all);
+            self.require(8, fits, || format!("run {id} counts {:?}, its rows {rows:?}", run.counts));
         }
         let finished = run.state == RunState::Finished;
         let fits = finished == (run.counts.open() == 0);
@@ -351,7 +359,7 @@ impl Checkers {
         }
         let begun = it.events.iter().filter(|e| e.kind == "started").count();
         let all: Vec<_> = seen.assignments.iter().filter(|a| a.record.run == id).collect();
-        if i64::try_from(all.len()) == Ok(run.made) {
+        if !run.walked && i64::try_from(all.len()) == Ok(run.made) {
             let attempts: usize = all.iter().map(|a| a.attempts.len()).sum();
             self.require(14, begun == attempts, || format!("run {id} has {attempts} attempts and {begun} events of a start"));
         }
@@ -428,9 +436,9 @@ impl Checkers {
 
 /// Whether a state may follow another in the record.
 fn follows(from: State, to: State) -> bool {
-    use State::{Cancelled, Error, Expired, Ok, Prepared, Running, Started, Unknown};
+    use State::{Cancelled, Error, Expired, Ok, Prepared, Running, Skipped, Started, Unknown};
     match from {
-        Prepared => matches!(to, Started | Cancelled | Ok | Error | Unknown | Expired),
+        Prepared => matches!(to, Started | Cancelled | Ok | Error | Unknown | Expired | Skipped),
         Started => matches!(to, Running | Ok | Error | Unknown | Prepared | Expired | Cancelled),
         Running => matches!(to, Ok | Error | Unknown | Prepared),
         Unknown => matches!(to, Ok | Error),

@@ -24,6 +24,7 @@ mod staff;
 mod steps;
 mod together;
 mod world;
+mod writing;
 
 pub use check::{Breach, Checkers};
 pub use model::{Mark, Model};

@@ -43,6 +43,7 @@ pub(crate) enum Move {
     Schedules,
     Happenings,
     Steps,
+    Jobs,
     Presence,
     Wake,
     WakeDone,
@@ -52,7 +53,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 42] = [
+    pub(crate) const ALL: [Move; 43] = [
         Move::Contact,
         Move::Contacts,
         Move::Inventory,
@@ -89,6 +90,7 @@ impl Move {
         Move::Schedules,
         Move::Happenings,
         Move::Steps,
+        Move::Jobs,
         Move::Presence,
         Move::Wake,
         Move::WakeDone,
@@ -157,6 +159,7 @@ impl World {
             Move::Schedules => drop(self.work_schedules()),
             Move::Happenings => drop(self.work_happenings()),
             Move::Steps => drop(self.work_steps()),
+            Move::Jobs => drop(self.work_jobs()),
             Move::Presence => self.work_presence(),
             Move::Wake => self.work_wakes(),
             Move::WakeDone => self.work_wake_done(),

@@ -4,9 +4,9 @@ use crate::world::World;
 use muster_core::fleet::Protocol;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Cursor, PageRequest};
-use muster_core::tasks::{AssignmentRecord, AttemptRecord, Counts, Event, Reason, Refused, Run};
+use muster_core::tasks::{AssignmentRecord, AttemptRecord, Counts, Event, Reason, Refused, Run, RunStep, Walk};
 use muster_core::time::Timestamp;
-use muster_engine::runs::{assignment_list, assignment_view, run_events, run_list, run_view};
+use muster_engine::runs::{assignment_list, assignment_view, run_events, run_list, run_targets, run_view};
 use muster_engine::work::Said;
 use muster_engine::{AssignmentFilter, RunFilter};
 use std::collections::BTreeSet;
@@ -126,12 +126,16 @@ pub struct ObservedRun {
     pub org: OrgId,
     /// The run.
     pub run: Run,
-    /// Totals by step.
-    pub steps: Vec<Counts>,
+    /// Its steps with their totals.
+    pub steps: Vec<(RunStep, Counts)>,
     /// Its assignments counted one by one; `None` when they were not counted.
     pub rows: Option<Counts>,
-    /// The devices of its assignments, when those were counted.
+    /// The devices of its assignments, or of its walks, when those were counted.
     pub targets: BTreeSet<DeviceId>,
+    /// Its walks, when it has several steps and they were read.
+    pub walks: Vec<Walk>,
+    /// Its assignments, when it has several steps and they were read.
+    pub pieces: Vec<AssignmentRecord>,
     /// Its record, the newest first; empty when it was not read.
     pub events: Vec<Event>,
 }
@@ -198,13 +202,20 @@ impl World {
 
     fn see_run(&mut self, org: OrgId, id: RunId, whole: bool) -> Option<ObservedRun> {
         let detail = self.read(org, move |rx, cx| run_view(rx, cx, id)).ok()?;
-        let steps = detail.steps.into_iter().map(|(_, counts)| counts).collect();
-        let mut seen = ObservedRun { org, run: detail.run, steps, rows: None, targets: BTreeSet::new(), events: Vec::new() };
+        let (targets, walks, pieces) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut seen = ObservedRun { org, run: detail.run, steps: detail.steps, rows: None, targets, walks, pieces, events: Vec::new() };
         if whole {
             let mut rows = Counts::default();
-            for record in self.rows(org, id) {
-                rows.add(record.state.status.state(), 1);
-                seen.targets.insert(record.device);
+            if seen.run.walked {
+                seen.walks = self.walks(org, id);
+                seen.walks.iter().for_each(|walk| rows.add(walk.state, 1));
+                seen.targets.extend(seen.walks.iter().map(|walk| walk.device));
+                seen.pieces = self.rows(org, id);
+            } else {
+                for record in self.rows(org, id) {
+                    rows.add(record.state.status.state(), 1);
+                    seen.targets.insert(record.device);
+                }
             }
             seen.rows = Some(rows);
             seen.events = self.run_record(org, id);
@@ -233,6 +244,17 @@ impl World {
             let filter = filter.clone();
             let Ok(part) = self.read(org, move |rx, cx| assignment_list(rx, cx, &filter, &request)) else { break };
             all.extend(part.items.into_iter().map(|(row, _)| row.record));
+            next = next_page(part.next);
+        }
+        all
+    }
+
+    /// The walks of a run, one by one.
+    fn walks(&mut self, org: OrgId, run: RunId) -> Vec<Walk> {
+        let (mut all, mut next) = (Vec::new(), Some(page()));
+        while let Some(request) = next {
+            let Ok(part) = self.read(org, move |rx, cx| run_targets(rx, cx, run, &[], &request)) else { break };
+            all.extend(part.items.into_iter().map(|(walk, _)| walk));
             next = next_page(part.next);
         }
         all

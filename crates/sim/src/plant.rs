@@ -1,11 +1,19 @@
 //! Planted faults: an observation is changed before the checkers see it, so that each checker is seen to catch its fault.
 
-use crate::check::Checkers;
+use crate::check::{Checkers, jobs};
 use crate::model::Model;
 use crate::observe::{Intrusion, Observed, ObservedRun};
 use muster_core::ids::DeviceId;
 use muster_core::tasks::{AttemptState, RunState, State};
 use uuid::Uuid;
+
+fn lose(run: &mut ObservedRun) -> bool {
+    let Some(walk) = run.walks.pop() else { return false };
+    if let Some(rows) = &mut run.rows {
+        rows.add(walk.state, -1);
+    }
+    true
+}
 
 /// A device of no world.
 const NOBODY: DeviceId = DeviceId(Uuid::from_u128(7));
@@ -31,6 +39,12 @@ pub enum Plant {
     KeptBack,
     /// Rule 5: something is handed out after its time.
     HandedTooLate,
+    /// Rule 7: a step of a server job begins before the one before is over.
+    BarrierBroken,
+    /// Rule 7: a target of a client job waits for nothing.
+    WalkStuck,
+    /// Rule 8: a walk is not counted.
+    WalkLost,
     /// Rule 11: an occurrence runs twice.
     RunsTwice,
     /// Rule 8: a total is one too high.
@@ -67,7 +81,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 25] = [
+    pub const ALL: [Plant; 28] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -77,6 +91,9 @@ impl Plant {
         Plant::ReasonWithoutEnd,
         Plant::KeptBack,
         Plant::HandedTooLate,
+        Plant::BarrierBroken,
+        Plant::WalkStuck,
+        Plant::WalkLost,
         Plant::RunsTwice,
         Plant::TotalOff,
         Plant::HandedAfterCancel,
@@ -103,8 +120,9 @@ impl Plant {
             Plant::TooManyAttempts | Plant::BegunTwice => 3,
             Plant::ReasonWithoutEnd | Plant::KeptBack => 4,
             Plant::HandedTooLate => 5,
+            Plant::BarrierBroken | Plant::WalkStuck => 7,
             Plant::RunsTwice => 11,
-            Plant::TotalOff => 8,
+            Plant::TotalOff | Plant::WalkLost => 8,
             Plant::HandedAfterCancel | Plant::HandedWhileFrozen | Plant::HandedWhilePaused => 9,
             Plant::HandedBeyondLimit | Plant::HitsAnother | Plant::SparesOne => 12,
             Plant::InventoryLost | Plant::RunLost => 10,
@@ -147,6 +165,9 @@ impl Plant {
                 run.is_some_and(plant)
             }
             Plant::HandedTooLate => seen.handed.first_mut().map(|h| h.not_after = Some(h.at)).is_some(),
+            Plant::BarrierBroken => seen.runs.iter_mut().any(jobs::break_barrier),
+            Plant::WalkStuck => seen.runs.iter_mut().any(jobs::stick),
+            Plant::WalkLost => seen.runs.iter_mut().any(|r| !r.walks.is_empty() && r.rows.is_some_and(|_| lose(r))),
             Plant::RunsTwice => {
                 let run = seen.runs.iter().find(|r| seen.full && r.run.nominal.is_some()).cloned();
                 run.map(|r| seen.runs.push(r)).is_some()

@@ -81,8 +81,9 @@ pub struct Report {
     pub failure: Option<Failure>,
 }
 
-/// Turns of rest after the faults; the time between them doubles from ten minutes to some days.
-const REST_TURNS: u32 = 12;
+/// Turns of rest after the faults, at most: a job needs one for each step. The time between them doubles from ten minutes to some
+/// days.
+const REST_TURNS: u32 = 40;
 
 struct Watch<'a> {
     options: &'a Options,
@@ -164,6 +165,8 @@ fn rest(world: &mut World, turn: u32) {
     world.note(format_args!("rest {turn}"));
     while world.work_prepare() {}
     while world.work_lapse() {}
+    while world.work_steps() {}
+    while world.work_jobs() {}
     while world.work_steps() {}
     for i in 0..world.agents.len() {
         world.contact(i);

@@ -8,11 +8,12 @@ use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::tasks::state::Status;
-use muster_core::tasks::{AssignmentRecord, Outcome, Refused, Run, State};
+use muster_core::tasks::{AssignmentRecord, Outcome, Refused, State};
 use muster_core::time::Timestamp;
 use muster_engine::contact::{self, Hello};
 use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::intake::{self, Arrival, Plan};
+use muster_engine::runs::RunDetail;
 use muster_engine::work::{Claimed, Report, Said};
 use muster_engine::{AssignmentFilter, Cx, Kind, Rx};
 use serde_json::{Value, json};
@@ -157,9 +158,9 @@ pub(crate) fn lead(protocol: Protocol) -> Duration {
 }
 
 /// How many more assignments of a run may be under way.
-fn room_of(run: &Run) -> usize {
-    let under_way = run.counts.of(State::Started) + run.counts.of(State::Running);
-    run.in_flight_max.map_or(usize::MAX, |most| usize::try_from(most - under_way).unwrap_or(0))
+fn room_of(it: &RunDetail) -> usize {
+    let under_way: i64 = it.steps.iter().map(|(_, counts)| counts.in_flight()).sum();
+    it.run.in_flight_max.map_or(usize::MAX, |most| usize::try_from(most - under_way).unwrap_or(0))
 }
 
 /// What was seen of an agent's device just before a contact.
@@ -235,7 +236,7 @@ impl World {
             attempts.push((record.id, record.state.attempt));
             let seen = self.read(agent.org, move |rx, cx| muster_engine::runs::run_view(rx, cx, run));
             let (ended, held, run_room) =
-                seen.map_or((false, false, usize::MAX), |r| (r.run.cancel_requested, r.run.paused, room_of(&r.run)));
+                seen.map_or((false, false, usize::MAX), |r| (r.run.cancel_requested, r.run.paused, room_of(&r)));
             let due = matches!(record.state.status, Status::Prepared { from } if from <= now);
             under_way += usize::from(record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
             let end = record.state.limits.not_after;

@@ -4,7 +4,7 @@ use crate::world::{Answer, World};
 use muster_core::fleet::WakeOutcome;
 use muster_core::tasks::Outcome;
 use muster_engine::workers::{Done, lapse, prepare, presence, wake_done, wakes_take};
-use muster_engine::{schedules, steps};
+use muster_engine::{jobs, schedules, steps};
 use muster_store::Strike;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -57,6 +57,13 @@ impl World {
             drop(self.write("steps.done", &cx, move |tx, cx| steps::done(tx, cx, &errand, &told)));
         }
         more
+    }
+
+    /// Leads server jobs; gives whether more is due.
+    pub(crate) fn work_jobs(&mut self) -> bool {
+        let cx = self.door(self.tenants[0].id);
+        let done = self.write("jobs.work", &cx, jobs::work);
+        self.worked("jobs", done)
     }
 
     /// A worker fails only when the store does: whatever else it meets is that one thing's error, and must not stop all others.

@@ -51,6 +51,7 @@ pub(crate) struct Swarm {
     pub backwards: bool,
     pub scheduled: usize,
     pub windowed: usize,
+    pub jobs: usize,
 }
 
 /// One of several servers on one store: what it keeps in memory is its own, and so is its clock.
@@ -275,5 +276,6 @@ fn swarm(dice: &mut Dice) -> Swarm {
         backwards: dice.chance(400),
         scheduled: rate(dice, 500),
         windowed: rate(dice, 500),
+        jobs: rate(dice, 500),
     }
 }

@@ -40,6 +40,7 @@ rules! {
     too_many_attempts_are_caught 3;
     a_reason_without_end_and_kept_back_work_are_caught 4;
     a_hand_out_after_its_time_is_caught 5;
+    a_broken_barrier_and_a_stuck_walk_are_caught 7;
     a_second_run_of_an_occurrence_is_caught 11;
     a_wrong_total_is_caught 8;
     a_hand_out_after_the_cancel_or_against_the_brake_is_caught 9;

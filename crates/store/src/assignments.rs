@@ -65,17 +65,21 @@ pub struct NewAssignment {
     pub from: Timestamp,
     /// Nor at or after.
     pub not_after: Option<Timestamp>,
+    /// How often its step is begun for its target: 1 at first.
+    pub round: u32,
+    /// How the round before ended, which counts no more.
+    pub replaces: Option<State>,
 }
 
 const RECORD: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, a.not_after, s.stops";
+     s.idempotent, a.not_after, s.stops, a.round, s.walked";
 const RECORD_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step";
 const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, a.not_after, s.stops, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers, \
+     s.idempotent, a.not_after, s.stops, a.round, s.walked, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers, \
      s.action, r.cancel_requested, r.in_flight_max, \
-     (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND r.in_flight_max IS NOT NULL)";
+     (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND c.step >= 0 AND r.in_flight_max IS NOT NULL)";
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
@@ -151,23 +155,25 @@ fn record(row: &Row) -> Result<AssignmentRecord, Fault> {
         updated: Timestamp(row.int(15)?),
         started: row.opt_int(16)?.map(Timestamp),
         exit_code: row.opt_int(18)?,
+        round: small(row, 26, "assignment", "round")?,
+        walked: row.flag(27),
     })
 }
 
 fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
     Ok(AssignmentRow {
         record: record(row)?,
-        task: row.id(26)?.into(),
-        task_name: row.text(27)?.to_owned(),
-        step_name: row.text(28)?.to_owned(),
-        device_name: row.text(29)?.to_owned(),
-        actor_protocol: row.opt_text(30)?.map(|_| word::<Protocol>(row, 30, "agent", "protocol").map(|p| p.to_string())).transpose()?,
-        run_state: word(row, 31, "run", "state")?,
-        delivery: if row.text(32)? == "push" { Delivery::Push } else { Delivery::Pull },
-        open_to_strangers: row.flag(33),
-        action: row.text(34)?.to_owned(),
-        run_ending: row.flag(35),
-        run_load: Load { in_flight: row.opt_int(37)?.unwrap_or(0), most: row.opt_int(36)? },
+        task: row.id(28)?.into(),
+        task_name: row.text(29)?.to_owned(),
+        step_name: row.text(30)?.to_owned(),
+        device_name: row.text(31)?.to_owned(),
+        actor_protocol: row.opt_text(32)?.map(|_| word::<Protocol>(row, 32, "agent", "protocol").map(|p| p.to_string())).transpose()?,
+        run_state: word(row, 33, "run", "state")?,
+        delivery: if row.text(34)? == "push" { Delivery::Push } else { Delivery::Pull },
+        open_to_strangers: row.flag(35),
+        action: row.text(36)?.to_owned(),
+        run_ending: row.flag(37),
+        run_load: Load { in_flight: row.opt_int(39)?.unwrap_or(0), most: row.opt_int(38)? },
     })
 }
 
@@ -377,7 +383,7 @@ impl Rx {
 
     /// How many assignments of a run are under way.
     pub fn run_in_flight(&mut self, run: RunId) -> Result<i64, Fault> {
-        let sql = "SELECT CAST(coalesce(sum(started + running), 0) AS BIGINT) FROM run_count WHERE run = ?1";
+        let sql = "SELECT CAST(coalesce(sum(started + running), 0) AS BIGINT) FROM run_count WHERE run = ?1 AND step >= 0";
         self.one(sql, &[V::U(run.0)])?.map_or(Ok(0), |r| r.int(0))
     }
 
@@ -442,7 +448,7 @@ impl Rx {
     /// Open assignments by state and how many of the runs' assignments are in error.
     pub fn open_counts(&mut self, org: OrgId) -> Result<Counts, Fault> {
         let sql = "SELECT CAST(coalesce(sum(c.prepared), 0) AS BIGINT), CAST(coalesce(sum(c.started), 0) AS BIGINT), CAST(coalesce(sum(c.running), 0) AS BIGINT) \
-             FROM run r JOIN run_count c ON c.run = r.id WHERE r.org = ?1 AND r.state <> 'finished'";
+             FROM run r JOIN run_count c ON c.run = r.id AND c.step >= 0 WHERE r.org = ?1 AND r.state <> 'finished'";
         let mut counts = Counts::default();
         if let Some(row) = self.one(sql, &[V::U(org.0)])? {
             for (i, state) in [State::Prepared, State::Started, State::Running].into_iter().enumerate() {
@@ -473,7 +479,7 @@ impl Tx {
             self.rows(lock, std::slice::from_ref(&all))?;
             let sql = "SELECT a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
                  a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-                 s.idempotent, a.not_after, s.stops FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
+                 s.idempotent, a.not_after, s.stops, a.round, s.walked FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
             return self.rows(sql, &[all])?.iter().map(record).collect();
         }
         let mut found = Vec::with_capacity(sorted.len());
@@ -501,17 +507,18 @@ impl Tx {
             let devices = V::Us(all.iter().map(|n| Some(n.device.0)).collect());
             let due = V::Is(all.iter().map(|n| Some(n.from.0)).collect());
             let over = V::Is(all.iter().map(|n| Some(n.not_after.map_or(0, |t| t.0))).collect());
+            let rounds = V::Is(all.iter().map(|n| Some(i64::from(n.round))).collect());
             made += self.exec(
-                "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated, not_after, timer) \
-                 SELECT x.id, ?3, ?4, ?5, x.device, 'prepared', 1, ?6, 0, 0, x.due, 0, ?7, ?7, nullif(x.over, 0), x.over \
-                 FROM unnest(?1::uuid[], ?2::uuid[], ?8::bigint[], ?9::bigint[]) AS x(id, device, due, over) ON CONFLICT DO NOTHING",
-                &[ids, devices, V::U(org.0), V::U(run.0), step.into(), i64::from(priority).into(), now.0.into(), due, over],
+                "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated, not_after, timer, round) \
+                 SELECT x.id, ?3, ?4, ?5, x.device, 'prepared', 1, ?6, 0, 0, x.due, 0, ?7, ?7, nullif(x.over, 0), x.over, x.round \
+                 FROM unnest(?1::uuid[], ?2::uuid[], ?8::bigint[], ?9::bigint[], ?10::bigint[]) AS x(id, device, due, over, round) ON CONFLICT DO NOTHING",
+                &[ids, devices, V::U(org.0), V::U(run.0), step.into(), i64::from(priority).into(), now.0.into(), due, over, rounds],
             )?;
         } else {
             for n in all {
                 made += self.exec(
-                    "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated, not_after, timer) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, 'prepared', 1, ?6, 0, 0, ?8, 0, ?7, ?7, ?9, coalesce(?9, 0)) ON CONFLICT DO NOTHING",
+                    "INSERT INTO assignment (id, org, run, step, device, state, open, priority, attempt, lease, due, cancel_requested, created, updated, not_after, timer, round) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, 'prepared', 1, ?6, 0, 0, ?8, 0, ?7, ?7, ?9, coalesce(?9, 0), ?10) ON CONFLICT DO NOTHING",
                     &[
                         V::U(n.id.0),
                         V::U(org.0),
@@ -522,6 +529,7 @@ impl Tx {
                         now.0.into(),
                         n.from.0.into(),
                         n.not_after.map(|t| t.0).into(),
+                        i64::from(n.round).into(),
                     ],
                 )?;
             }
@@ -530,7 +538,10 @@ impl Tx {
         if made > 0 {
             self.after(Hint { topic: Topic::Work, id: None, org: Some(org.0) });
         }
-        self.send("UPDATE run_count SET prepared = prepared + ?3 WHERE run = ?1 AND step = ?2", &[V::U(run.0), step.into(), made.into()])?;
+        let mut counts = Counts::default();
+        counts.add(State::Prepared, made);
+        all.iter().filter_map(|n| n.replaces).for_each(|state| counts.add(state, -1));
+        self.counts_move(run, step, &counts)?;
         Ok(made)
     }
 
@@ -665,7 +676,7 @@ impl Tx {
         }
     }
 
-    fn counts_move(&mut self, run: RunId, step: i64, by: &Counts) -> Result<(), Fault> {
+    pub(crate) fn counts_move(&mut self, run: RunId, step: i64, by: &Counts) -> Result<(), Fault> {
         let mut params = vec![V::U(run.0), step.into()];
         params.extend(by.0.iter().map(|n| V::I(*n)));
         self.send(

@@ -21,6 +21,7 @@ mod history;
 mod identity;
 mod inline;
 mod inventory;
+mod jobs;
 mod kept;
 mod list;
 mod lite;

@@ -36,6 +36,7 @@ migrations! {
     9 "0009_groups";
     10 "0010_hours";
     11 "0011_lists";
+    12 "0012_jobs";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

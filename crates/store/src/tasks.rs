@@ -1,6 +1,7 @@
 //! Tasks and runs: versions, snapshots, counters.
 
 use crate::fault::Fault;
+use crate::jobs::WALKS;
 use crate::list::{List, Order, json, small, word};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
@@ -28,12 +29,12 @@ pub const SNAPSHOT_CHUNK: usize = 2_000;
 const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
-     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, \
-     (SELECT CAST(sum(c.prepared) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.started) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
-     (SELECT CAST(sum(c.running) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.ok) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
-     (SELECT CAST(sum(c.error) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.unknown) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
-     (SELECT CAST(sum(c.cancelled) AS BIGINT) FROM run_count c WHERE c.run = r.id), (SELECT CAST(sum(c.expired) AS BIGINT) FROM run_count c WHERE c.run = r.id), \
-     (SELECT CAST(sum(c.skipped) AS BIGINT) FROM run_count c WHERE c.run = r.id)";
+     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, \
+     (SELECT CAST(sum(c.prepared) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.started) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
+     (SELECT CAST(sum(c.running) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.ok) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
+     (SELECT CAST(sum(c.error) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.unknown) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
+     (SELECT CAST(sum(c.cancelled) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.expired) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
+     (SELECT CAST(sum(c.skipped) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1))";
 
 fn task(row: &Row) -> Result<Task, Fault> {
     Ok(Task {
@@ -58,7 +59,7 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
-    let mut totals = counts(row, 24)?;
+    let mut totals = counts(row, 26)?;
     // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
     totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
@@ -86,6 +87,8 @@ fn run(row: &Row) -> Result<Run, Fault> {
         not_after: row.opt_int(21)?.map(Timestamp),
         in_flight_max: row.opt_int(22)?,
         handed_late: row.int(23)?,
+        mode: word(row, 24, "run", "mode")?,
+        walked: row.flag(25),
         counts: totals,
     })
 }
@@ -116,6 +119,7 @@ fn step(row: &Row) -> Result<RunStep, Fault> {
         scope: word(row, 11, "run_step", "scope")?,
         stops: row.flag(12),
         longest_run: row.opt_int(13)?.map(|_| millis(13)).transpose()?,
+        walked: row.flag(14),
     })
 }
 
@@ -219,13 +223,13 @@ impl Rx {
 
     /// The steps of a run.
     pub fn run_steps(&mut self, run: RunId) -> Result<Vec<RunStep>, Fault> {
-        let sql = "SELECT run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run FROM run_step WHERE run = ?1 ORDER BY step";
+        let sql = "SELECT run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run, walked FROM run_step WHERE run = ?1 ORDER BY step";
         self.rows(sql, &[V::U(run.0)])?.iter().map(step).collect()
     }
 
     /// Totals of a run by step.
     pub fn run_counts(&mut self, run: RunId) -> Result<Vec<(i64, Counts)>, Fault> {
-        let sql = "SELECT step, prepared, started, running, ok, error, unknown, cancelled, expired, skipped FROM run_count WHERE run = ?1 ORDER BY step";
+        let sql = "SELECT step, prepared, started, running, ok, error, unknown, cancelled, expired, skipped FROM run_count WHERE run = ?1 AND step >= 0 ORDER BY step";
         self.rows(sql, &[V::U(run.0)])?.iter().map(|r| Ok((r.int(0)?, counts(r, 1)?))).collect()
     }
 
@@ -309,8 +313,8 @@ impl Tx {
         let row = self.one("UPDATE org SET run_number = run_number + 1 WHERE id = ?1 RETURNING run_number", &[V::U(r.org.0)])?;
         let number = row.map_or(Ok(1), |r| r.int(0))?;
         self.exec(
-            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15)",
+            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max, mode, walked) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15, ?16, ?17)",
             &[
                 V::U(r.id.0),
                 V::U(r.org.0),
@@ -327,10 +331,15 @@ impl Tx {
                 r.nominal.as_deref().into(),
                 r.nominal_at.0.into(),
                 r.in_flight_max.into(),
+                r.mode.as_str().into(),
+                r.walked.into(),
             ],
         )?;
         for s in steps {
             self.step_insert(s)?;
+        }
+        if r.walked {
+            self.count_insert(r.id, WALKS)?;
         }
         for (i, chunk) in devices.chunks(SNAPSHOT_CHUNK).enumerate() {
             let bytes: Vec<u8> = chunk.iter().flat_map(|d| *d.0.as_bytes()).collect();
@@ -347,8 +356,8 @@ impl Tx {
     fn step_insert(&mut self, s: &RunStep) -> Result<(), Fault> {
         let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         self.send(
-            "INSERT INTO run_step (run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO run_step (run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run, walked) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             &[
                 V::U(s.run.0),
                 s.step.into(),
@@ -364,11 +373,16 @@ impl Tx {
                 s.scope.as_str().into(),
                 s.stops.into(),
                 s.longest_run.map(millis).into(),
+                s.walked.into(),
             ],
         )?;
+        self.count_insert(s.run, s.step)
+    }
+
+    fn count_insert(&mut self, run: RunId, step: i64) -> Result<(), Fault> {
         self.send(
             "INSERT INTO run_count (run, step, prepared, started, running, ok, error, unknown, cancelled, expired, skipped) VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
-            &[V::U(s.run.0), s.step.into()],
+            &[V::U(run.0), step.into()],
         )
     }
 

@@ -73,6 +73,16 @@ impl Mode {
     }
 }
 
+impl std::str::FromStr for Mode {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, String> {
+        [Self::ClientJob, Self::ServerJob]
+            .into_iter()
+            .find(|m| m.as_str() == word)
+            .ok_or_else(|| format!("there is no mode '{word}'; there are client_job and server_job"))
+    }
+}
+
 /// What a task is aimed at. Empty selects nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Targets {

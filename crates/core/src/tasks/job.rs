@@ -50,9 +50,21 @@ pub struct Trail {
     /// How often each step was jumped back from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jumps: BTreeMap<String, u32>,
+    /// How often each step was begun.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rounds: BTreeMap<String, u32>,
     /// The step that is tried again once the present one is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
+}
+
+impl Trail {
+    /// A step is begun: its round, and how the round before ended, which counts no more.
+    pub fn enter(&mut self, id: &str) -> (u32, Option<State>) {
+        let round = self.rounds.entry(id.to_owned()).or_default();
+        *round += 1;
+        (*round, self.results.get(id).map(|r| r.state))
+    }
 }
 
 /// What follows.

@@ -1,12 +1,14 @@
 //! Tasks, runs and assignments as they are kept.
 
-use super::doc::{Delivery, Scope, TaskDoc};
+use super::doc::{Delivery, Mode, Scope, TaskDoc};
 use super::gate::Load;
+use super::job::Trail;
 use super::run::{Counts, RunState, Verdict};
 use super::state::{Assignment, AttemptState, Rules, State};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use crate::time::Timestamp;
 use serde_json::Value;
+use std::str::FromStr;
 
 /// What a person wrote, in its newest version.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +82,11 @@ pub struct Run {
     pub ended: Option<Timestamp>,
     /// Who started it.
     pub started_by: String,
-    /// Totals over its steps.
+    /// In what order targets go through its steps.
+    pub mode: Mode,
+    /// Whether it has several steps: each target walks through them, and is counted by what its walk came to.
+    pub walked: bool,
+    /// Totals by target.
     pub counts: Counts,
 }
 
@@ -90,6 +96,8 @@ impl Run {
         match self.counts.run_state() {
             RunState::Finished => RunState::Finished,
             _ if self.paused => RunState::Paused,
+            // A step of the server may be all that was done so far.
+            RunState::Waiting if self.started.is_some() => RunState::Running,
             state => state,
         }
     }
@@ -123,6 +131,8 @@ pub struct RunStep {
     pub stops: bool,
     /// The longest it may be under way, when the task says so.
     pub longest_run: Option<std::time::Duration>,
+    /// Whether it is one of several.
+    pub walked: bool,
 }
 
 /// An assignment with what belongs to it.
@@ -150,6 +160,10 @@ pub struct AssignmentRecord {
     pub started: Option<Timestamp>,
     /// Exit code of the last attempt that gave one.
     pub exit_code: Option<i64>,
+    /// How often its step was begun anew for its target, by a jump back; 1 at first.
+    pub round: u32,
+    /// Whether its step is one of several.
+    pub walked: bool,
 }
 
 /// An assignment as lists show it.
@@ -259,4 +273,87 @@ pub struct DueWake {
     pub tries: u32,
     /// It is wanted though nothing waits for the agent.
     pub anyway: bool,
+}
+
+/// A target's way through the steps of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Walk {
+    /// The run.
+    pub run: RunId,
+    /// The target.
+    pub device: DeviceId,
+    /// `prepared` before its first step is handed out, `running` then, and what it came to: one verdict for the target.
+    pub state: State,
+    /// The step it is at, or was at last; -1 before the first.
+    pub step: i64,
+    /// The round of that step.
+    pub round: u32,
+    /// It begins nothing before this instant.
+    pub not_before: Timestamp,
+    /// Nor at or after this one.
+    pub not_after: Option<Timestamp>,
+    /// What happened so far.
+    pub trail: Trail,
+    /// When it last changed.
+    pub updated: Timestamp,
+}
+
+/// What a server job does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobPhase {
+    /// Its targets are brought to the step, piece by piece.
+    Moving,
+    /// The step is under way.
+    Waiting,
+    /// Its targets are told the end, piece by piece.
+    Ending(State),
+    /// It has ended.
+    Done,
+}
+
+impl JobPhase {
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Moving => "moving",
+            Self::Waiting => "waiting",
+            Self::Ending(state) => state.as_str(),
+            Self::Done => "done",
+        }
+    }
+}
+
+impl FromStr for JobPhase {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, String> {
+        Ok(match word {
+            "moving" => Self::Moving,
+            "waiting" => Self::Waiting,
+            "done" => Self::Done,
+            state => Self::Ending(state.parse()?),
+        })
+    }
+}
+
+/// Where a server job stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRecord {
+    /// The run.
+    pub run: RunId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// What it does next.
+    pub phase: JobPhase,
+    /// The step it is at.
+    pub step: i64,
+    /// The round of that step.
+    pub round: u32,
+    /// The last target that was brought there.
+    pub reached: Option<DeviceId>,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// When it is looked at again; `None`: once something happens.
+    pub due: Option<Timestamp>,
+    /// What happened so far, for all.
+    pub trail: Trail,
 }

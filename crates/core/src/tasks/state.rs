@@ -323,6 +323,10 @@ pub enum Input {
     Time,
     /// A person ends it.
     Cancel,
+    /// No agent of its target can do it: it fails without a try.
+    Unable,
+    /// Its job waits for it no longer.
+    Late,
     /// A person puts it off.
     Delay {
         /// Until when.
@@ -412,6 +416,8 @@ pub fn decide(it: &Assignment, input: Input, now: Timestamp) -> Result<Decision,
         Input::Time => time(it, now),
         Input::Cancel => cancel(it, now),
         Input::Delay { until } => delay(it, until),
+        Input::Unable => unable(it, now),
+        Input::Late => late(it, now),
     }
 }
 
@@ -513,14 +519,7 @@ fn expire(it: &Assignment, now: Timestamp) -> Result<Decision, Refused> {
         return Err(Refused::NotYet);
     }
     match it.status {
-        Status::Prepared { .. } => {
-            let status = match it.last_attempt {
-                Some(AttemptState::Error) => Status::Error { at: now },
-                Some(AttemptState::Unknown) => Status::Unknown { at: now },
-                _ => Status::Expired { at: now },
-            };
-            Ok(to(it, status, None))
-        }
+        Status::Prepared { .. } => Ok(to(it, expired(it, now), None)),
         _ if it.limits.stops && !it.cancel_requested => Ok(to(&Assignment { cancel_requested: true, ..*it }, it.status, None)),
         _ => Err(Refused::Nothing),
     }
@@ -533,6 +532,31 @@ fn delay(it: &Assignment, until: Timestamp) -> Result<Decision, Refused> {
         Status::Prepared { .. } => Err(Refused::Nothing),
         Status::Started { .. } | Status::Running { .. } => Err(Refused::NotClaimable),
         _ => Err(Refused::Final),
+    }
+}
+
+fn unable(it: &Assignment, now: Timestamp) -> Result<Decision, Refused> {
+    match it.status {
+        Status::Prepared { .. } if it.attempt == 0 => Ok(to(it, Status::Error { at: now }, None)),
+        Status::Prepared { .. } | Status::Started { .. } | Status::Running { .. } => Err(Refused::NotClaimable),
+        _ => Err(Refused::Final),
+    }
+}
+
+/// What waits expires, or ends as its last try did; of what is under way nothing is known, until its late result comes.
+fn late(it: &Assignment, now: Timestamp) -> Result<Decision, Refused> {
+    match it.status {
+        Status::Prepared { .. } => Ok(to(it, expired(it, now), None)),
+        Status::Started { .. } | Status::Running { .. } => Ok(to(it, Status::Unknown { at: now }, Some(AttemptState::Unknown))),
+        _ => Err(Refused::Final),
+    }
+}
+
+fn expired(it: &Assignment, now: Timestamp) -> Status {
+    match it.last_attempt {
+        Some(AttemptState::Error) => Status::Error { at: now },
+        Some(AttemptState::Unknown) => Status::Unknown { at: now },
+        _ => Status::Expired { at: now },
     }
 }
 

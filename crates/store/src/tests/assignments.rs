@@ -49,7 +49,16 @@ fn furnish(w: &World) {
 }
 
 fn new(first: u128) -> Vec<NewAssignment> {
-    (0..3).map(|i| NewAssignment { id: AssignmentId(id(first + i)), device: DeviceId(id(10 + i)), from: NOW, not_after: None }).collect()
+    (0..3)
+        .map(|i| NewAssignment {
+            id: AssignmentId(id(first + i)),
+            device: DeviceId(id(10 + i)),
+            from: NOW,
+            not_after: None,
+            round: 1,
+            replaces: None,
+        })
+        .collect()
 }
 
 fn actor(n: u128) -> Actor {
@@ -163,7 +172,14 @@ fn an_attempt_keeps_what_its_agent_said(w: &World) {
 /// No rule makes such a change; the count is what proves it.
 fn a_hand_out_after_the_end_of_its_time_is_counted(w: &World) {
     furnish(w);
-    let timed = |n: u128| NewAssignment { id: AssignmentId(id(n)), device: DeviceId(id(n)), from: NOW, not_after: Some(later(60)) };
+    let timed = |n: u128| NewAssignment {
+        id: AssignmentId(id(n)),
+        device: DeviceId(id(n)),
+        from: NOW,
+        not_after: Some(later(60)),
+        round: 1,
+        replaces: None,
+    };
     write(w, move |tx| tx.assignments_insert(HERE, RunId(id(60)), 0, 5, NOW, &[timed(90), timed(91)]).map(|_| ()));
     for (n, at) in [(90, later(59)), (91, later(60))] {
         write(w, move |tx| {
@@ -278,7 +294,8 @@ fn a_push_waits_only_while_it_is_prepared(w: &World) {
     write(w, |tx| {
         let t = task(50, "Scan");
         tx.run_insert(&Run { delivery: Delivery::Push, ..run(61, &t, 1) }, &[step(61, 0)], &[])?;
-        let one = NewAssignment { id: AssignmentId(id(100)), device: DeviceId(id(10)), from: NOW, not_after: None };
+        let one =
+            NewAssignment { id: AssignmentId(id(100)), device: DeviceId(id(10)), from: NOW, not_after: None, round: 1, replaces: None };
         tx.assignments_insert(HERE, RunId(id(61)), 0, 5, NOW, &[one])
     });
     assert!(waits(10) && !waits(11));

@@ -133,6 +133,8 @@ pub(crate) fn run(n: u128, task: &Task, targeted: i64) -> Run {
         started: None,
         ended: None,
         started_by: "ann".to_owned(),
+        mode: muster_core::tasks::Mode::ClientJob,
+        walked: false,
         counts: Counts::default(),
     }
 }
@@ -155,6 +157,7 @@ pub(crate) fn step(run: u128, step: i64) -> RunStep {
         scope: Scope::Client,
         stops: false,
         longest_run: None,
+        walked: false,
     }
 }
 

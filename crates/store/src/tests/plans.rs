@@ -16,7 +16,8 @@ fn world() -> World {
         let task = task(50, "t");
         tx.task_insert(&task)?;
         tx.run_insert(&run(60, &task, 1), &[step(60, 0)], &[DeviceId(id(10))])?;
-        let new = NewAssignment { id: AssignmentId(id(70)), device: DeviceId(id(10)), from: NOW, not_after: None };
+        let new =
+            NewAssignment { id: AssignmentId(id(70)), device: DeviceId(id(10)), from: NOW, not_after: None, round: 1, replaces: None };
         tx.assignments_insert(HERE, RunId(id(60)), 0, 5, NOW, &[new])
     });
     w

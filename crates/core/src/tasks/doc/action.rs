@@ -353,6 +353,25 @@ impl Action {
         self.is_idempotent() || matches!(self, Action::CallWebService { .. } | Action::RunScript(_) | Action::ControlService { .. })
     }
 
+    /// The same with its texts put through `text`. The text of a script stays as it is: braces mean other things there, and what a
+    /// machine told must not become a part of a program; its arguments and variables are filled.
+    #[must_use]
+    pub fn with_texts(&self, mut text: impl FnMut(&str) -> String) -> Self {
+        let mut filled = self.clone();
+        match &mut filled {
+            Action::RunScript(script) => {
+                script.arguments.iter_mut().for_each(|it| *it = text(it));
+                script.environment.values_mut().for_each(|it| *it = text(it));
+            }
+            Action::PowerControl { message, .. } | Action::WriteLog { message, .. } => *message = text(message),
+            Action::RaiseMessage { title, text: words, .. } => (*title, *words) = (text(title), text(words)),
+            Action::SendEmail { subject, body, .. } => (*subject, *body) = (text(subject), text(body)),
+            Action::CallWebService { body: Some(body), .. } => *body = text(body),
+            _ => {}
+        }
+        filled
+    }
+
     /// Whether an unverified agent may do it.
     pub const fn is_open_to_strangers(&self) -> bool {
         matches!(self, Action::Inventory | Action::BasicInventory)

@@ -1,7 +1,7 @@
 //! What makes steps a job: conditions, what follows an error, what is captured, and the barrier of a server job.
 
 use super::read::{Reader, given, kind_of};
-use super::{Mode, Scope, Step, TaskDoc};
+use super::{Mode, Scope, Step, TaskDoc, placeholders};
 use crate::limits::{JUMPS_MAX, QUERY_BYTES_MAX, STEP_OUTPUTS_MAX};
 use crate::settings::Span;
 use crate::tasks::job::capture::Capture;
@@ -206,6 +206,7 @@ impl Reader {
             if let Some(guard) = step.when.as_deref().and_then(|w| Guard::parse(w).ok()) {
                 self.asked(&format!("{at}/when"), &guard, mode, &steps[..i]);
             }
+            self.filled_in(&at, step, mode, &steps[..i]);
             if let Some(OnError::Retry { run, .. }) = &step.on_error {
                 self.jump(&format!("{at}/on_error/run"), run, step, steps);
             }
@@ -256,6 +257,33 @@ impl Reader {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What texts ask of steps must be known by then.
+    fn filled_in(&mut self, at: &str, step: &Step, mode: Mode, before: &[Step]) {
+        let mut asked = Vec::new();
+        let _ = step.action.with_texts(|text| {
+            asked.extend(placeholders::of_steps(text).into_iter().map(str::to_owned));
+            String::new()
+        });
+        for name in asked {
+            let Some((id, part)) = placeholders::step_part(&name) else {
+                self.fault(&format!("{at}/action"), format!("'{{{{{name}}}}}' is no part of a step, such as {{{{steps.check.version}}}}"));
+                continue;
+            };
+            let found = before.iter().find(|s| s.id == id);
+            let what = match found {
+                None => format!("there is no step '{id}' before this one, which '{{{{{name}}}}}' asks for"),
+                Some(s) if part != "state" && part != "exit_code" && !s.outputs.contains_key(part) => {
+                    format!("step '{id}' captures no '{part}', which '{{{{{name}}}}}' asks for; name it in its 'outputs'")
+                }
+                Some(s) if mode == Mode::ServerJob && s.scope() == Scope::Client && step.scope() == Scope::Server && part != "state" => {
+                    format!("what step '{id}' told differs from target to target, and this step is done once for all")
+                }
+                Some(_) => continue,
+            };
+            self.fault(&format!("{at}/action"), what);
         }
     }
 

@@ -1,6 +1,8 @@
-//! What texts of the server's actions can say of their run: `{{task.name}}`.
+//! What texts of actions can say of their run: `{{task.name}}`, and of the steps before: `{{steps.check.version}}`.
 
 use crate::nearest::nearest;
+use crate::tasks::job::Trail;
+use serde_json::Value;
 
 /// Every placeholder there is, without its braces.
 pub const PLACEHOLDERS: [&str; 4] = ["task.name", "run.number", "run.id", "targets.count"];
@@ -16,6 +18,8 @@ pub struct Facts<'a> {
     pub run_id: &'a str,
     /// `targets.count`.
     pub targets_count: i64,
+    /// What the steps before came to, in a job.
+    pub trail: Option<&'a Trail>,
 }
 
 impl Facts<'_> {
@@ -25,9 +29,40 @@ impl Facts<'_> {
             "run.number" => self.run_number.to_string(),
             "run.id" => self.run_id.to_owned(),
             "targets.count" => self.targets_count.to_string(),
-            _ => return None,
+            _ => return step_value(self.trail?, name),
         })
     }
+}
+
+/// The parts of `steps.ID.NAME` or `steps.ID.outputs.NAME`.
+pub(super) fn step_part(name: &str) -> Option<(&str, &str)> {
+    let (step, part) = name.strip_prefix("steps.")?.split_once('.')?;
+    Some((step, part.strip_prefix("outputs.").unwrap_or(part)))
+}
+
+fn step_value(trail: &Trail, name: &str) -> Option<String> {
+    let (step, part) = step_part(name)?;
+    let result = trail.results.get(step);
+    let value = match part {
+        "state" => result.map(|r| Value::from(r.state.as_str())),
+        "exit_code" => result.and_then(|r| r.exit_code).map(Value::from),
+        name => result.and_then(|r| r.outputs.get(name)).cloned(),
+    };
+    // What was not captured is nothing, and not its own name.
+    Some(match value {
+        Some(Value::String(text)) => text,
+        Some(other) => other.to_string(),
+        None => String::new(),
+    })
+}
+
+/// The placeholders of a text that ask for a step.
+pub(super) fn of_steps(text: &str) -> Vec<&str> {
+    let name = |piece| match piece {
+        Piece::Name(name) if name.starts_with("steps.") => Some(name),
+        _ => None,
+    };
+    pieces(text).into_iter().filter_map(name).collect()
 }
 
 /// A text as it is and a placeholder's name, by turns.
@@ -55,7 +90,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 /// What is wrong with the placeholders of a text, one sentence each.
 pub(super) fn faults(text: &str) -> Vec<String> {
     let fault = |piece| match piece {
-        Piece::Name(name) if !PLACEHOLDERS.contains(&name) => {
+        Piece::Name(name) if !PLACEHOLDERS.contains(&name) && step_part(name).is_none() => {
             let hint = nearest(name, PLACEHOLDERS).map_or_else(String::new, |near| format!("; did you mean '{{{{{near}}}}}'?"));
             let end = if hint.is_empty() { format!("; there are {}", PLACEHOLDERS.join(", ")) } else { hint };
             Some(format!("there is no placeholder '{{{{{name}}}}}'{end}"))
