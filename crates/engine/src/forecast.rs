@@ -52,9 +52,19 @@ fn pace(rx: &mut Rx, org: OrgId, action: &str) -> Result<Pace, Error> {
     Ok(Pace::of(rx.took(org, action, MEASURED)?))
 }
 
+/// How long steps take one after the other.
+fn pace_of(rx: &mut Rx, org: OrgId, actions: &[&str]) -> Result<Pace, Error> {
+    let mut all: Option<Pace> = None;
+    for action in actions {
+        let next = pace(rx, org, action)?;
+        all = Some(all.map_or(next, |all| all.then(&next)));
+    }
+    Ok(all.unwrap_or_else(|| Pace::of(Vec::new())))
+}
+
 /// When a start of a task on these devices at this moment would end; none where the server does it itself.
 pub(crate) fn of_start(rx: &mut Rx, cx: &Cx, org: &Org, task: &Task, devices: &[DeviceId]) -> Result<Option<Forecast>, Error> {
-    let Some(step) = task.doc.steps.first().filter(|s| s.scope() == Scope::Client) else { return Ok(None) };
+    let Some(step) = task.doc.steps.iter().find(|s| s.scope() == Scope::Client) else { return Ok(None) };
     let sample: Vec<DeviceId> = devices.iter().step_by(devices.len().div_ceil(SAMPLE).max(1)).copied().collect();
     let (agents, timing) = (Agents::of(rx, org, &sample)?, Timing::now(cx, org, &task.doc));
     let zones = if timing.is_per_device() { rx.device_zones(&sample)? } else { BTreeMap::new() };
@@ -67,13 +77,15 @@ pub(crate) fn of_start(rx: &mut Rx, cx: &Cx, org: &Org, task: &Task, devices: &[
         None => Target::Waits { comes: Some(cx.now), not_before: cx.now, not_after: Some(cx.now) },
     };
     let targets: Vec<Target> = sample.iter().map(target).collect();
+    let machines = task.doc.steps.iter().filter(|s| s.scope() == Scope::Client && !task.doc.is_handler(s));
+    let actions: Vec<&str> = machines.map(|s| s.action.kind()).collect();
     let most = task.doc.rollout.max_in_flight.map(i64::from);
-    Ok(Some(forecast(&targets, crate::runs::count(devices.len()), &pace(rx, org.id, asked.action)?, most, cx.now)))
+    Ok(Some(forecast(&targets, crate::runs::count(devices.len()), &pace_of(rx, org.id, &actions)?, most, cx.now)))
 }
 
 /// When what is left of a run would end; none when nothing is, or nothing goes on.
 pub(crate) fn of_run(rx: &mut Rx, cx: &Cx, run: &Run, steps: &[RunStep]) -> Result<Option<Forecast>, Error> {
-    let Some(step) = steps.first().filter(|s| s.scope == Scope::Client) else { return Ok(None) };
+    let Some(step) = steps.iter().find(|s| s.scope == Scope::Client) else { return Ok(None) };
     let org = house(rx, run.org)?;
     let open = run.targeted - run.made + run.counts.open();
     if open == 0 || org.freeze.is_some() || run.paused || run.cancel_requested || run.state == RunState::Halted {
@@ -95,5 +107,6 @@ pub(crate) fn of_run(rx: &mut Rx, cx: &Cx, run: &Run, steps: &[RunStep]) -> Resu
             _ => Target::InHand(record.updated),
         })
         .collect();
-    Ok(Some(forecast(&targets, open, &pace(rx, run.org, &step.action)?, run.in_flight_max, cx.now)))
+    let actions: Vec<&str> = steps.iter().filter(|s| s.scope == Scope::Client).map(|s| s.action.as_str()).collect();
+    Ok(Some(forecast(&targets, open, &pace_of(rx, run.org, &actions)?, run.in_flight_max, cx.now)))
 }

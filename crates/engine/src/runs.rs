@@ -45,6 +45,40 @@ pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunD
     run_view(tx, cx, run)
 }
 
+/// Starts the task of a run again on those of its targets that came to one of these states: in its newest version, as any start
+/// with the size guard.
+pub fn run_retry(tx: &mut Tx, cx: &Cx, id: RunId, states: &[State], start: &Start) -> Result<RunDetail, Error> {
+    let old = run_found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "starting tasks")?;
+    let task = task_found(tx, cx, old.task)?;
+    let org = house(tx, cx.org)?;
+    crate::brake::released(&org)?;
+    if let Some(open) = states.iter().find(|s| s.is_open()) {
+        return Err(Error::invalid(
+            "run/retry-open",
+            "/states",
+            format!("what is {open} has not ended; name states such as error and unknown"),
+        ));
+    }
+    let came_to = if old.walked {
+        tx.walk_devices(id, states)?
+    } else {
+        tx.assignment_devices(cx.org, &AssignmentFilter { run: Some(id), states: states.to_vec(), ..AssignmentFilter::default() })?
+    };
+    let mut devices = Vec::with_capacity(came_to.len());
+    for piece in came_to.chunks(1_000) {
+        devices.extend(tx.devices_there(cx.org, piece)?);
+    }
+    if came_to == [DeviceId::SERVER] {
+        devices = came_to;
+    }
+    guard(&task, &devices, &org.settings, start)?;
+    let run = begin(tx, cx, &Begin { task: &task, devices: &devices, nominal: None, at: cx.now, by: &cx.name })?;
+    let object = Object { kind: "run", id: Some(run.0), name: &task.doc.name };
+    record(tx, cx, Some(cx.org), "run_retry", object, None, Some(json!({"of": old.number, "targets": devices.len()})))?;
+    run_view(tx, cx, run)
+}
+
 /// The devices a document selects now, sorted. A step of the server that needs none has the server in their place.
 pub(crate) fn targets_of(rx: &mut Rx, org: OrgId, doc: &TaskDoc) -> Result<Vec<DeviceId>, Error> {
     if doc.steps.iter().all(|s| !s.needs_targets()) {

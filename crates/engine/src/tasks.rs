@@ -11,9 +11,11 @@ use muster_core::fleet::Device;
 use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
-use muster_core::tasks::doc::Targets;
+use muster_core::tasks::doc::{ActionKind, Step, Targets};
 use muster_core::tasks::state::{Limits, Status};
-use muster_core::tasks::{Around, Assignment, BadTask, Delivery, Forecast, Load, Reason, Run, RunState, Situation, Task, TaskDoc, why};
+use muster_core::tasks::{
+    Around, Assignment, BadTask, Delivery, Forecast, Load, Reason, Run, RunState, Scope, Situation, Task, TaskDoc, why,
+};
 use muster_store::{DeviceGroup, Rx, Tx};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -193,6 +195,8 @@ pub struct Preview {
     pub groups: Vec<DeviceGroup>,
     /// The first hundred, with what they would wait for.
     pub targets: Vec<(Device, Reason)>,
+    /// Steps that some targets cannot do, with how many: no agent of theirs can. In a job they fail there.
+    pub unable: Vec<(String, &'static str, i64)>,
     /// How many were taken out by exclusions.
     pub excluded: usize,
     /// When a start now would end.
@@ -215,7 +219,10 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
     let loads = crate::runs::Loads::of(rx, &org, named)?;
     for device in rx.devices_by_id(cx.org, named)? {
         let agents = rx.agents_of(device.id)?;
-        let step = task.doc.steps.first();
+        let able = |s: &&Step| protocols_of(s).is_some_and(|p| agents.is_empty() || agents.iter().any(|a| p.contains(&a.protocol)));
+        // What hinders it is the first step that no agent of it can do, otherwise what it begins with.
+        let of_machines = || task.doc.steps.iter().filter(|s| s.scope() == Scope::Client);
+        let step = of_machines().find(|s| !able(s)).or_else(|| of_machines().next()).or(task.doc.steps.first());
         let situation = Situation {
             assignment: Assignment {
                 status: Status::Prepared { from: cx.now },
@@ -241,8 +248,17 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
         targets.push((device, why(&situation, cx.now)));
     }
     let forecast = crate::forecast::of_start(rx, cx, &org, &task, &devices)?;
+    let mut unable = Vec::new();
+    for step in task.doc.steps.iter().filter(|s| s.scope() == Scope::Client) {
+        let protocols = protocols_of(step).unwrap_or_default();
+        if protocols.len() < muster_core::fleet::Protocol::ALL.len() {
+            let count = rx.devices_without(&devices, protocols)?;
+            unable.extend((count > 0).then(|| (step.id.clone(), step.action.kind(), count)));
+        }
+    }
     Ok(Preview {
         forecast,
+        unable,
         count: devices.len(),
         plan: plan_token(&task, &devices),
         guard: org.settings.size_guard,
@@ -250,6 +266,11 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
         targets,
         excluded,
     })
+}
+
+/// The agents that can do a step.
+fn protocols_of(step: &Step) -> Option<&'static [muster_core::fleet::Protocol]> {
+    ActionKind::named(step.action.kind()).map(|kind| kind.protocols())
 }
 
 const NO_RULES: muster_core::tasks::Rules = muster_core::tasks::Rules {

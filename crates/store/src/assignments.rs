@@ -41,6 +41,8 @@ pub struct AssignmentFilter {
     pub task: Option<TaskId>,
     /// Of this device.
     pub device: Option<DeviceId>,
+    /// Of the step with this id.
+    pub step: Option<String>,
     /// Text in the device's or task's name; the case of ASCII letters does not matter.
     pub q: Option<String>,
 }
@@ -223,6 +225,9 @@ fn narrow(list: &mut List, org: OrgId, filter: &AssignmentFilter, meant: Meant, 
             list.filter(&format!("{column} = {{}}"), id);
         }
     }
+    if let Some(step) = &filter.step {
+        list.filter("s.name = {}", step.as_str());
+    }
     match meant {
         Meant::All => {}
         Meant::Many(q) => list.contains(&["coalesce(d.name, '')", "r.task_name"], &q, postgres),
@@ -256,6 +261,13 @@ impl Rx {
         narrow(&mut list, org, filter, self.meant(org, filter)?, self.is_postgres());
         let column = if page.sort.as_deref() == Some("priority") { "a.priority" } else { "a.id" };
         list.page(self, page, &Order { column, id: "a.id" }, shown)
+    }
+
+    /// Devices of matching assignments, sorted.
+    pub fn assignment_devices(&mut self, org: OrgId, filter: &AssignmentFilter) -> Result<Vec<DeviceId>, Fault> {
+        let mut list = List::new("DISTINCT a.device", ROW_FROM);
+        narrow(&mut list, org, filter, self.meant(org, filter)?, self.is_postgres());
+        list.all(self, "a.device", usize::MAX >> 1, |r| r.id(0).map(DeviceId))
     }
 
     /// How many assignments match, exactly.

@@ -345,6 +345,19 @@ impl Rx {
         Ok(found.into_iter().map(|((protocol, os_family, online), count)| DeviceGroup { protocol, os_family, online, count }).collect())
     }
 
+    /// How many of some devices have no agent of these protocols.
+    pub fn devices_without(&mut self, ids: &[DeviceId], protocols: &[Protocol]) -> Result<i64, Fault> {
+        let mut without = 0;
+        for chunk in ids.chunks(1_000) {
+            let mut list = List::new("DISTINCT a.device", "agent a");
+            list.any_of("a.device", chunk.iter().map(|id| id.0));
+            list.any_of("a.protocol", protocols.iter().map(|p| p.as_str()));
+            let able = list.all(self, "a.device", chunk.len(), |r| r.id(0))?.len();
+            without += i64::try_from(chunk.len() - able).unwrap_or(0);
+        }
+        Ok(without)
+    }
+
     /// Ids of devices selected by a query, by names or ids, or all; sorted. `named` are ids or names, as people write them.
     pub fn device_ids(&mut self, org: OrgId, query: Option<&Query>, named: &[String], all: bool) -> Result<Vec<DeviceId>, Fault> {
         let mut ids: Vec<DeviceId> = Vec::new();

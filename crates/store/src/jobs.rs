@@ -61,6 +61,14 @@ impl Rx {
         list.page(self, page, &Order { column: "w.device", id: "w.device" }, |row| Ok((walk(row)?, row.text(9)?.to_owned())))
     }
 
+    /// Devices of a run's walks in some states, sorted.
+    pub fn walk_devices(&mut self, run: RunId, states: &[State]) -> Result<Vec<DeviceId>, Fault> {
+        let mut list = List::new("w.device", "walk w");
+        list.filter("w.run = {}", run.0);
+        list.any_of("w.state", states.iter().map(|s| s.as_str()));
+        list.all(self, "w.device", usize::MAX >> 1, |r| r.id(0).map(DeviceId))
+    }
+
     /// Walks of a run, counted one by one.
     pub fn walks_counted(&mut self, run: RunId) -> Result<Counts, Fault> {
         let mut counts = Counts::default();

@@ -1,7 +1,8 @@
 //! Runs: list, one, assignments, record, pause, resume, cancel.
 
 use super::id;
-use crate::auth::Ctx;
+use crate::auth::{Created, Ctx, Keep};
+use crate::json::Body;
 use crate::list::{Asked, List, asked, one, text, words};
 use crate::problem::Problem;
 use crate::view::{self, Named};
@@ -10,8 +11,8 @@ use axum::extract::Path;
 use muster_core::ids::{AssignmentId, RunId};
 use muster_core::limits::PAGE_ROWS_MAX;
 use muster_core::page::PageRequest;
-use muster_core::tasks::Event;
-use muster_engine::{AssignmentFilter, Cx, Error, RunFilter, Rx, brake, runs};
+use muster_core::tasks::{Event, State};
+use muster_engine::{AssignmentFilter, Cx, Error, RunFilter, Rx, Tx, brake, runs};
 use std::collections::BTreeMap;
 
 asked! {
@@ -60,6 +61,8 @@ asked! {
         state,
         /// Text in the device's name.
         q,
+        /// Id of a step.
+        step,
     }
 }
 
@@ -75,7 +78,7 @@ pub async fn run_assignments(
     let id = run_id(&id)?;
     let page = query.page(&["created", "priority"], "created")?;
     let states = words("state", query.state.as_deref())?;
-    let filter = AssignmentFilter { run: Some(id), states, q: text(query.q), ..AssignmentFilter::default() };
+    let filter = AssignmentFilter { run: Some(id), states, q: text(query.q), step: text(query.step), ..AssignmentFilter::default() };
     let page = ctx
         .read(move |rx, cx| {
             runs::run_view(rx, cx, id)?;
@@ -83,6 +86,51 @@ pub async fn run_assignments(
         })
         .await?;
     Ok(Json(List::of(page, |(row, reason)| view::Assignment::of(row, reason))))
+}
+
+asked! {
+    /// Which targets of the run.
+    RunTargetQuery {
+        /// States, several by comma.
+        state,
+    }
+}
+
+/// Lists the targets of a run of several steps, each with its way through them. A run of one step has none here: its assignments
+/// are its targets.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/targets", tag = "runs", operation_id = "run_targets",
+    params(("id" = String, Path, description = "Id of the run."), RunTargetQuery),
+    responses((status = 200, description = "A page of targets.", body = List<view::RunTarget>)))]
+pub async fn run_targets(
+    ctx: Ctx,
+    Path(id): Path<String>,
+    Asked(query): Asked<RunTargetQuery>,
+) -> Result<Json<List<view::RunTarget>>, Problem> {
+    let id = run_id(&id)?;
+    let page = query.page(&["device"], "device")?;
+    let states: Vec<State> = words("state", query.state.as_deref())?;
+    let (page, steps) = ctx
+        .read(move |rx, cx| {
+            let steps: Vec<String> = runs::run_view(rx, cx, id)?.steps.into_iter().map(|(s, _)| s.name).collect();
+            Ok((runs::run_targets(rx, cx, id, &states, &page)?, steps))
+        })
+        .await?;
+    Ok(Json(List::of(page, |target| view::RunTarget::of(target, &steps))))
+}
+
+/// Starts the task of a run again, in its newest version, on those of its targets that did not end well.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/retry", tag = "runs", operation_id = "run_retry",
+    params(("id" = String, Path, description = "Id of the run.")), request_body = view::RunRetry,
+    responses((status = 201, description = "The new run.", body = view::Run)))]
+pub async fn run_retry(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Created, Problem> {
+    let id = run_id(&id)?;
+    let asked: view::RunRetry = body.object_or_nothing()?;
+    let named = asked.states.unwrap_or_else(|| ["error", "unknown", "expired"].map(str::to_owned).to_vec());
+    let states = named.iter().map(|word| word.parse::<State>()).collect::<Result<Vec<_>, _>>();
+    let states = states.map_err(|what| Problem::invalid("states", what))?;
+    let start = runs::Start { confirm_count: asked.confirm_count, plan: None };
+    let retry = move |tx: &mut Tx, cx: &Cx| runs::run_retry(tx, cx, id, &states, &start).map(view::Run::from);
+    ctx.create("run.retry", &body.bytes, Keep::Answer, retry).await
 }
 
 /// Which entries of the record, the newest first.

@@ -119,6 +119,11 @@ fn preview_view(preview: tasks::Preview, settings: &Settings, now: Timestamp) ->
         by_os,
         online,
         targets: preview.targets.into_iter().map(target).collect(),
+        unable: preview
+            .unable
+            .into_iter()
+            .map(|(step, action, count)| view::PreviewUnable { step, action: action.to_owned(), count })
+            .collect(),
         excluded: if excluded.count > 0 { vec![excluded] } else { Vec::new() },
     }
 }

@@ -4,8 +4,9 @@ use super::{AttemptState, Delivery, Named, Protocol, Reason, RunState, State, Ti
 use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::tasks as core;
 use muster_engine::runs::{AssignmentDetail, RunDetail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// How many assignments stand where.
@@ -71,7 +72,7 @@ pub struct RunSummary {
     pub state: RunState,
     /// What it came to.
     pub verdict: Option<Verdict>,
-    /// Assignments by state.
+    /// Its targets by state: assignments in a run of one step, otherwise what the walks of the targets came to.
     pub counts: Counts,
     /// Devices it is aimed at.
     pub targeted: i64,
@@ -83,6 +84,10 @@ pub struct RunSummary {
     pub ended: Option<Time>,
     /// Who started it.
     pub started_by: Option<String>,
+    /// `client_job`: each target at its own pace; `server_job`: step by step for all.
+    pub mode: String,
+    /// Whether it has several steps: `/runs/{id}/targets` then lists each target's way through them.
+    pub is_job: bool,
 }
 
 impl From<core::Run> for RunSummary {
@@ -99,6 +104,8 @@ impl From<core::Run> for RunSummary {
             started: time(r.started),
             ended: time(r.ended),
             started_by: Some(r.started_by).filter(|s| !s.is_empty()),
+            mode: r.mode.as_str().to_owned(),
+            is_job: r.walked,
         }
     }
 }
@@ -110,8 +117,65 @@ pub struct RunStepView {
     pub id: String,
     /// The action's type.
     pub action: String,
-    /// Its assignments by state.
+    /// `server` or `client`.
+    pub scope: String,
+    /// Its assignments by state; of each target the last round counts.
     pub counts: Counts,
+}
+
+/// What a step came to for one target.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TargetStep {
+    /// How it ended.
+    pub state: State,
+    /// Its exit code, where there is one.
+    pub exit_code: Option<i64>,
+    /// What was captured of it, by name.
+    #[schema(value_type = Object)]
+    pub outputs: Map<String, Value>,
+}
+
+/// One target of a run of several steps.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunTarget {
+    /// The device; its name is empty when it was removed.
+    pub device: Named,
+    /// `prepared` before its first step is handed out, `running` then, and what it came to.
+    pub state: State,
+    /// The step it is at, or was at last; null before the first.
+    pub step: Option<String>,
+    /// How often that step was begun for it.
+    pub round: u32,
+    /// What its steps came to so far, by their ids.
+    pub steps: BTreeMap<String, TargetStep>,
+    /// When it last changed.
+    pub updated: Time,
+}
+
+impl RunTarget {
+    pub(crate) fn of((walk, name): (core::Walk, String), steps: &[String]) -> Self {
+        let step = |(id, r): (String, core::job::StepResult)| {
+            (id, TargetStep { state: r.state.into(), exit_code: r.exit_code, outputs: r.outputs.into_iter().collect() })
+        };
+        Self {
+            device: Named::new(walk.device, name),
+            state: walk.state.into(),
+            step: usize::try_from(walk.step).ok().and_then(|place| steps.get(place).cloned()),
+            round: walk.round,
+            steps: walk.trail.results.into_iter().map(step).collect(),
+            updated: walk.updated.into(),
+        }
+    }
+}
+
+/// Which targets of a run are done again.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunRetry {
+    /// Those that came to one of these states; `error`, `unknown` and `expired` when absent.
+    pub states: Option<Vec<String>>,
+    /// Their number, typed back; asked for above the size guard.
+    pub confirm_count: Option<usize>,
 }
 
 /// A run with its steps.
@@ -147,10 +211,15 @@ pub struct Run {
 impl From<RunDetail> for Run {
     fn from(detail: RunDetail) -> Self {
         let (run, steps, forecast) = (detail.run, detail.steps, detail.forecast);
-        let all = run.targeted * i64::try_from(steps.len().max(1)).unwrap_or(1);
-        let done = run.counts.total() - run.counts.open();
+        let (all, open) = steps.iter().fold((0, 0), |(all, open), (_, c)| (all + c.total(), open + c.open()));
+        let done = all - open;
         let progress = if all <= 0 { 1.0 } else { (done as f64 / all as f64).clamp(0.0, 1.0) };
-        let step = |(s, c): (core::RunStep, core::Counts)| RunStepView { id: s.name, action: s.action, counts: c.into() };
+        let step = |(s, c): (core::RunStep, core::Counts)| RunStepView {
+            id: s.name,
+            action: s.action,
+            scope: s.scope.as_str().to_owned(),
+            counts: c.into(),
+        };
         Self {
             steps: steps.into_iter().map(step).collect(),
             progress,
@@ -198,6 +267,8 @@ pub struct Assignment {
     pub attempt: u32,
     /// Attempts at most.
     pub attempts_max: u32,
+    /// How often its step was begun anew for its target, by a jump back of the job; 1 at first.
+    pub round: u32,
     /// Part of a divided step; always null in this version.
     pub slice: Option<String>,
     /// When it was made.
@@ -234,6 +305,7 @@ impl Assignment {
             state: r.state.status.state().into(),
             attempt: r.state.attempt,
             attempts_max: r.state.rules.attempts_max,
+            round: r.round,
             slice: None,
             created: r.created.into(),
             started: time(r.started),

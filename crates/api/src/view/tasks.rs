@@ -88,6 +88,19 @@ pub struct TaskStep {
     /// Whether doing it twice does no harm, when written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotent: Option<bool>,
+    /// It is done only if this condition holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// What follows when it ends badly, when written: `fail`, `continue`, or `{run, then, max}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_error: Option<Value>,
+    /// What is kept of it for later steps, by name, and how it is captured.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false)]
+    pub outputs: BTreeMap<String, String>,
+    /// How long a server job waits for all targets, when not for ever: `{quorum, deadline, stragglers}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barrier: Option<Value>,
 }
 
 /// A task as written. Only `name` and `steps` are needed.
@@ -126,7 +139,7 @@ pub struct TaskDoc {
     /// How often it is tried.
     #[schema(required = false)]
     pub retry: TaskRetry,
-    /// What is done: one step in this version.
+    /// What is done, in order.
     pub steps: Vec<TaskStep>,
 }
 
@@ -144,6 +157,10 @@ impl From<core::TaskDoc> for TaskDoc {
             scope: s.scope.map(|scope| scope.as_str().to_owned()),
             retry: s.retry.map(retry),
             idempotent: s.idempotent,
+            when: s.when,
+            on_error: s.on_error.and_then(|it| serde_json::to_value(it).ok()),
+            outputs: s.outputs,
+            barrier: s.barrier.and_then(|it| serde_json::to_value(it).ok()),
         };
         Self {
             name: doc.name,
@@ -268,6 +285,17 @@ pub struct PreviewTarget {
     pub reason: Reason,
 }
 
+/// A step that some targets cannot do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PreviewUnable {
+    /// The step's id.
+    pub step: String,
+    /// Its action's type.
+    pub action: String,
+    /// How many targets have no agent that can do it. In a job they fail at this step.
+    pub count: i64,
+}
+
 /// Devices taken out.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PreviewExcluded {
@@ -296,6 +324,8 @@ pub struct Preview {
     pub online: i64,
     /// The first hundred.
     pub targets: Vec<PreviewTarget>,
+    /// Steps that some targets cannot do.
+    pub unable: Vec<PreviewUnable>,
     /// What was taken out.
     pub excluded: Vec<PreviewExcluded>,
     /// When a start now would end; null where the server does it itself.

@@ -33,6 +33,12 @@ impl Pace {
             _ => ASSUMED,
         }
     }
+
+    /// Of this, and what follows it. It is as well known as the lesser of the two.
+    #[must_use]
+    pub fn then(&self, next: &Self) -> Self {
+        Self { typical: self.typical + next.typical, slow: self.slow + next.slow, measured: self.measured.min(next.measured) }
+    }
 }
 
 /// One target of the sample.

@@ -62,6 +62,9 @@ fn of_run(rx: &mut Rx, seen: &Run) -> Result<Vec<String>, Error> {
     if run.made < run.targeted {
         return Ok(Vec::new());
     }
+    if run.walked {
+        return Ok(wrong_totals(&run, &run.counts, &rx.walks_counted(run.id)?));
+    }
     let kept = rx.run_counts(run.id)?.into_iter().fold(Counts::default(), |sum, (_, counts)| sum.plus(&counts));
     let mut counted = Counts::default();
     for state in State::ALL {

@@ -4,6 +4,7 @@ use super::RUN_FAILED;
 use super::client::{Client, encoded};
 use super::lists::ASSIGNMENTS;
 use super::output::{self, Form};
+use anyhow::Context;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -38,6 +39,31 @@ pub enum RunCommand {
         /// Its number or id
         run: String,
     },
+    /// Lists the targets of a run of several steps, each with the step it is at
+    Targets {
+        /// Its number or id
+        run: String,
+        /// Only those in these states, several by comma
+        #[arg(long, value_name = "STATES")]
+        state: Option<String>,
+        /// Rows at most
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
+    /// Starts the task of a run again on those of its targets that did not end well
+    Retry {
+        /// Its number or id
+        run: String,
+        /// Those that came to one of these states, several by comma
+        #[arg(long, default_value = "error,unknown,expired", value_name = "STATES")]
+        state: String,
+        /// How many they are; the server asks for it above its size guard
+        #[arg(long, value_name = "N")]
+        confirm_count: Option<u64>,
+        /// Watch the new run until it ends; the exit code is 3 when it did not end well
+        #[arg(long)]
+        watch: bool,
+    },
     /// Says why an assignment is where it is and what will change that
     Why {
         /// The assignment's id
@@ -53,6 +79,17 @@ pub async fn run(client: &Client, command: RunCommand, form: Form) -> anyhow::Re
         RunCommand::Pause { run } => act(client, &run, "pause", form).await?,
         RunCommand::Resume { run } => act(client, &run, "resume", form).await?,
         RunCommand::Cancel { run } => act(client, &run, "cancel", form).await?,
+        RunCommand::Targets { run, state, limit } => targets(client, &id(client, &run).await?, state, limit, form).await?,
+        RunCommand::Retry { run, state, confirm_count, watch: watched } => {
+            let states: Vec<&str> = state.split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
+            let body = json!({"states": states, "confirm_count": confirm_count});
+            let new = client.post(&format!("runs/{}/retry", id(client, &run).await?), &body).await?;
+            let new_id = new["id"].as_str().context("the server started a run without an id")?;
+            if watched {
+                return watch(client, new_id, form).await;
+            }
+            output::record(&new, form)?;
+        }
         RunCommand::Why { assignment } => why(client, &assignment, form).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -77,6 +114,23 @@ async fn show(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {
     let rest = page["next"].is_string().then_some("the first 50 assignments");
     crate::cli::print("\n")?;
     output::items(page["items"].as_array().map_or(&[][..], Vec::as_slice), ASSIGNMENTS, rest, form)
+}
+
+async fn targets(client: &Client, id: &str, state: Option<String>, limit: usize, form: Form) -> anyhow::Result<()> {
+    let limit = limit.to_string();
+    let mut asked = vec![("limit", limit.as_str())];
+    asked.extend(state.as_deref().map(|state| ("state", state)));
+    let page = client.get(&format!("runs/{id}/targets"), &asked).await?;
+    let columns: &[output::Column] = &[
+        ("DEVICE", "/device/name"),
+        ("STATE", "/state"),
+        ("STEP", "/step"),
+        ("ROUND", "/round"),
+        ("UPDATED", "/updated"),
+        ("ID", "/device/id"),
+    ];
+    let rest = page["next"].is_string().then(|| format!("the first {limit} targets"));
+    output::items(page["items"].as_array().map_or(&[][..], Vec::as_slice), columns, rest.as_deref(), form)
 }
 
 async fn why(client: &Client, assignment: &str, form: Form) -> anyhow::Result<()> {

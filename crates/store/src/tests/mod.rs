@@ -10,6 +10,7 @@ mod house;
 mod identity;
 mod inline;
 mod inventory;
+mod jobs;
 mod kept;
 mod links;
 mod paging;

@@ -59,13 +59,13 @@ fn step_value(trail: &Trail, name: &str) -> Option<String> {
 /// The placeholders of a text that ask for a step.
 pub(super) fn of_steps(text: &str) -> Vec<&str> {
     let name = |piece| match piece {
-        Piece::Name(name) if name.starts_with("steps.") => Some(name),
+        Piece::Name(name) if name.trim().starts_with("steps.") => Some(name.trim()),
         _ => None,
     };
     pieces(text).into_iter().filter_map(name).collect()
 }
 
-/// A text as it is and a placeholder's name, by turns.
+/// A text as it is and a placeholder's name with the spaces around it, by turns.
 enum Piece<'a> {
     Text(&'a str),
     Name(&'a str),
@@ -80,7 +80,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             pieces.push(Piece::Unclosed(after));
             return pieces;
         };
-        pieces.push(Piece::Name(name.trim()));
+        pieces.push(Piece::Name(name));
         rest = behind;
     }
     pieces.push(Piece::Text(rest));
@@ -90,7 +90,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 /// What is wrong with the placeholders of a text, one sentence each.
 pub(super) fn faults(text: &str) -> Vec<String> {
     let fault = |piece| match piece {
-        Piece::Name(name) if !PLACEHOLDERS.contains(&name) && step_part(name).is_none() => {
+        Piece::Name(name) if !PLACEHOLDERS.contains(&name.trim()) && step_part(name.trim()).is_none() => {
+            let name = name.trim();
             let hint = nearest(name, PLACEHOLDERS).map_or_else(String::new, |near| format!("; did you mean '{{{{{near}}}}}'?"));
             let end = if hint.is_empty() { format!("; there are {}", PLACEHOLDERS.join(", ")) } else { hint };
             Some(format!("there is no placeholder '{{{{{name}}}}}'{end}"))
@@ -107,7 +108,7 @@ pub fn fill(text: &str, facts: &Facts) -> String {
     for piece in pieces(text) {
         match piece {
             Piece::Text(text) => filled.push_str(text),
-            Piece::Name(name) => match facts.get(name) {
+            Piece::Name(name) => match facts.get(name.trim()) {
                 Some(value) => filled.push_str(&value),
                 None => filled.push_str(&format!("{{{{{name}}}}}")),
             },
