@@ -216,3 +216,39 @@ async fn through_kills_at_any_point_nothing_is_begun_twice_and_every_verdict_arr
     assert!(states.get("once ok").is_some_and(|n| *n >= KILLS), "most came through: {states:?}");
     Ok(())
 }
+
+/// A job on the machine: what fails is helped and tried again, and what was told is a parameter of the next step; a server job beside it
+/// goes on once the machine is done.
+#[tokio::test]
+async fn a_job_fails_helps_itself_and_tries_again() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let agent = OwnAgent::start(&server, "jobs")?;
+    devices(&client, 1).await?;
+    let marks = agent.path("marks").display().to_string();
+    let script = |id: &str, text: &str| json!({"id": id, "action": {"type": "run_script", "script": text.replace("MARKS", &marks)}});
+    let mut install = script("install", "echo install >> 'MARKS'; grep -q fix 'MARKS' && echo version 12");
+    install["on_error"] = json!({"run": "fix", "then": "retry", "max": 2});
+    install["outputs"] = json!({"version": "regex(version ([0-9]+))"});
+    let mut check = script("check", "echo \"check $1\" >> 'MARKS'");
+    check["action"]["arguments"] = json!(["{{steps.install.version}}"]);
+    check["when"] = json!("steps.install.outputs.version >= 10 && device.os.family == 'linux'");
+    let never = json!({"id": "never", "action": {"type": "inventory"}, "when": "steps.install.outputs.version < 10"});
+    let steps = json!([install, script("fix", "echo fix >> 'MARKS'"), check, never]);
+    let job = client.post("/api/v1/tasks", &json!({"name": "job", "targets": {"all": true}, "steps": steps})).await?;
+    let run = start(&client, job["id"].as_str().context("an id")?).await?;
+    let done = finished(&client, &run).await?;
+    assert_eq!((&done["verdict"], &done["counts"]["ok"]), (&json!("ok"), &json!(1)), "{done:#}");
+    assert_eq!(agent.lines("marks"), ["install", "fix", "install", "check 12"]);
+    let targets = client.get(&format!("/api/v1/runs/{run}/targets")).await?;
+    assert_eq!(targets["items"][0]["steps"]["never"]["state"], "skipped", "{targets:#}");
+
+    let tell = json!({"id": "tell", "action": {"type": "raise_message", "title": "{{steps.one.state}}"}});
+    let steps = json!([script("one", "echo one >> 'MARKS'"), tell, script("two", "echo two >> 'MARKS'")]);
+    let job = json!({"name": "led", "mode": "server_job", "targets": {"all": true}, "steps": steps});
+    let run = start(&client, client.post("/api/v1/tasks", &job).await?["id"].as_str().context("an id")?).await?;
+    assert_eq!(finished(&client, &run).await?["verdict"], "ok");
+    assert_eq!(agent.lines("marks")[4..], ["one", "two"]);
+    assert_eq!(client.get("/api/v1/messages").await?["items"][0]["title"], "ok");
+    Ok(())
+}

@@ -293,3 +293,49 @@ async fn one_organization_does_not_see_another() {
     assert_eq!(names(&there(made["id"].as_str().expect("an id")).await.expect(200)), Vec::<&str>::new());
     there("nowhere").await.refused(404, "org/not-found");
 }
+
+#[tokio::test]
+async fn a_job_shows_each_target_at_its_step() {
+    let world = World::new();
+    world.machines(&["alpha", "bravo"]);
+    let step = |id: &str| json!({"id": id, "action": {"type": "inventory"}});
+    let mut job = doc("job");
+    job["mode"] = json!("server_job");
+    job["steps"] = json!([step("look"), step("again")]);
+    let refused = world.post("/api/v1/tasks", job.clone()).await.refused(400, "task/invalid");
+    assert!(refused["errors"][0]["detail"].as_str().is_some_and(|d| d.contains("make it a client_job")), "{refused}");
+    job["mode"] = json!("client_job");
+    job["steps"][1]["when"] = json!("steps.look.state == 'ok'");
+    job["steps"][1]["on_error"] = json!({"run": "help", "then": "retry", "max": 2});
+    job["steps"].as_array_mut().expect("steps").push(step("help"));
+    let task = world.written(job).await;
+    let kept = world.get(&format!("/api/v1/tasks/{task}")).await.expect(200);
+    assert_eq!(kept["doc"]["steps"][1]["on_error"], json!({"run": "help", "then": "retry", "max": 2}));
+    let preview = world.post(&format!("/api/v1/tasks/{task}/preview"), json!({})).await.expect(200);
+    assert_eq!((&preview["unable"], &preview["count"]), (&json!([]), &json!(2)));
+    let id = world.run(&task).await;
+    let run = format!("/api/v1/runs/{id}");
+    world.prepare();
+    assert_eq!(world.asks("alpha"), 1);
+    world.report("alpha", "Debian GNU/Linux 12", &["bash"]);
+    let now = world.get(&run).await.expect(200);
+    assert_eq!((&now["is_job"], &now["mode"], &now["steps"][0]["scope"]), (&json!(true), &json!("client_job"), &json!("client")));
+    assert_eq!((&now["counts"]["running"], &now["counts"]["prepared"]), (&json!(1), &json!(1)), "by target");
+    assert_eq!((&now["steps"][0]["counts"]["ok"], &now["steps"][1]["counts"]["prepared"]), (&json!(1), &json!(2)));
+    let targets = world.get(&format!("{run}/targets")).await.expect(200);
+    assert_eq!(targets["total"], 2);
+    let running = world.get(&format!("{run}/targets?state=running")).await.expect(200);
+    let alpha = &running["items"][0];
+    assert_eq!((&alpha["device"]["name"], &alpha["step"], &alpha["round"]), (&json!("alpha"), &json!("again"), &json!(1)));
+    assert_eq!(alpha["steps"]["look"]["state"], "ok");
+    assert_eq!(world.get(&format!("{run}/assignments?step=again")).await.expect(200)["total"], 1);
+    assert_eq!(world.get(&format!("{run}/assignments?step=nothing")).await.expect(200)["total"], 0);
+    world.post(&format!("{run}/cancel"), json!({})).await.expect(200);
+    world.prepare();
+    let ended = world.get(&run).await.expect(200);
+    assert_eq!((&ended["state"], &ended["counts"]["cancelled"]), (&json!("finished"), &json!(2)));
+    world.post(&format!("{run}/retry"), json!({})).await.refused(409, "run/empty");
+    world.post(&format!("{run}/retry"), json!({"states": ["late"]})).await.refused(400, "request/invalid");
+    let again = world.post(&format!("{run}/retry"), json!({"states": ["cancelled"]})).await.expect(201);
+    assert_eq!(again["targeted"], 2);
+}

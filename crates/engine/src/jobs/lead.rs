@@ -97,7 +97,7 @@ impl Steps<'_> {
         job.due = Some(cx.now);
         self.write(tx, cx, rows)?;
         tx.job_save(&job)?;
-        Ok(work::settle(tx, cx, self.run.org, self.run.id)?)
+        work::settle(tx, cx, self.run.org, self.run.id)
     }
 
     /// How the last step of a target of a server job ended for it.
@@ -218,6 +218,6 @@ impl Steps<'_> {
             job.due = Some(cx.now);
             tx.job_save(&job)?;
         }
-        Ok(work::settle(tx, cx, self.run.org, self.run.id)?)
+        work::settle(tx, cx, self.run.org, self.run.id)
     }
 }
