@@ -64,8 +64,73 @@ export const TASKS = [
   ["Inventory of servers", { query: 'name.startsWith("srv-")' }, "pull", ["servers"], ""],
   ["Kiosks in Lyon", { query: 'tag == "lyo" && name.startsWith("kiosk-")', exclude: { tags: ["spare"] } }, "push", ["kiosk", "lyo"], ""],
   ["Machines short of memory", { query: "memory_mb < 8000" }, "pull", [], "Which of them still need a second module?"],
-  ["Audit sample of November", { devices: [id("d001", 1), id("d001", 4), id("d001", 9)] }, "pull", ["audit"], ""],
+  ["Browser update", { devices: [id("d001", 1), id("d001", 4), id("d001", 9)] }, "pull", ["audit"], ""],
 ];
+
+const SCRIPT = { type: "run_script", script: "true" };
+/** The steps of those tasks that are jobs. */
+const JOBS = {
+  2: {
+    mode: "server_job",
+    steps: [
+      { id: "wake", action: { type: "wake_agents" } },
+      { id: "look", action: { type: "inventory" }, timeout: "10m", barrier: { quorum: "90%", deadline: "2h", stragglers: "drop" } },
+      { id: "tell", action: { type: "raise_message", title: "{{steps.look.state}}" }, when: "steps.look.counts.error > 5" },
+      { id: "restart", action: { type: "power_control", do: "restart" }, on_error: "continue" },
+      { id: "done", action: { type: "send_email", to: ["it@example.org"], subject: "Kiosks are done" } },
+    ],
+  },
+  4: {
+    steps: [
+      { id: "ask", action: SCRIPT, outputs: { version: "regex(Firefox ([0-9]+))" }, timeout: "2m" },
+      {
+        id: "install",
+        action: { ...SCRIPT, arguments: ["{{steps.ask.version}}"] },
+        when: 'steps.ask.outputs.version < 140 && device.os.family == "linux"',
+        on_error: { run: "tidy", max: 2 },
+      },
+      { id: "tidy", action: SCRIPT },
+      { id: "report", action: { type: "inventory" } },
+    ],
+  },
+};
+const ONE = [{ id: "inventory", action: { type: "inventory" }, timeout: "10m" }];
+const isServers = (step) => ["wake_agents", "raise_message", "send_email"].includes(step.action.type);
+const stepsOf = (task) => JOBS[task]?.steps ?? ONE;
+
+/** What the steps of a run came to; of a job fewer at each step. */
+function stepCounts(task, counts, targeted) {
+  return stepsOf(task).map((step, n) => {
+    const scope = isServers(step) ? "server" : "client";
+    const mine = scope === "server" ? { ...zero(), [n === 2 ? "skipped" : "ok"]: 1 } : { ...counts };
+    if (n === 2 && scope === "client")
+      Object.assign(mine, zero(), { ok: Math.round(targeted / 20), skipped: targeted - Math.round(targeted / 20) });
+    return { id: step.id, action: step.action.type, scope, counts: mine };
+  });
+}
+
+/** The targets of a run of several steps. */
+export function targetsOf(run, devices) {
+  const steps = run.steps.filter((s) => s.scope === "client").map((s) => s.id);
+  const states = STATES.flatMap((state) => Array.from({ length: Math.min(40, run.counts[state] ?? 0) }, () => state));
+  return states.map((state, n) => {
+    const at = n % steps.length;
+    const result = (s, i) => [
+      s,
+      { state: i < at || state === "ok" ? (i === 2 ? "skipped" : "ok") : state, exit_code: i === at ? 1 : 0, outputs: {} },
+    ];
+    const reached = OPEN.includes(state) ? steps.slice(0, at) : steps.slice(0, state === "ok" ? undefined : at + 1);
+    const d = devices[n % devices.length];
+    return {
+      device: { id: d.id, name: d.name },
+      state: state === "started" ? "running" : state,
+      step: state === "prepared" ? null : steps[state === "ok" ? steps.length - 1 : at],
+      round: 1 + (n % 7 === 0 ? 1 : 0),
+      steps: Object.fromEntries(reached.map(result)),
+      updated: ago(60 * n),
+    };
+  });
+}
 
 const yamlOf = (doc) =>
   `name: ${doc.name}\n${doc.description ? `description: ${doc.description}\n` : ""}targets: ${JSON.stringify(doc.targets)}\ndelivery: ${doc.delivery}\nsteps:\n  - id: inventory\n    action: { type: inventory }\n    timeout: 10m\n`;
@@ -153,7 +218,9 @@ export function makeRuns(count) {
       started: state === "waiting" ? null : ago(3600 * (n + 0.2)),
       ended,
       started_by: n % 3 ? "admin" : null,
-      steps: [{ id: "inventory", action: "inventory", counts }],
+      steps: stepCounts(task, counts, targeted),
+      mode: JOBS[task]?.mode ?? "client_job",
+      is_job: task in JOBS,
       progress: state === "finished" ? 1 : 0.6,
       delivery: TASKS[task][2],
       cancel_requested: false,
@@ -182,7 +249,8 @@ export function makeTask(n, runs) {
     delivery,
     priority: 5,
     retry: { attempts: 3, backoff: "30s", on: ["unknown"] },
-    steps: [{ id: "inventory", action: { type: "inventory" }, timeout: "10m" }],
+    ...(JOBS[n]?.mode ? { mode: JOBS[n].mode } : {}),
+    steps: stepsOf(n),
   };
   const own = runs.filter((r) => r.task.id === id("b001", n));
   return {
@@ -207,12 +275,13 @@ export function assignmentOf(run, d, n, state) {
     id: `${run.id}.${n}`,
     run: run.id,
     task: { id: run.task.id, name: run.task.name },
-    step: "inventory",
+    step: run.steps[run.steps.length > 1 ? 1 : 0].id,
     device: { id: d.id, name: d.name },
     actor: started ? { agent: d.agent.id, protocol: d.agent.protocol } : null,
     state,
     attempt: started ? 1 + (n % 2) : 0,
     attempts_max: 3,
+    round: 1,
     slice: null,
     created: run.created,
     started,

@@ -3,7 +3,7 @@ import { csvOf } from "./fake-csv.mjs";
 import { agentOf, ago, device, random, sections } from "./fake-data.mjs";
 import { compared, filtered, fleetChanges, historyOf } from "./fake-history.mjs";
 import { agentsOf, identity } from "./fake-identity.mjs";
-import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS } from "./fake-runs.mjs";
+import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS, targetsOf } from "./fake-runs.mjs";
 import { software } from "./fake-software.mjs";
 import { ahead, calendar, makeMessages, occurrences } from "./fake-time.mjs";
 
@@ -142,6 +142,7 @@ export function world(size) {
       by_os: by((d) => d.os_family),
       online: devices.filter((d) => d.agent.online).length,
       targets: few.map((d, n) => ({ device: { id: d.id, name: d.name }, agent: d.agent, reason: reasonOf("prepared", d, n) })),
+      unable: [{ step: "install", action: "run_script", count: 212 }],
       excluded: [
         {
           reason: { key: "not_verified", params: {}, text: "not verified", ends: { key: "verify", params: {}, text: "verify" } },
@@ -362,6 +363,12 @@ export function world(size) {
     }
     if (kind === "runs" && !run) return gone;
     if (run && sub === "assignments") return page([...assignmentsOf(run, devices, many(params, "state"))], params);
+    if (run && sub === "targets")
+      return page(
+        targetsOf(run, devices).filter((x) => !params.get("state") || many(params, "state").includes(x.state)),
+        params,
+      );
+    if (run && sub === "retry") return { status: 201, body: runs[0] };
     if (run && sub === "events") return page(events(), params);
     if (run && (sub === "pause" || sub === "resume")) {
       run.paused = sub === "pause";

@@ -58,6 +58,9 @@ const D = "019ad001-0000-7000-8a1b-000000000011";
 const T = "019ab001-0000-7000-8a1b-000000000011";
 const R = "019ac001-0000-7000-8a1b-000000000011";
 const C = "019ae001-0000-7000-8a1b-000000000011";
+const T2 = "019ab001-0002-7000-8a1b-000000003def";
+const T4 = "019ab001-0004-7000-8a1b-000000007bcd";
+const R4 = "019ac001-0004-7000-8a1b-000000007bcd";
 const SCREENS = [
   ["now", "/"],
   ["queue", "/queue"],
@@ -94,6 +97,22 @@ const SCREENS = [
         .click()
         .then(() => page.waitForTimeout(900)),
   ],
+  ["job-edit-led", `/tasks/${T2}/edit`, (page) => page.waitForTimeout(900)],
+  [
+    "job-edit",
+    `/tasks/${T4}/edit`,
+    (page) =>
+      page
+        .locator(".node")
+        .nth(1)
+        .click()
+        .then(() => page.waitForTimeout(700)),
+  ],
+  ["job", `/tasks/${T4}`],
+  ["job-run", `/runs/${R4}`],
+  ["job-run-cell", `/runs/${R4}?step=install&state=error`],
+  ["job-targets", `/runs/${R4}?tab=targets`],
+  ["job-retry", `/runs/${R4}`, openMenu("Retry what failed")],
   ["groups", "/groups"],
   ["groups-new", "/groups", openMenu("New group")],
   ["group", "/groups/019af001-0001-7000-8a1b-000000000011"],

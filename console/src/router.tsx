@@ -84,7 +84,7 @@ const runs = createRoute({
 const run = createRoute({
   getParentRoute: () => root,
   path: "/runs/$id",
-  validateSearch: pick(["tab", "state", "q", "open"]),
+  validateSearch: pick(["tab", "state", "q", "step", "open"]),
   component: lazyRouteComponent(() => import("./pages/Run"), "Run"),
 });
 const machines = createRoute({

@@ -236,6 +236,7 @@ export const runs = {
   cancel: (run: string) => post<T.Run>(`/runs/${id(run)}/cancel`),
   pause: (run: string) => post<T.Run>(`/runs/${id(run)}/pause`),
   resume: (run: string) => post<T.Run>(`/runs/${id(run)}/resume`),
+  retry: (run: string, confirm_count: number) => post<T.Run>(`/runs/${id(run)}/retry`, { confirm_count }),
 };
 
 export const assignments = {

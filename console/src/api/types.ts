@@ -254,11 +254,25 @@ export type Window = {
   longest_run?: string;
 };
 export type Action = { type: string; [parameter: string]: unknown };
-export type Step = { id: string; action: Action; scope?: "server" | "client"; timeout?: string };
+/** What follows a step that ends badly. */
+export type OnError = "fail" | "continue" | { run: string; then?: "retry"; max?: number };
+export type Step = {
+  id: string;
+  action: Action;
+  scope?: "server" | "client";
+  timeout?: string;
+  when?: string;
+  on_error?: OnError;
+  /** Values kept for later steps, by name, and how each is captured. */
+  outputs?: Record<string, string>;
+  /** How long a server job waits for all targets. */
+  barrier?: { quorum?: string; deadline?: string; stragglers?: "drop" | "keep" };
+};
 export type TaskDoc = {
   name: string;
   description?: string;
   labels?: string[];
+  mode?: "client_job" | "server_job";
   targets: Targets;
   schedule?: Schedule;
   window?: Window;
@@ -328,6 +342,7 @@ export type Preview = {
   by_os: Record<string, number>;
   online: number;
   targets: { device: { id: string; name: string }; agent: AgentRef | null; reason: Reason }[];
+  unable: { step: string; action: string; count: number }[];
   excluded: { reason: Reason; count: number }[];
   forecast: Forecast | null;
 };
@@ -346,9 +361,12 @@ export type RunSummary = {
   started: string | null;
   ended: string | null;
   started_by: string | null;
+  mode: "client_job" | "server_job";
+  /** Whether it has several steps. */
+  is_job: boolean;
 };
 export type Run = RunSummary & {
-  steps: { id: string; action: string; counts: Counts }[];
+  steps: { id: string; action: string; scope: "server" | "client"; counts: Counts }[];
   progress: number;
   delivery: Delivery;
   cancel_requested: boolean;
@@ -362,6 +380,16 @@ export type Run = RunSummary & {
   /** How many were handed out after the end of their time. */
   handed_out_late: number;
   forecast: Forecast | null;
+};
+
+/** One target of a run of several steps. */
+export type RunTarget = {
+  device: { id: string; name: string };
+  state: State;
+  step: string | null;
+  round: number;
+  steps: Record<string, { state: State; exit_code: number | null; outputs: Record<string, unknown> }>;
+  updated: string;
 };
 
 /** While it is on nothing is handed out and nothing starts. */
@@ -380,6 +408,8 @@ export type Assignment = {
   state: State;
   attempt: number;
   attempts_max: number;
+  /** How often its step was begun anew by a jump back of the job; 1 at first. */
+  round: number;
   slice: null;
   created: string;
   started: string | null;

@@ -68,7 +68,7 @@ export function missing(doc: TaskDoc): ("name" | "targets")[] {
   const { devices, groups, query, all } = doc.targets;
   const gaps: ("name" | "targets")[] = [];
   if (!doc.name.trim()) gaps.push("name");
-  const own = doc.steps[0] !== undefined && needsNoTargets(doc.steps[0]);
+  const own = doc.steps.length > 0 && doc.steps.every(needsNoTargets);
   if (!own && !all && !query?.trim() && !devices?.length && !groups?.length) gaps.push("targets");
   return gaps;
 }

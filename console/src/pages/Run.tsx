@@ -2,7 +2,7 @@
 import { Button } from "@mantine/core";
 import { IconPlayerPause, IconPlayerPlay } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { runs } from "../api/client";
@@ -26,6 +26,7 @@ import { RunState, State, StateBar, StateIcon, Totals } from "../parts/State";
 import { Tabs } from "../parts/Tabs";
 import { Time, Took } from "../parts/Time";
 import { RunEvents, RunOutputs } from "./RunMore";
+import { RunTargets } from "./RunTargets";
 
 export function Run() {
   const { t } = useTranslation();
@@ -44,7 +45,7 @@ export function Run() {
   const data = run.data;
   const tab = search.tab ?? "assignments";
   return (
-    <div className={tab === "assignments" ? "page fill" : "page"}>
+    <div className={tab === "assignments" || tab === "targets" ? "page fill" : "page"}>
       <PageHead
         crumbs={data ? [...crumbs, { label: data.task.name, to: `/tasks/${data.task.id}` }] : crumbs}
         title={data ? `#${data.number}` : "…"}
@@ -55,10 +56,14 @@ export function Run() {
       <Tabs
         label={t("run.parts")}
         now={tab}
-        tabs={["assignments", "events", "output"].map((name) => ({ name, label: t(`run.tab_${name}` as "run.tab_events") }))}
+        tabs={(data?.is_job ? ["assignments", "targets", "events", "output"] : ["assignments", "events", "output"]).map((name) => ({
+          name,
+          label: t(`run.tab_${name}` as "run.tab_events"),
+        }))}
         onChange={(name) => change({ tab: name === "assignments" ? undefined : name })}
       />
-      {tab === "assignments" && <Assignments id={id} />}
+      {tab === "assignments" && <Assignments id={id} run={data} />}
+      {tab === "targets" && data && <RunTargets run={data} />}
       {tab === "events" && <RunEvents id={id} />}
       {tab === "output" && <RunOutputs id={id} />}
       <AssignmentDrawer id={search.open} onClose={() => change({ open: undefined })} />
@@ -99,9 +104,12 @@ function Actions({ run }: { run: RunType }) {
   if (!may) return null;
   if (run.state === "finished") {
     return (
-      <Button component={Link} to={`/tasks/${run.task.id}/start`}>
-        {t("run.again")}
-      </Button>
+      <>
+        <Retry run={run} />
+        <Button component={Link} to={`/tasks/${run.task.id}/start`}>
+          {t("run.again")}
+        </Button>
+      </>
     );
   }
   if (run.cancel_requested) return null;
@@ -140,10 +148,40 @@ function Actions({ run }: { run: RunType }) {
   );
 }
 
+/** Starts the task again on what did not end well. */
+function Retry({ run }: { run: RunType }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const [asking, setAsking] = useState(false);
+  const count = (["error", "unknown", "expired"] as const).reduce((sum, state) => sum + (run.counts[state] ?? 0), 0);
+  if (count === 0) return null;
+  const retry = async () => {
+    const next = await runs.retry(run.id, count);
+    await client.invalidateQueries({ queryKey: ["runs"] });
+    await navigate({ to: "/runs/$id", params: { id: next.id } });
+  };
+  return (
+    <>
+      <Button onClick={() => setAsking(true)}>{t("run.retry")}</Button>
+      {asking && (
+        <Confirm
+          title={t("run.retry_title", { number: run.number })}
+          verb={t("run.retry_verb", { count })}
+          act={retry}
+          onClose={() => setAsking(false)}
+        >
+          <p>{t("run.retry_what")}</p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
 function Summary({ run }: { run: RunType }) {
   const { t, i18n } = useTranslation();
   const [search, change] = useAddress();
-  const choose = (state: StateName) => change({ state: toggled(search.state, state), tab: undefined });
+  const choose = (state: StateName) => change({ state: toggled(search.state, state), step: undefined, tab: undefined });
   const shown = STATES.filter((s) => run.steps.some((step) => (step.counts[s] ?? 0) > 0));
   useKeys(
     STATES.map((state, i) => ({
@@ -165,18 +203,24 @@ function Summary({ run }: { run: RunType }) {
       </div>
       {run.steps.length > 1 && (
         <div style={{ overflowX: "auto", borderTop: "1px solid var(--line)" }}>
-          <Matrix run={run} shown={shown} chosen={values(search.state)} choose={choose} />
+          <Matrix run={run} shown={shown} search={search} choose={(step, state) => change({ step, state, tab: undefined })} />
         </div>
       )}
     </section>
   );
 }
 
-type MatrixProps = { run: RunType; shown: StateName[]; chosen: string[]; choose: (state: StateName) => void };
+type MatrixProps = {
+  run: RunType;
+  shown: StateName[];
+  search: Record<string, string>;
+  choose: (step: string | undefined, state: StateName | undefined) => void;
+};
 
 /** Steps by states; a cell filters the list below. */
-function Matrix({ run, shown, chosen, choose }: MatrixProps) {
+function Matrix({ run, shown, search, choose }: MatrixProps) {
   const { t, i18n } = useTranslation();
+  const isChosen = (step: string, state: StateName) => search.step === step && search.state === state;
   return (
     <table className="data" style={{ minWidth: 160 + shown.length * 110 }}>
       <thead>
@@ -202,7 +246,12 @@ function Matrix({ run, shown, chosen, choose }: MatrixProps) {
             </td>
             {shown.map((s) => (
               <td key={s} className="num">
-                <button type="button" className="plain text-link" aria-pressed={chosen.includes(s)} onClick={() => choose(s)}>
+                <button
+                  type="button"
+                  className="plain text-link"
+                  aria-pressed={isChosen(step.id, s)}
+                  onClick={() => (isChosen(step.id, s) ? choose(undefined, undefined) : choose(step.id, s))}
+                >
                   {number(step.counts[s] ?? 0, i18n.language)}
                 </button>
               </td>
@@ -217,15 +266,21 @@ function Matrix({ run, shown, chosen, choose }: MatrixProps) {
   );
 }
 
-function Assignments({ id }: { id: string }) {
+function Assignments({ id, run }: { id: string; run: RunType | undefined }) {
   const { t, i18n } = useTranslation();
   const [search, change] = useAddress();
-  const list = useList<Assignment>("assignments", `/runs/${encodeURIComponent(id)}/assignments`, { state: search.state, q: search.q });
+  const list = useList<Assignment>("assignments", `/runs/${encodeURIComponent(id)}/assignments`, {
+    state: search.state,
+    q: search.q,
+    step: search.step,
+  });
   const lang = i18n.language;
+  const isJob = run?.is_job === true;
   const [open] = useState(() => (assignment: string) => change({ open: assignment }));
   const columns = useMemo(
-    () => assignmentColumns(t, lang, open, ["machine", "state", "attempt", "why", "updated", "took"]),
-    [t, lang, open],
+    () =>
+      assignmentColumns(t, lang, open, ["machine", ...(isJob ? (["step"] as const) : []), "state", "attempt", "why", "updated", "took"]),
+    [t, lang, open, isJob],
   );
   const narrow = useMemo(() => assignmentNarrow(t, lang, open, "machine"), [t, lang, open]);
   const options = STATES.map((value) => ({ value, label: <State state={value} />, text: word(t, "state", value) }));
@@ -234,6 +289,14 @@ function Assignments({ id }: { id: string }) {
       <search className="filters" aria-label={t("filter.bar")}>
         <TextFilter label={t("run.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
         <ChoiceFilter label={t("assignment.state")} value={search.state} options={options} onChange={(state) => change({ state })} />
+        {isJob && (
+          <ChoiceFilter
+            label={t("run.step")}
+            value={search.step}
+            options={run.steps.map((s) => ({ value: s.id, label: s.id, text: s.id }))}
+            onChange={(step) => change({ step: step?.split(",").at(-1) })}
+          />
+        )}
       </search>
       <DataTable
         label={t("run.tab_assignments")}

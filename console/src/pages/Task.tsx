@@ -181,7 +181,26 @@ function Document({ task }: { task: TaskType }) {
           </>
         )}
         <dt>{t("task.step")}</dt>
-        <dd>{doc.steps.map((s) => word(t, "action", s.action.type)).join(", ")}</dd>
+        <dd>
+          {doc.steps.length === 1 ? (
+            word(t, "action", doc.steps[0]?.action.type ?? "")
+          ) : (
+            <ol className="steps-list">
+              {doc.steps.map((s) => (
+                <li key={s.id}>
+                  <strong>{s.id}</strong> <span className="soft">{word(t, "action", s.action.type)}</span>
+                  {s.when && <span className="branch">{t("job.if", { condition: s.when })}</span>}
+                </li>
+              ))}
+            </ol>
+          )}
+        </dd>
+        {doc.steps.length > 1 && (
+          <>
+            <dt>{t("job.mode")}</dt>
+            <dd>{t(`job.${doc.mode ?? "client_job"}`)}</dd>
+          </>
+        )}
         <dt>{t("task.delivery")}</dt>
         <dd>{t(`delivery.${doc.delivery ?? "pull"}`)}</dd>
         <dt>{t("task.priority")}</dt>

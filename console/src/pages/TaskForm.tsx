@@ -3,10 +3,10 @@ import { NumberInput, SegmentedControl, TagsInput, Textarea, TextInput } from "@
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useCount, useList } from "../api/queries";
-import type { Action, Delivery, Group, Step, Targets, TaskDoc } from "../api/types";
+import type { Delivery, Group, Targets, TaskDoc } from "../api/types";
 import { isServers, needsNoTargets, type TargetKind, targetKind } from "../lib/taskdoc";
 import { DevicePicker } from "../parts/DevicePicker";
-import { ActionFields } from "./TaskAction";
+import { StepFields } from "./TaskSteps";
 import { WhenFields } from "./TaskWhen";
 
 type Props = { doc: TaskDoc; onChange: (doc: TaskDoc) => void };
@@ -14,16 +14,6 @@ type Props = { doc: TaskDoc; onChange: (doc: TaskDoc) => void };
 export function TaskForm({ doc, onChange }: Props) {
   const { t } = useTranslation();
   const set = (patch: Partial<TaskDoc>) => onChange({ ...doc, ...patch });
-  const first = doc.steps[0] ?? { id: "inventory", action: { type: "inventory" } };
-  const put = (step: Step) => {
-    // What the server does itself is not delivered to agents; how long it may take is its own matter.
-    const delivery = isServers(step) ? undefined : doc.delivery;
-    set({ delivery, steps: [step, ...doc.steps.slice(1)] });
-  };
-  const turn = (action: Action) => {
-    const isSame = action.type === first.action.type;
-    put({ ...first, id: isSame ? first.id : action.type, scope: isSame ? first.scope : undefined, action });
-  };
   return (
     <div className="form">
       <TextInput label={t("task.name")} value={doc.name} onChange={(e) => set({ name: e.currentTarget.value })} data-autofocus required />
@@ -41,19 +31,12 @@ export function TaskForm({ doc, onChange }: Props) {
         onChange={(labels) => set({ labels })}
         clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("task.labels") }) }}
       />
-      {!needsNoTargets(first) && <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />}
-      <ActionFields action={first.action} onChange={(action) => turn(action)} />
-      {first.action.type === "call_web_service" && <SideField step={first} onChange={put} />}
-      {first.action.type !== "call_web_service" && (
-        <TextInput
-          label={t("task.timeout")}
-          placeholder="10m"
-          value={first.timeout ?? ""}
-          onChange={(e) => set({ steps: [{ ...first, timeout: e.currentTarget.value }, ...doc.steps.slice(1)] })}
-        />
+      {!doc.steps.every(needsNoTargets) && (
+        <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />
       )}
+      <StepFields doc={doc} onChange={onChange} />
       <WhenFields doc={doc} set={set} />
-      {!isServers(first) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
+      {!doc.steps.every(isServers) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
       <div className="pair">
         <NumberInput
           label={t("task.priority")}
@@ -80,19 +63,6 @@ export function TaskForm({ doc, onChange }: Props) {
         />
       </div>
     </div>
-  );
-}
-
-/** Who calls a web service: the server once, or each machine. */
-function SideField({ step, onChange }: { step: Step; onChange: (step: Step) => void }) {
-  const { t } = useTranslation();
-  return (
-    <Segments
-      label={t("step.side")}
-      value={step.scope ?? "server"}
-      data={(["server", "client"] as const).map((side) => ({ value: side, label: t(`step.side_${side}`) }))}
-      onChange={(scope) => onChange({ ...step, scope: scope === "client" ? "client" : undefined })}
-    />
   );
 }
 

@@ -39,6 +39,7 @@ export function TaskStart() {
             <div className="stack">
               <Split title={t("preview.by_os")} counts={preview.data.by_os} name={(k) => word(t, "os_family", k)} />
               <Split title={t("preview.by_protocol")} counts={preview.data.by_protocol} name={protocolName} />
+              {preview.data.unable.length > 0 && <Unable preview={preview.data} />}
               <Excluded preview={preview.data} />
             </div>
           </div>
@@ -172,6 +173,21 @@ function Split({ title, counts, name }: { title: string; counts: Record<string, 
           </div>
         ))}
       </dl>
+    </section>
+  );
+}
+
+/** Steps that some of them cannot do: in a job they fail there. */
+function Unable({ preview }: { preview: Preview }) {
+  const { t } = useTranslation();
+  return (
+    <section className="card">
+      <h2>{t("preview.cannot")}</h2>
+      <ul className="lines">
+        {preview.unable.map((x) => (
+          <li key={x.step}>{t("preview.unable", { step: x.step, count: x.count })}</li>
+        ))}
+      </ul>
     </section>
   );
 }

@@ -9,7 +9,7 @@ import { State } from "./State";
 import { Time, Took } from "./Time";
 
 export type Open = (assignment: string) => void;
-type Which = "machine" | "task" | "state" | "attempt" | "why" | "since" | "took" | "updated";
+type Which = "machine" | "task" | "step" | "state" | "attempt" | "why" | "since" | "took" | "updated";
 
 /** Why it is where it is while open; how it ended once it has. */
 export function WhyCell({ a, open, t, lang }: { a: Assignment; open: Open; t: TFunction; lang: string }) {
@@ -35,6 +35,17 @@ export function assignmentColumns(t: TFunction, lang: string, open: Open, which:
         <button type="button" className="plain link cut" onClick={() => open(a.id)}>
           {a.task.name}
         </button>
+      ),
+    },
+    step: {
+      id: "step",
+      head: t("run.step"),
+      width: 150,
+      cell: (a) => (
+        <span className="cut">
+          {a.step}
+          {a.round > 1 && <span className="soft"> {t("job.round", { n: a.round })}</span>}
+        </span>
       ),
     },
     state: { id: "state", head: t("assignment.state"), width: 130, cell: (a) => <State state={a.state} /> },
