@@ -84,6 +84,8 @@ pub const STEP_OUTPUTS_MAX: usize = 20;
 pub const OUTPUT_PATTERN_BYTES_MAX: usize = 1 << 10;
 /// Bytes of a captured value.
 pub const OUTPUT_VALUE_BYTES_MAX: usize = 4 << 10;
+/// Waves of a roll-out.
+pub const WAVES_MAX: usize = 20;
 /// Jumps back from one step.
 pub const JUMPS_MAX: u32 = 20;
 /// A schedule that repeats does so no faster, seconds.

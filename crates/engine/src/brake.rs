@@ -82,12 +82,16 @@ fn held_back(tx: &mut Tx, cx: &Cx, id: RunId, paused: bool) -> Result<RunDetail,
         }
         _ => {}
     }
-    if run.paused != paused {
+    if run.paused != paused || (run.rollout.halted && !paused) {
         run.paused = paused;
+        if !paused {
+            crate::rollout::forgive(tx, cx, &mut run)?;
+        }
         tx.after(Hint { topic: Topic::Work, id: None, org: Some(run.org.0) });
         run.state = standing(&run);
         tx.run_update(&run)?;
         tx.event_insert(cx.org, id, None, None, cx.now, kind, &json!({"by": cx.name}))?;
+        crate::work::settle(tx, cx, run.org, id)?;
         record(tx, cx, Some(cx.org), verb, Object { kind: "run", id: Some(id.0), name: &run.task_name }, None, None)?;
     }
     run_view(tx, cx, id)
@@ -95,5 +99,5 @@ fn held_back(tx: &mut Tx, cx: &Cx, id: RunId, paused: bool) -> Result<RunDetail,
 
 /// Where a run stands whose assignments may not all be made yet.
 fn standing(run: &Run) -> RunState {
-    if run.made < run.targeted { RunState::Preparing } else { run.standing() }
+    if run.made < run.wave_end() { RunState::Preparing } else { run.standing() }
 }

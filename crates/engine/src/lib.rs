@@ -29,6 +29,7 @@ pub mod messages;
 pub mod overview;
 pub mod queue;
 pub mod rebuild;
+mod rollout;
 pub mod runs;
 pub mod schedules;
 pub mod software;

@@ -12,10 +12,11 @@ use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::doc::ActionKind;
+use muster_core::tasks::rollout::{arranged, ends};
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
     Around, AssignmentRow, AttemptRecord, Condition, Counts, Delivery, Event, Forecast, Load, Reason, Run, RunState, RunStep, Scope,
-    Situation, State, Task, TaskDoc, Walk, why,
+    Situation, Standing, State, Task, TaskDoc, Walk, why,
 };
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
@@ -112,6 +113,7 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
     // What the server does itself is done once, whomever it is about.
     let by_server = doc.steps.iter().all(|s| s.scope() == Scope::Server);
     let devices = if by_server { &[DeviceId::SERVER] } else { it.devices };
+    let ends = if by_server { Vec::new() } else { ends(&doc.rollout.waves, count(devices.len())) };
     let run = Run {
         id: cx.id(),
         org: it.task.org,
@@ -139,9 +141,11 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
         started_by: it.by.to_owned(),
         mode: doc.mode,
         walked: doc.is_job(),
+        rollout: Standing { waves: ends, halt_rate: doc.rollout.halt_on_error_rate, ..Standing::default() },
         counts: Counts::default(),
     };
-    tx.run_insert(&run, &steps(&run, it.task), devices)?;
+    let devices = arranged(run.id, devices, &run.rollout.waves);
+    tx.run_insert(&run, &steps(&run, it.task), &devices)?;
     Ok(run.id)
 }
 

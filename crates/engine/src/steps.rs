@@ -10,7 +10,7 @@ use muster_core::settings::Settings;
 use muster_core::tasks::doc::{Facts, Level, Targets, fill};
 use muster_core::tasks::job::Trail;
 use muster_core::tasks::state::Actor;
-use muster_core::tasks::{Action, AssignmentRecord, Change, Input, Outcome, Run, RunState, gate, held};
+use muster_core::tasks::{Action, AssignmentRecord, Change, Input, Outcome, Run, gate, held};
 use muster_store::{NewMessage, Tx};
 use serde_json::json;
 use std::time::Duration;
@@ -81,7 +81,7 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
     let around = gate::Around {
         frozen: org.freeze.as_ref().map(|f| f.at),
         org: gate::Load::default(),
-        state: if run.paused { RunState::Paused } else { run.state },
+        state: run.gate_state(),
         ending: run.cancel_requested,
         run: gate::Load::default(),
         open_to_strangers: true,

@@ -298,7 +298,7 @@ fn offer(
     let facts = gate::Around {
         frozen: org.freeze.as_ref().map(|f| f.at),
         org: around.org_load(tx, org)?,
-        state: if run.paused { RunState::Paused } else { run.state },
+        state: run.gate_state(),
         ending: run.cancel_requested,
         run: around.run_load(tx, &run)?,
         open_to_strangers: step.open_to_strangers,
@@ -471,7 +471,8 @@ pub fn inventory_arrived(tx: &mut Tx, cx: &Cx, agent: &Agent) -> Result<(), Erro
     let mut changes = Vec::new();
     for record in tx.assignments_for_update(&ids)? {
         let (run, steps) = around.load(tx, record.org, record.run)?;
-        let held = frozen || run.as_ref().is_none_or(|r| r.paused || r.state == RunState::Halted || r.cancel_requested);
+        let held =
+            frozen || run.as_ref().is_none_or(|r| matches!(r.gate_state(), RunState::Paused | RunState::Halted) || r.cancel_requested);
         let inventory = steps.iter().any(|s| s.step == record.step && s.action == "inventory");
         if !inventory || (held && record.state.status.state() == State::Prepared) {
             continue;
@@ -556,15 +557,17 @@ pub(crate) fn save(tx: &mut Tx, cx: &Cx, changes: &[Change]) -> Result<(), Error
 pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), Error> {
     let Some(before) = tx.run(org, id)? else { return Ok(()) };
     let follows = matches!(before.state, RunState::Waiting | RunState::Running)
-        || (before.state == RunState::Preparing && before.made >= before.targeted)
+        || (before.state == RunState::Preparing && before.made >= before.wave_end())
         || (before.counts.open() == 0 && before.made >= before.targeted && before.state != RunState::Finished)
         || (before.state == RunState::Paused && !before.paused)
+        || before.is_failing()
         || is_amended(&before);
     if !follows {
         return Ok(());
     }
     let Some(mut run) = tx.run_for_update(org, id)? else { return Ok(()) };
     let old = (run.state, run.started);
+    let turned = crate::rollout::follow(tx, cx, &mut run)?;
     run.state = run.standing();
     run.started = run.started.or(run.has_begun().then_some(cx.now));
     if run.state == RunState::Finished && old.0 != RunState::Finished {
@@ -576,7 +579,7 @@ pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), 
     } else if is_amended(&run) {
         run.verdict = run.counts.verdict();
         tx.run_update(&run)?;
-    } else if (run.state, run.started) != old {
+    } else if turned || (run.state, run.started) != old {
         tx.run_update(&run)?;
     }
     Ok(())

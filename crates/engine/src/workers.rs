@@ -33,7 +33,11 @@ const LAPSES: i64 = 256;
 
 /// Makes the assignments of runs that are being prepared, one piece.
 pub fn prepare(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
-    for run in tx.runs_at_work(16)? {
+    for run in tx.runs_at_work(cx.now, 16)? {
+        if run.rollout.gate_at.is_some_and(|at| at <= cx.now) && !run.cancel_requested {
+            crate::rollout::gate(tx, cx, &run)?;
+            return Ok(Done { count: 1, more: true });
+        }
         if run.state == RunState::Preparing && !run.cancel_requested {
             let count = prepare_piece(tx, cx, &run)?;
             return Ok(Done { count, more: true });
@@ -48,7 +52,10 @@ pub fn prepare(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
 
 fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let Some(mut run) = tx.run_for_update(run.org, run.id)? else { return Ok(0) };
-    let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(PIECE).collect();
+    // What is cancelled is made as such, whatever its wave.
+    let end = if run.cancel_requested { run.targeted } else { run.wave_end() };
+    let room = usize::try_from(end - run.made).unwrap_or(0).min(PIECE);
+    let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(room).collect();
     let timing = Timing::of(tx, cx, &run)?;
     let zones = if timing.is_per_device() { tx.device_zones(&devices)? } else { BTreeMap::new() };
     let new: Vec<NewAssignment> = devices.iter().map(|d| timed(cx, &timing, *d, zones.get(d).map(String::as_str))).collect();
@@ -65,10 +72,15 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let there = tx.devices_there(run.org, &devices)?;
     let gone: Vec<DeviceId> = devices.iter().copied().filter(|d| *d != DeviceId::SERVER && there.binary_search(d).is_err()).collect();
     run.made += i64::try_from(devices.len()).unwrap_or(0);
-    let complete = run.made >= run.targeted || devices.is_empty();
+    let complete = run.made >= run.targeted || (devices.is_empty() && room > 0);
+    let is_there = complete || run.made >= end;
     if complete {
         run.made = run.targeted;
+    }
+    if is_there {
         run.state = if run.paused { RunState::Paused } else { RunState::Waiting };
+    }
+    if complete {
         tx.event_insert(run.org, run.id, None, None, cx.now, "made", &json!({"assignments": run.targeted}))?;
     }
     tx.run_update(&run)?;
@@ -84,7 +96,7 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     if complete && run.walked {
         jobs::lead(tx, cx, &run)?;
     }
-    if complete {
+    if is_there {
         work::settle(tx, cx, run.org, run.id)?;
     }
     Ok(devices.len())

@@ -3,6 +3,7 @@
 //! They use none of the engine's own decisions, only the words of its answers.
 
 pub(crate) mod jobs;
+pub(crate) mod waves;
 
 use crate::model::Model;
 use crate::observe::{Observed, ObservedAssignment, ObservedRun, Told};
@@ -83,6 +84,7 @@ impl Checkers {
         }
         for run in &seen.runs {
             jobs::check(run, &mut |what| self.breaches.push(Breach { rule: 7, what }));
+            waves::check(run, &mut |what| self.breaches.push(Breach { rule: 12, what }));
             jobs::totals(run, &mut |what| self.breaches.push(Breach { rule: 8, what }));
             self.totals(run);
             self.snapshot(run, model);

@@ -134,7 +134,7 @@ pub struct ObservedRun {
     pub targets: BTreeSet<DeviceId>,
     /// Its walks, when it has several steps and they were read.
     pub walks: Vec<Walk>,
-    /// Its assignments, when it has several steps and they were read.
+    /// Its assignments, when it has several steps or waves and they were read.
     pub pieces: Vec<AssignmentRecord>,
     /// Its record, the newest first; empty when it was not read.
     pub events: Vec<Event>,
@@ -216,6 +216,9 @@ impl World {
                     rows.add(record.state.status.state(), 1);
                     seen.targets.insert(record.device);
                 }
+            }
+            if !seen.run.walked && !seen.run.rollout.waves.is_empty() {
+                seen.pieces = self.rows(org, id);
             }
             seen.rows = Some(rows);
             seen.events = self.run_record(org, id);

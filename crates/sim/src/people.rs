@@ -47,6 +47,7 @@ impl World {
             "steps": [{"id": "collect", "action": {"type": "inventory"}, "timeout": timeout}],
         });
         self.timed(&mut document);
+        self.rolled_out(&mut document);
         document
     }
 
@@ -89,6 +90,21 @@ impl World {
                 1 => json!({"type": "call_web_service", "url": "http://192.0.2.1/", "method": self.dice.pick(&["GET", "POST"])}),
                 _ => json!({"type": "wake_agents"}),
             }}]);
+        }
+    }
+
+    /// Cuts some tasks into waves, or lets them stop by themselves.
+    fn rolled_out(&mut self, document: &mut Value) {
+        if document["mode"] != "server_job" && self.dice.chance(self.swarm.waves) {
+            let waves: &[&str] = self.dice.pick(&[&["1%", "100%"][..], &["30%", "60%", "100%"], &["50%"]]).unwrap_or(&[]);
+            document["rollout"]["waves"] = json!(waves);
+            document["rollout"]["wait"] = json!(self.dice.pick(&["60s", "2h"]));
+            if self.dice.chance(300) {
+                document["rollout"]["halt_on_lost_rate"] = json!("20%");
+            }
+        }
+        if self.dice.chance(self.swarm.waves) {
+            document["rollout"]["halt_on_error_rate"] = json!(self.dice.pick(&["0%", "5%", "30%"]));
         }
     }
 
@@ -196,7 +212,7 @@ impl World {
         let org = self.org();
         let open = self.open_runs(org);
         let Some(id) = self.dice.pick(&open) else { return };
-        let paused = !self.read(org, move |rx, cx| run_view(rx, cx, id)).is_ok_and(|r| r.run.paused);
+        let paused = !self.read(org, move |rx, cx| run_view(rx, cx, id)).is_ok_and(|r| r.run.paused || r.run.rollout.halted);
         if paused && !self.dice.chance(300) {
             return;
         }
@@ -228,6 +244,16 @@ impl World {
         for org in self.orgs() {
             drop(self.write("brake", &self.person(org), brake::release));
             for id in self.open_runs(org) {
+                drop(self.write("run.hold", &self.person(org), move |tx, cx| brake::run_resume(tx, cx, id)));
+            }
+        }
+    }
+
+    /// Runs that stopped by themselves go on.
+    pub(crate) fn halted_go_on(&mut self) {
+        for org in self.orgs() {
+            for run in self.all_runs(org).into_iter().filter(|r| r.rollout.halted && r.state != RunState::Finished) {
+                let id = run.id;
                 drop(self.write("run.hold", &self.person(org), move |tx, cx| brake::run_resume(tx, cx, id)));
             }
         }

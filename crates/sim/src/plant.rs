@@ -1,6 +1,6 @@
 //! Planted faults: an observation is changed before the checkers see it, so that each checker is seen to catch its fault.
 
-use crate::check::{Checkers, jobs};
+use crate::check::{Checkers, jobs, waves};
 use crate::model::Model;
 use crate::observe::{Intrusion, Observed, ObservedRun};
 use muster_core::ids::DeviceId;
@@ -57,6 +57,10 @@ pub enum Plant {
     HandedWhilePaused,
     /// Rule 12: an agent gets more than it may have under way.
     HandedBeyondLimit,
+    /// Rule 12: targets of a later wave are made.
+    WaveEarly,
+    /// Rule 12: something is handed out after the run stopped by itself.
+    HandedWhileHalted,
     /// Rule 12: a device is hit that nobody confirmed.
     HitsAnother,
     /// Rule 12: a device is spared that was confirmed.
@@ -81,7 +85,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 28] = [
+    pub const ALL: [Plant; 30] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -100,6 +104,8 @@ impl Plant {
         Plant::HandedWhileFrozen,
         Plant::HandedWhilePaused,
         Plant::HandedBeyondLimit,
+        Plant::WaveEarly,
+        Plant::HandedWhileHalted,
         Plant::HitsAnother,
         Plant::SparesOne,
         Plant::InventoryLost,
@@ -124,7 +130,7 @@ impl Plant {
             Plant::RunsTwice => 11,
             Plant::TotalOff | Plant::WalkLost => 8,
             Plant::HandedAfterCancel | Plant::HandedWhileFrozen | Plant::HandedWhilePaused => 9,
-            Plant::HandedBeyondLimit | Plant::HitsAnother | Plant::SparesOne => 12,
+            Plant::HandedBeyondLimit | Plant::HitsAnother | Plant::SparesOne | Plant::WaveEarly | Plant::HandedWhileHalted => 12,
             Plant::InventoryLost | Plant::RunLost => 10,
             Plant::CrossesBorder | Plant::IntrusionWorks | Plant::TrustInherited => 13,
             Plant::EventMissing | Plant::EventTwice => 14,
@@ -166,6 +172,8 @@ impl Plant {
             }
             Plant::HandedTooLate => seen.handed.first_mut().map(|h| h.not_after = Some(h.at)).is_some(),
             Plant::BarrierBroken => seen.runs.iter_mut().any(jobs::break_barrier),
+            Plant::WaveEarly => seen.runs.iter_mut().any(waves::overrun),
+            Plant::HandedWhileHalted => seen.runs.iter_mut().any(waves::start_halted),
             Plant::WalkStuck => seen.runs.iter_mut().any(jobs::stick),
             Plant::WalkLost => seen.runs.iter_mut().any(|r| !r.walks.is_empty() && r.rows.is_some_and(|_| lose(r))),
             Plant::RunsTwice => {

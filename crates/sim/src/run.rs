@@ -163,6 +163,7 @@ fn unfinished(world: &mut World) -> Vec<(muster_core::ids::RunId, String)> {
 fn rest(world: &mut World, turn: u32) {
     world.clock.advance(Duration::from_secs(600 << turn.min(9)));
     world.note(format_args!("rest {turn}"));
+    world.halted_go_on();
     while world.work_prepare() {}
     while world.work_lapse() {}
     while world.work_steps() {}

@@ -235,7 +235,8 @@ impl World {
             let run = record.run;
             attempts.push((record.id, record.state.attempt));
             let seen = self.read(agent.org, move |rx, cx| muster_engine::runs::run_view(rx, cx, run));
-            let (ended, held, run_room) = seen.map_or((false, false, usize::MAX), |r| (r.run.cancel_requested, r.run.paused, room_of(&r)));
+            let (ended, held, run_room) =
+                seen.map_or((false, false, usize::MAX), |r| (r.run.cancel_requested, r.run.paused || r.run.rollout.halted, room_of(&r)));
             let due = matches!(record.state.status, Status::Prepared { from } if from <= now);
             under_way += usize::from(record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
             let end = record.state.limits.not_after;

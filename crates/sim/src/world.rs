@@ -52,6 +52,7 @@ pub(crate) struct Swarm {
     pub scheduled: usize,
     pub windowed: usize,
     pub jobs: usize,
+    pub waves: usize,
 }
 
 /// One of several servers on one store: what it keeps in memory is its own, and so is its clock.
@@ -277,5 +278,6 @@ fn swarm(dice: &mut Dice) -> Swarm {
         scheduled: rate(dice, 500),
         windowed: rate(dice, 500),
         jobs: rate(dice, 500),
+        waves: rate(dice, 400),
     }
 }

@@ -79,7 +79,7 @@ const RECORD: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority,
 const RECORD_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step";
 const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, a.not_after, s.stops, a.round, s.walked, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, r.state, r.delivery, s.strangers, \
+     s.idempotent, a.not_after, s.stops, a.round, s.walked, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, CASE WHEN r.state = 'finished' THEN r.state WHEN r.halted = 1 THEN 'halted' WHEN r.paused = 1 THEN 'paused' ELSE r.state END, r.delivery, s.strangers, \
      s.action, r.cancel_requested, r.in_flight_max, \
      (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND c.step >= 0 AND r.in_flight_max IS NOT NULL)";
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \

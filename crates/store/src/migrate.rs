@@ -37,6 +37,7 @@ migrations! {
     10 "0010_hours";
     11 "0011_lists";
     12 "0012_jobs";
+    13 "0013_rollout";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -7,7 +7,7 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::ids::{DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
-use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, State, Task, Verdict};
+use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, Share, Standing, State, Task, Verdict};
 use muster_core::time::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub const SNAPSHOT_CHUNK: usize = 2_000;
 const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
-     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, \
+     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, r.waves, r.wave, r.gate_at, r.halt_rate, r.halted, r.forgiven_ended, r.forgiven_failed, \
      (SELECT CAST(sum(c.prepared) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.started) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
      (SELECT CAST(sum(c.running) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.ok) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
      (SELECT CAST(sum(c.error) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.unknown) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
@@ -59,7 +59,7 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
-    let mut totals = counts(row, 26)?;
+    let mut totals = counts(row, 33)?;
     // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
     totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
@@ -89,6 +89,14 @@ fn run(row: &Row) -> Result<Run, Fault> {
         handed_late: row.int(23)?,
         mode: word(row, 24, "run", "mode")?,
         walked: row.flag(25),
+        rollout: Standing {
+            waves: json(row, 26, "run", "waves")?,
+            wave: small(row, 27, "run", "wave")?,
+            gate_at: row.opt_int(28)?.map(Timestamp),
+            halt_rate: row.opt_int(29)?.and_then(|n| u32::try_from(n).ok()).map(Share::of),
+            halted: row.flag(30),
+            forgiven: (row.int(31)?, row.int(32)?),
+        },
         counts: totals,
     })
 }
@@ -214,11 +222,27 @@ impl Rx {
         Ok(list.all(self, "r.id", 1, run)?.pop())
     }
 
-    /// Runs that want a worker: assignments to be made or cancelled, at most `limit`, the oldest first.
-    pub fn runs_at_work(&mut self, limit: usize) -> Result<Vec<Run>, Fault> {
+    /// Runs that want a worker: assignments to be made or cancelled, a wave to be let through; at most `limit`, the oldest first.
+    pub fn runs_at_work(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Run>, Fault> {
         let mut list = List::new(RUN, "run r");
-        list.condition("r.state <> 'finished' AND (r.state = 'preparing' OR (r.cancel_requested = 1 AND r.cancel_done = 0))");
+        let now = list.param(now.0);
+        list.condition(format!(
+            "r.state <> 'finished' AND (r.state = 'preparing' OR (r.cancel_requested = 1 AND r.cancel_done = 0) \
+             OR (r.gate_at <= {now} AND r.paused = 0 AND r.halted = 0 AND r.cancel_requested = 0))"
+        ));
         list.all(self, "r.id", limit, run)
+    }
+
+    /// How many devices of a run were done well, and how many of them were not heard of since.
+    pub fn run_lost(&mut self, run: &Run) -> Result<(i64, i64), Fault> {
+        let sql = if run.walked {
+            "SELECT count(*), CAST(coalesce(sum(CASE WHEN d.last_contact IS NULL OR d.last_contact <= w.updated THEN 1 ELSE 0 END), 0) AS BIGINT) \
+             FROM walk w JOIN device d ON d.id = w.device WHERE w.run = ?1 AND w.state = 'ok'"
+        } else {
+            "SELECT count(*), CAST(coalesce(sum(CASE WHEN d.last_contact IS NULL OR d.last_contact <= a.ended THEN 1 ELSE 0 END), 0) AS BIGINT) \
+             FROM assignment a JOIN device d ON d.id = a.device WHERE a.run = ?1 AND a.state = 'ok'"
+        };
+        self.one(sql, &[V::U(run.id.0)])?.map_or(Ok((0, 0)), |row| Ok((row.int(0)?, row.int(1)?)))
     }
 
     /// The steps of a run.
@@ -313,8 +337,8 @@ impl Tx {
         let row = self.one("UPDATE org SET run_number = run_number + 1 WHERE id = ?1 RETURNING run_number", &[V::U(r.org.0)])?;
         let number = row.map_or(Ok(1), |r| r.int(0))?;
         self.exec(
-            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max, mode, walked) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15, ?16, ?17)",
+            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max, mode, walked, waves, halt_rate) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
             &[
                 V::U(r.id.0),
                 V::U(r.org.0),
@@ -333,6 +357,8 @@ impl Tx {
                 r.in_flight_max.into(),
                 r.mode.as_str().into(),
                 r.walked.into(),
+                serde_json::json!(r.rollout.waves).to_string().into(),
+                r.rollout.halt_rate.map(|s| i64::from(s.hundredths())).into(),
             ],
         )?;
         for s in steps {
@@ -390,7 +416,8 @@ impl Tx {
     pub fn run_update(&mut self, r: &Run) -> Result<(), Fault> {
         self.fenced(
             1,
-            "UPDATE run SET state = ?2, verdict = ?3, made = ?4, cancel_requested = ?5, started = ?6, ended = ?7, paused = ?8, not_before = ?9, not_after = ?10 WHERE id = ?1",
+            "UPDATE run SET state = ?2, verdict = ?3, made = ?4, cancel_requested = ?5, started = ?6, ended = ?7, paused = ?8, not_before = ?9, not_after = ?10, \
+             wave = ?11, gate_at = ?12, halted = ?13, forgiven_ended = ?14, forgiven_failed = ?15 WHERE id = ?1",
             &[
                 V::U(r.id.0),
                 r.state.as_str().into(),
@@ -402,6 +429,11 @@ impl Tx {
                 r.paused.into(),
                 r.not_before.map(|t| t.0).into(),
                 r.not_after.map(|t| t.0).into(),
+                i64::try_from(r.rollout.wave).unwrap_or(0).into(),
+                r.rollout.gate_at.map(|t| t.0).into(),
+                r.rollout.halted.into(),
+                r.rollout.forgiven.0.into(),
+                r.rollout.forgiven.1.into(),
             ],
         )?;
         self.after(Hint { topic: Topic::Run, id: Some(r.id.0), org: Some(r.org.0) });

@@ -16,6 +16,7 @@ pub use action::{Action, ActionKind, Level, Method, Power, Scope, Script, Servic
 pub use flow::{Barrier, OnError, Stragglers};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 
+use super::rollout::Share;
 use super::schedule::Schedule;
 use super::state::Rules;
 use super::window::Window;
@@ -165,16 +166,29 @@ impl Default for Retry {
 }
 
 /// How a run spreads over its targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
     /// Assignments of a run that are in flight at once; without a limit of its own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<u32>,
+    /// The shares of the targets that are reached with each wave, growing; all at once when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<Share>,
+    /// How long after the end of a wave the next one begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Span>,
+    /// It stops by itself when clearly more than this share fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halt_on_error_rate: Option<Share>,
+    /// It stops by itself when, at the end of a wave's `wait`, clearly more than this share of the machines that were done has not been
+    /// heard of since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halt_on_lost_rate: Option<Share>,
 }
 
 impl Rollout {
     fn is_empty(&self) -> bool {
-        self.max_in_flight.is_none()
+        *self == Self::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::doc::{Delivery, Mode, Scope, TaskDoc};
 use super::gate::Load;
 use super::job::Trail;
+use super::rollout::{Share, is_beyond};
 use super::run::{Counts, RunState, Verdict};
 use super::state::{Assignment, AttemptState, Rules, State};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
@@ -86,18 +87,72 @@ pub struct Run {
     pub mode: Mode,
     /// Whether it has several steps: each target walks through them, and is counted by what its walk came to.
     pub walked: bool,
+    /// Its waves, and what it stops by itself for.
+    pub rollout: Standing,
     /// Totals by target.
     pub counts: Counts,
 }
 
+/// Where a run stands in its roll-out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many targets the first, the first two, … waves have; empty where all go at once.
+    pub waves: Vec<i64>,
+    /// The wave it is in, from 0.
+    pub wave: usize,
+    /// When the next wave is let through, once this one is over.
+    pub gate_at: Option<Timestamp>,
+    /// The share of failures that it stops by itself for.
+    pub halt_rate: Option<Share>,
+    /// It stopped by itself.
+    pub halted: bool,
+    /// What had ended, and failed, when a person last let it go on.
+    pub forgiven: (i64, i64),
+}
+
 impl Run {
+    /// How many targets may be made by now: those of the waves that were let through.
+    pub fn wave_end(&self) -> i64 {
+        self.rollout.waves.get(self.rollout.wave).copied().unwrap_or(self.targeted)
+    }
+
+    /// Whether everybody in the waves so far has ended and others wait for theirs.
+    pub fn is_wave_over(&self) -> bool {
+        let made = self.made >= self.wave_end() && self.made < self.targeted;
+        made && self.counts.open() == self.targeted - self.made && !self.cancel_requested
+    }
+
+    /// What has ended by now, and how much of it badly.
+    pub fn results(&self) -> (i64, i64) {
+        let failed = self.counts.of(State::Error) + self.counts.of(State::Unknown);
+        (self.counts.of(State::Ok) + failed, failed)
+    }
+
+    /// Whether more failed than it may, not counting what a person let pass.
+    pub fn is_failing(&self) -> bool {
+        let ((ended, failed), (ended_before, failed_before)) = (self.results(), self.rollout.forgiven);
+        let beyond = |bound| is_beyond(bound, failed - failed_before, ended - ended_before);
+        !self.rollout.halted && self.counts.open() > 0 && self.rollout.halt_rate.is_some_and(beyond)
+    }
+
     /// Where it stands once its assignments are made.
     pub fn standing(&self) -> RunState {
         match self.counts.run_state() {
             RunState::Finished => RunState::Finished,
+            _ if self.rollout.halted => RunState::Halted,
             _ if self.paused => RunState::Paused,
             // A step of the server may be all that was done so far.
             RunState::Waiting if self.started.is_some() => RunState::Running,
+            state => state,
+        }
+    }
+
+    /// Its state as the gate of claims sees it: what holds it back holds also while its assignments are made.
+    pub fn gate_state(&self) -> RunState {
+        match self.state {
+            RunState::Finished => RunState::Finished,
+            _ if self.rollout.halted => RunState::Halted,
+            _ if self.paused => RunState::Paused,
             state => state,
         }
     }

@@ -7,7 +7,7 @@ use crate::work::{self, change, save};
 use crate::workers::Done;
 use muster_core::ids::{AssignmentId, DeviceId};
 use muster_core::tasks::job::{Move, Next};
-use muster_core::tasks::{Change, Counts, Input, JobPhase, JobRecord, Scope, State, TaskDoc, Walk};
+use muster_core::tasks::{Change, Counts, Input, JobPhase, JobRecord, RunState, Scope, State, TaskDoc, Walk};
 use muster_core::time::Timestamp;
 use muster_store::{NewAssignment, Tx};
 use serde_json::json;
@@ -37,6 +37,8 @@ fn look(tx: &mut Tx, cx: &Cx, mut job: JobRecord) -> Result<(), Error> {
     match phase {
         JobPhase::Done => Ok(tx.job_end(&job)?),
         JobPhase::Ending(state) => steps.end_piece(tx, cx, job, state),
+        // Nobody is left in it: what would follow is done for no one.
+        _ if run.state == RunState::Finished => steps.end_piece(tx, cx, job, State::Cancelled),
         JobPhase::Moving if !run.cancel_requested => steps.move_piece(tx, cx, job),
         JobPhase::Moving | JobPhase::Waiting => {
             job.phase = JobPhase::Waiting;

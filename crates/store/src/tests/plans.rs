@@ -96,7 +96,7 @@ fn what_the_workers_do_goes_through_an_index() {
     let filter = AssignmentFilter { open: true, not_asked: true, run: Some(RunId(id(60))), ..AssignmentFilter::default() };
     indexed("assignment_ids", move |rx| rx.assignment_ids(HERE, &filter, 100).map(|_| ()));
     // The index of open runs holds nothing else, and there are few.
-    let runs = plans(&world(), |rx| rx.runs_at_work(10).map(|_| ()));
+    let runs = plans(&world(), |rx| rx.runs_at_work(NOW, 10).map(|_| ()));
     assert!(runs.iter().any(|line| line.contains("USING INDEX run_open")), "{runs:#?}");
 }
 

@@ -167,7 +167,7 @@ fn runs_are_narrowed_by_state_verdict_and_task(w: &World) {
 
 fn runs_that_want_a_worker_are_found(w: &World) {
     states(w);
-    let at_work = |w: &World| read(w, |rx| rx.runs_at_work(10)).iter().map(|r| r.id.0.as_u128()).collect::<Vec<_>>();
+    let at_work = |w: &World| read(w, |rx| rx.runs_at_work(NOW, 10)).iter().map(|r| r.id.0.as_u128()).collect::<Vec<_>>();
     assert_eq!(at_work(w), [60, 64], "they are being prepared");
     write(w, |tx| {
         for (n, state) in [(61, RunState::Running), (62, RunState::Finished)] {
@@ -176,7 +176,7 @@ fn runs_that_want_a_worker_are_found(w: &World) {
         Ok(())
     });
     assert_eq!(at_work(w), [60, 61, 64], "one is being cancelled");
-    assert_eq!(read(w, |rx| rx.runs_at_work(1)).len(), 1);
+    assert_eq!(read(w, |rx| rx.runs_at_work(NOW, 1)).len(), 1);
     write(w, |tx| tx.run_cancel_done(RunId(id(61))));
     assert_eq!(at_work(w), [60, 64]);
 }

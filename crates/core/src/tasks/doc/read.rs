@@ -1,14 +1,13 @@
 //! Reading a document: every fault with its place.
 
 use super::*;
-use crate::limits::{ATTEMPTS_MAX, IN_FLIGHT_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX, TASK_GROUPS_MAX, TASK_STEPS_MAX};
+use crate::limits::{ATTEMPTS_MAX, IN_FLIGHT_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX, TASK_GROUPS_MAX, TASK_STEPS_MAX, WAVES_MAX};
 use crate::nearest::nearest;
 use crate::query::Query;
 use serde_json::Map;
 
 const LATER: &[&str] = &["actors"];
 const LATER_TARGETS: &[&str] = &["ip_ranges", "subnets", "late_joiners"];
-const LATER_ROLLOUT: &[&str] = &["waves", "halt_on_error_rate"];
 
 #[derive(Default)]
 pub(super) struct Reader {
@@ -128,6 +127,9 @@ impl Reader {
         let steps = self.steps(map.get("steps"));
         let (mode, delivery) = (mode.unwrap_or_default(), delivery.unwrap_or_default());
         self.flow(mode, &steps);
+        if mode == Mode::ServerJob && !rollout.waves.is_empty() {
+            self.fault("/rollout/waves", "a server job goes on for all targets together; waves are for client jobs");
+        }
         if delivery == Delivery::Push && !steps.is_empty() && steps.iter().all(|s| s.scope() == Scope::Server) {
             self.fault("/delivery", "a step of the server is not delivered to agents; remove 'delivery'");
         }
@@ -163,10 +165,55 @@ impl Reader {
     }
 
     fn rollout(&mut self, value: &Value) -> Rollout {
-        let Some(map) = self.object("/rollout", value, &["max_in_flight"], LATER_ROLLOUT) else {
+        const KNOWN: &[&str] = &["max_in_flight", "waves", "wait", "halt_on_error_rate", "halt_on_lost_rate"];
+        let Some(map) = self.object("/rollout", value, KNOWN, &[]) else {
             return Rollout::default();
         };
-        Rollout { max_in_flight: self.number("/rollout/max_in_flight", map.get("max_in_flight"), 1..=IN_FLIGHT_MAX) }
+        let rollout = Rollout {
+            max_in_flight: self.number("/rollout/max_in_flight", map.get("max_in_flight"), 1..=IN_FLIGHT_MAX),
+            waves: self.waves(map.get("waves")),
+            wait: self.span("/rollout/wait", map.get("wait")),
+            halt_on_error_rate: self.share("/rollout/halt_on_error_rate", map.get("halt_on_error_rate")),
+            halt_on_lost_rate: self.share("/rollout/halt_on_lost_rate", map.get("halt_on_lost_rate")),
+        };
+        if rollout.waves.is_empty() && rollout.wait.is_some() {
+            self.fault("/rollout/wait", "it is waited between waves, and there are none; name 'waves' such as [1%, 25%, 100%]");
+        }
+        if rollout.halt_on_lost_rate.is_some() && rollout.wait.is_none_or(|wait| wait.0 < Duration::from_secs(60)) {
+            let what = "whether machines are lost shows only after a while; name a 'wait' of at least 60s that is longer than their agents stay away";
+            self.fault("/rollout/halt_on_lost_rate", what);
+        }
+        rollout
+    }
+
+    fn share(&mut self, at: &str, value: Option<&Value>) -> Option<Share> {
+        let text = self.text(at, value, 20)?;
+        let share = Share::parse(&text);
+        if share.is_none() {
+            self.fault(at, format!("'{text}' is no share; write a percentage such as 5% or 0.5%"));
+        }
+        share
+    }
+
+    fn waves(&mut self, value: Option<&Value>) -> Vec<Share> {
+        let texts = self.texts_of("/rollout/waves", value, WAVES_MAX, 20);
+        let mut waves: Vec<Share> = Vec::new();
+        for (i, text) in texts.iter().enumerate() {
+            let at = format!("/rollout/waves/{i}");
+            match Share::parse(text).filter(|share| share.hundredths() > 0) {
+                None => self.fault(&at, format!("'{text}' is no share of the targets, such as 1% or 25%")),
+                Some(share) if waves.last().is_some_and(|last| *last >= share) => {
+                    self.fault(
+                        &at,
+                        format!(
+                            "{share} is no more than the wave before; each share counts from the first target on, as in [1%, 25%, 100%]"
+                        ),
+                    );
+                }
+                Some(share) => waves.push(share),
+            }
+        }
+        waves
     }
 
     fn priority(&mut self, value: Option<&Value>) -> u8 {

@@ -1,0 +1,5 @@
+//! Runs on our own agents and on others: jobs of several steps, roll-out.
+
+mod jobs;
+mod rollout;
+mod world;
