@@ -202,7 +202,8 @@ export function makeRuns(count) {
       880,
     ],
   ];
-  return shares.map(([state, verdict, parts, targeted], n) => {
+  return shares.map(([state0, verdict, parts, targeted], n) => {
+    const state = n === 1 ? "halted" : state0;
     const task = n % TASKS.length;
     const counts = spread(targeted, parts);
     const ended = state === "finished" ? ago(3600 * n) : null;
@@ -229,6 +230,17 @@ export function makeRuns(count) {
       not_before: null,
       not_after: task === 0 ? new Date(Date.now() + 7_200_000).toISOString() : null,
       in_flight_max: null,
+      waves:
+        n === 1
+          ? [
+              { targets: 5, state: "over" },
+              { targets: 98, state: "now" },
+              { targets: 309, state: "ahead" },
+            ]
+          : [],
+      gate_at: null,
+      halted: n === 1,
+      halt_on_error_rate: n === 1 ? "5%" : null,
       handed_out_late: 0,
       forecast:
         state === "finished" ? null : { ends: new Date(Date.now() + 5_400_000).toISOString(), late: 12, absent: 231, measured: 500 },

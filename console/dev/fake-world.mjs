@@ -142,6 +142,7 @@ export function world(size) {
       by_os: by((d) => d.os_family),
       online: devices.filter((d) => d.agent.online).length,
       targets: few.map((d, n) => ({ device: { id: d.id, name: d.name }, agent: d.agent, reason: reasonOf("prepared", d, n) })),
+      waves: size > 100 ? [Math.ceil(size / 100), Math.ceil(size / 4) - Math.ceil(size / 100), size - Math.ceil(size / 4)] : [],
       unable: [{ step: "install", action: "run_script", count: 212 }],
       excluded: [
         {

@@ -60,6 +60,7 @@ const R = "019ac001-0000-7000-8a1b-000000000011";
 const C = "019ae001-0000-7000-8a1b-000000000011";
 const T2 = "019ab001-0002-7000-8a1b-000000003def";
 const T4 = "019ab001-0004-7000-8a1b-000000007bcd";
+const R1 = "019ac001-0001-7000-8a1b-000000001f00";
 const R4 = "019ac001-0004-7000-8a1b-000000007bcd";
 const SCREENS = [
   ["now", "/"],
@@ -112,6 +113,7 @@ const SCREENS = [
   ["job-run", `/runs/${R4}`],
   ["job-run-cell", `/runs/${R4}?step=install&state=error`],
   ["job-targets", `/runs/${R4}?tab=targets`],
+  ["run-halted", `/runs/${R1}`],
   ["job-retry", `/runs/${R4}`, openMenu("Retry what failed")],
   ["groups", "/groups"],
   ["groups-new", "/groups", openMenu("New group")],

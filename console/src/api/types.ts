@@ -254,6 +254,14 @@ export type Window = {
   longest_run?: string;
 };
 export type Action = { type: string; [parameter: string]: unknown };
+/** How a run spreads over its targets; shares are written as 5%. */
+export type Rollout = {
+  max_in_flight?: number;
+  waves?: string[];
+  wait?: string;
+  halt_on_error_rate?: string;
+  halt_on_lost_rate?: string;
+};
 /** What follows a step that ends badly. */
 export type OnError = "fail" | "continue" | { run: string; then?: "retry"; max?: number };
 export type Step = {
@@ -277,7 +285,7 @@ export type TaskDoc = {
   schedule?: Schedule;
   window?: Window;
   delivery?: Delivery;
-  rollout?: { max_in_flight?: number };
+  rollout?: Rollout;
   priority?: number;
   retry?: { attempts?: number; backoff?: string; on?: ("error" | "unknown")[] };
   steps: Step[];
@@ -343,6 +351,7 @@ export type Preview = {
   online: number;
   targets: { device: { id: string; name: string }; agent: AgentRef | null; reason: Reason }[];
   unable: { step: string; action: string; count: number }[];
+  waves: number[];
   excluded: { reason: Reason; count: number }[];
   forecast: Forecast | null;
 };
@@ -377,6 +386,11 @@ export type Run = RunSummary & {
   not_before: string | null;
   not_after: string | null;
   in_flight_max: number | null;
+  waves: { targets: number; state: "over" | "now" | "ahead" }[];
+  gate_at: string | null;
+  /** It stopped by itself. */
+  halted: boolean;
+  halt_on_error_rate: string | null;
   /** How many were handed out after the end of their time. */
   handed_out_late: number;
   forecast: Forecast | null;

@@ -52,6 +52,7 @@ export function Run() {
         facts={data && <Facts run={data} />}
         actions={data && <Actions run={data} />}
       />
+      {data?.halted && data.state !== "finished" && <p className="notice bad">{t("rollout.halted")}</p>}
       {data ? <Summary run={data} /> : <Lines count={3} />}
       <Tabs
         label={t("run.parts")}
@@ -100,6 +101,7 @@ function Actions({ run }: { run: RunType }) {
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);
+  const held = run.paused || run.halted;
   const open = OPEN.reduce((sum, state) => sum + (run.counts[state] ?? 0), 0);
   if (!may) return null;
   if (run.state === "finished") {
@@ -116,7 +118,7 @@ function Actions({ run }: { run: RunType }) {
   const hold = async () => {
     setBusy(true);
     try {
-      client.setQueryData(["run", run.id], await (run.paused ? runs.resume : runs.pause)(run.id));
+      client.setQueryData(["run", run.id], await (held ? runs.resume : runs.pause)(run.id));
       await renewWork(client);
     } catch (refusal) {
       shout(t, refusal);
@@ -124,11 +126,11 @@ function Actions({ run }: { run: RunType }) {
       setBusy(false);
     }
   };
-  const Icon = run.paused ? IconPlayerPlay : IconPlayerPause;
+  const Icon = held ? IconPlayerPlay : IconPlayerPause;
   return (
     <>
       <Button leftSection={<Icon size={15} aria-hidden />} loading={busy} onClick={hold}>
-        {run.paused ? t("run.resume") : t("run.pause")}
+        {run.halted ? t("rollout.go_on") : run.paused ? t("run.resume") : t("run.pause")}
       </Button>
       <Button variant="outline" color="red" onClick={() => setAsking(true)}>
         {t("run.cancel")}
@@ -201,12 +203,33 @@ function Summary({ run }: { run: RunType }) {
         </div>
         <Totals run={run} chosen={values(search.state)} onChoose={choose} />
       </div>
+      {run.waves.length > 0 && <Waves run={run} />}
       {run.steps.length > 1 && (
         <div style={{ overflowX: "auto", borderTop: "1px solid var(--line)" }}>
           <Matrix run={run} shown={shown} search={search} choose={(step, state) => change({ step, state, tab: undefined })} />
         </div>
       )}
     </section>
+  );
+}
+
+/** The waves with their gates, and why it stopped by itself. */
+function Waves({ run }: { run: RunType }) {
+  const { t, i18n } = useTranslation();
+  return (
+    <ol className="waves" aria-label={t("rollout.title")}>
+      {run.waves.map((wave, n) => (
+        <li key={n} data-state={wave.state}>
+          <span>{t(`rollout.wave_${wave.state}`, { n: n + 1 })}</span>
+          <strong className="num">{number(wave.targets, i18n.language)}</strong>
+        </li>
+      ))}
+      {run.gate_at && !run.halted && run.state !== "finished" && (
+        <li className="gate">
+          {t("rollout.gate")} <Time at={run.gate_at} />
+        </li>
+      )}
+    </ol>
   );
 }
 

@@ -90,6 +90,14 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
                 <ForecastLine forecast={preview.forecast} />
               </p>
             )}
+            {preview.waves.length > 0 && (
+              <p>
+                {t("rollout.preview", {
+                  count: preview.waves.length,
+                  sizes: preview.waves.map((n) => number(n, i18n.language)).join(" · "),
+                })}
+              </p>
+            )}
             {needs_count && <p className="soft hint">{t("preview.guard", { count: guard })}</p>}
           </div>
           <div className="row start" style={{ alignItems: "flex-end" }}>

@@ -1,10 +1,10 @@
 // The part of a task's form that says when: schedule, window, what is under way at once; and what comes of it.
-import { Autocomplete, MultiSelect, NumberInput, SegmentedControl, Select, TextInput } from "@mantine/core";
+import { Autocomplete, MultiSelect, NumberInput, SegmentedControl, Select, TagsInput, TextInput } from "@mantine/core";
 import { useDebouncedValue, useMediaQuery } from "@mantine/hooks";
 import { type ReactNode, useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useComing } from "../api/queries";
-import type { Schedule, TaskDoc, Trigger, Window } from "../api/types";
+import type { Rollout, Schedule, TaskDoc, Trigger, Window } from "../api/types";
 import { begun, cronOf, DAYS, dayName, KINDS, kindOf, type Simple, simple, whenWords } from "../lib/when";
 import { asApiError } from "../parts/Feedback";
 import { NextTen } from "../parts/NextTen";
@@ -83,14 +83,62 @@ export function WhenFields({ doc, set }: Props) {
         description={t("when.at_once_how")}
         min={1}
         value={doc.rollout?.max_in_flight ?? ""}
-        onChange={(v) => set({ rollout: typeof v === "number" ? { max_in_flight: v } : undefined })}
+        onChange={(v) => set({ rollout: { ...doc.rollout, max_in_flight: typeof v === "number" ? v : undefined } })}
       />
+      <RolloutFields rollout={doc.rollout ?? {}} isLed={doc.mode === "server_job"} change={(rollout) => set({ rollout })} />
       <p>
         <strong>{whenWords(t, i18n.language, doc)}</strong>
       </p>
       <Said faults={faults} known={["/schedule/at", "/schedule/cron", "/schedule/every", "/schedule/zone"]} />
       {doc.schedule && coming.data && !coming.isError && kind !== "on" && kind !== "now" && <NextTen ahead={coming.data} />}
     </fieldset>
+  );
+}
+
+type RolloutProps = { rollout: Rollout; isLed: boolean; change: (rollout: Rollout) => void };
+
+/** Waves, and what it stops by itself for. */
+function RolloutFields({ rollout, isLed, change }: RolloutProps) {
+  const { t } = useTranslation();
+  const put = (patch: Rollout) => change({ ...rollout, ...patch });
+  return (
+    <>
+      {!isLed && (
+        <TagsInput
+          label={t("rollout.title")}
+          description={t("rollout.waves_how")}
+          value={rollout.waves ?? []}
+          onChange={(waves) => put({ waves })}
+          clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("rollout.title") }) }}
+        />
+      )}
+      <div className="pair">
+        {(rollout.waves?.length ?? 0) > 0 && !isLed && (
+          <TextInput
+            label={t("rollout.wait")}
+            placeholder="1h"
+            value={rollout.wait ?? ""}
+            onChange={(e) => put({ wait: e.currentTarget.value || undefined })}
+          />
+        )}
+        <TextInput
+          label={t("rollout.halt_error")}
+          description={t("rollout.halt_how")}
+          placeholder="5%"
+          value={rollout.halt_on_error_rate ?? ""}
+          onChange={(e) => put({ halt_on_error_rate: e.currentTarget.value || undefined })}
+        />
+        {(rollout.wait ?? "") !== "" && (
+          <TextInput
+            label={t("rollout.halt_lost")}
+            description={t("rollout.lost_how")}
+            placeholder="5%"
+            value={rollout.halt_on_lost_rate ?? ""}
+            onChange={(e) => put({ halt_on_lost_rate: e.currentTarget.value || undefined })}
+          />
+        )}
+      </div>
+    </>
   );
 }
 

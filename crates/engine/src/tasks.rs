@@ -12,6 +12,7 @@ use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
 use muster_core::tasks::doc::{ActionKind, Step, Targets};
+use muster_core::tasks::rollout::ends;
 use muster_core::tasks::state::{Limits, Status};
 use muster_core::tasks::{
     Around, Assignment, BadTask, Delivery, Forecast, Load, Reason, Run, RunState, Scope, Situation, Task, TaskDoc, why,
@@ -199,6 +200,8 @@ pub struct Preview {
     pub unable: Vec<(String, &'static str, i64)>,
     /// How many were taken out by exclusions.
     pub excluded: usize,
+    /// How many targets each wave would have; empty where all go at once.
+    pub waves: Vec<i64>,
     /// When a start now would end.
     pub forecast: Option<Forecast>,
 }
@@ -256,7 +259,10 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
             unable.extend((count > 0).then(|| (step.id.clone(), step.action.kind(), count)));
         }
     }
+    let ends = ends(&task.doc.rollout.waves, crate::runs::count(devices.len()));
+    let waves = ends.iter().scan(0, |before, end| Some(end - std::mem::replace(before, *end))).collect();
     Ok(Preview {
+        waves,
         forecast,
         unable,
         count: devices.len(),

@@ -85,7 +85,11 @@ fn needs(unverified: i64, found: &overview::Overview, now: Timestamp) -> Vec<Nee
         all.push(need("devices_unverified", json!({"count": unverified}), text, "/machines?verified=false".to_owned()));
     }
     let about = |run: &Run| json!({"run": run.id, "number": run.number, "task": run.task_name, "count": bad(run)});
-    for run in open.iter().filter(|r| bad(r) > 0) {
+    for run in open.iter().filter(|r| r.rollout.halted) {
+        let text = format!("Run {} of '{}' stopped by itself and waits for a person.", run.number, run.task_name);
+        all.insert(0, need("run_halted", about(run), text, format!("/runs/{}", run.id)));
+    }
+    for run in open.iter().filter(|r| bad(r) > 0 && !r.rollout.halted) {
         let text = format!("Run {} of '{}' has {} assignments that failed.", run.number, run.task_name, bad(run));
         all.push(need("run_failing", about(run), text, format!("/runs/{}", run.id)));
     }

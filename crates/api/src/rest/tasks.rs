@@ -110,6 +110,7 @@ fn preview_view(preview: tasks::Preview, settings: &Settings, now: Timestamp) ->
     };
     let excluded = view::PreviewExcluded { reason: taken_out(), count: preview.excluded };
     view::Preview {
+        waves: preview.waves,
         forecast: preview.forecast.map(view::Forecast::from),
         count: preview.count,
         plan: preview.plan,

@@ -204,6 +204,14 @@ pub struct Run {
     pub handed_out_late: i64,
     /// Assignments under way at once at most; null is no limit.
     pub in_flight_max: Option<i64>,
+    /// Its waves; empty where all its targets go at once.
+    pub waves: Vec<RunWave>,
+    /// When the next wave is let through; null while a wave is under way.
+    pub gate_at: Option<Time>,
+    /// It stopped by itself; `resume` lets it go on, `cancel` abandons it.
+    pub halted: bool,
+    /// The share of failures that it stops by itself for, such as `5%`.
+    pub halt_on_error_rate: Option<String>,
     /// When what is left of it would end; null when nothing is left or nothing goes on.
     pub forecast: Option<super::Forecast>,
 }
@@ -231,10 +239,43 @@ impl From<RunDetail> for Run {
             not_after: time(run.not_after),
             handed_out_late: run.handed_late,
             in_flight_max: run.in_flight_max,
+            waves: waves(&run.rollout),
+            gate_at: time(run.rollout.gate_at),
+            halted: run.rollout.halted,
+            halt_on_error_rate: run.rollout.halt_rate.map(|share| share.to_string()),
             forecast: forecast.map(super::Forecast::from),
             run: run.into(),
         }
     }
+}
+
+/// One wave of a roll-out.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunWave {
+    /// Targets in it.
+    pub targets: i64,
+    /// `over`, `now` or `ahead`.
+    pub state: &'static str,
+}
+
+fn waves(standing: &core::Standing) -> Vec<RunWave> {
+    let mut before = 0;
+    let each = |(n, end): (usize, &i64)| {
+        let targets = end - before;
+        before = *end;
+        let is_over = n < standing.wave || (n == standing.wave && standing.gate_at.is_some());
+        RunWave {
+            targets,
+            state: if is_over {
+                "over"
+            } else if n == standing.wave {
+                "now"
+            } else {
+                "ahead"
+            },
+        }
+    };
+    standing.waves.iter().enumerate().map(each).collect()
 }
 
 /// The agent of the last attempt.

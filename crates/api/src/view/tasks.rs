@@ -328,7 +328,9 @@ pub struct Preview {
     pub unable: Vec<PreviewUnable>,
     /// What was taken out.
     pub excluded: Vec<PreviewExcluded>,
-    /// When a start now would end; null where the server does it itself.
+    /// How many targets each wave would have; empty where all go at once.
+    pub waves: Vec<i64>,
+    /// When a start now would end, if nothing halts it; null where the server does it itself.
     pub forecast: Option<Forecast>,
 }
 

@@ -2,9 +2,10 @@
 
 use super::house::{HERE, NOW, THERE, all_pages, device, id, later, orgs, read, run, step, task, write};
 use super::world::{World, on_all};
-use crate::{Fault, RunFilter, SNAPSHOT_CHUNK};
-use muster_core::ids::{DeviceId, RunId, TaskId};
-use muster_core::tasks::{Counts, Delivery, Run, RunState, RunStep, Task, Verdict};
+use crate::{Fault, NewAssignment, RunFilter, SNAPSHOT_CHUNK};
+use muster_core::ids::{AssignmentId, DeviceId, RunId, TaskId};
+use muster_core::tasks::state::Status;
+use muster_core::tasks::{Assignment, Change, Counts, Delivery, Run, RunState, RunStep, Share, Standing, Task, Verdict};
 use serde_json::json;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ on_all! {
     runs_that_want_a_worker_are_found
     a_snapshot_is_read_chunk_by_chunk
     the_record_of_a_run_goes_backwards
+    waves_gates_and_halts_are_kept
+    machines_that_were_not_heard_of_since_are_counted
     a_run_of_another_organization_is_not_there
 }
 
@@ -225,4 +228,50 @@ fn a_run_of_another_organization_is_not_there(w: &World) {
     assert_eq!(write(w, |tx| tx.run_for_update(THERE, RunId(id(60)))), None);
     assert_eq!(read(w, |rx| rx.open_counts(THERE)), Counts::default());
     assert_eq!(read(w, |rx| rx.events_by_hour(THERE, NOW)), []);
+}
+
+fn waves_gates_and_halts_are_kept(w: &World) {
+    orgs(w);
+    write(w, |tx| tx.task_insert(&task(50, "scan")).map(|_| ()));
+    let rollout = Standing { waves: vec![1, 3], halt_rate: Some(Share::of(500)), ..Standing::default() };
+    let it = Run { rollout, ..run(60, &task(50, "scan"), 3) };
+    let made = it.clone();
+    write(w, move |tx| tx.run_insert(&made, &[step(60, 0)], &[]).map(|_| ()));
+    let kept = read(w, |rx| rx.run(HERE, RunId(id(60)))).expect("the run");
+    assert_eq!((&kept.rollout, kept.wave_end()), (&it.rollout, 1));
+    let at_gate = Standing { wave: 1, gate_at: Some(later(9)), halted: true, forgiven: (4, 2), ..it.rollout.clone() };
+    let saved = Run { state: RunState::Running, made: 1, rollout: at_gate.clone(), ..kept.clone() };
+    let stored = saved.clone();
+    write(w, move |tx| tx.run_update(&stored));
+    assert_eq!(read(w, |rx| rx.run(HERE, RunId(id(60)))).map(|r| r.rollout), Some(at_gate.clone()));
+    // One that halted is at nobody's work; one at its gate is, once its time has come.
+    assert_eq!(read(w, |rx| rx.runs_at_work(later(99), 9)).len(), 0);
+    let goes_on = Run { rollout: Standing { halted: false, ..at_gate }, ..saved };
+    write(w, move |tx| tx.run_update(&goes_on));
+    assert_eq!(read(w, |rx| Ok((rx.runs_at_work(later(8), 9)?.len(), rx.runs_at_work(later(9), 9)?.len()))), (0, 1));
+}
+
+fn machines_that_were_not_heard_of_since_are_counted(w: &World) {
+    orgs(w);
+    let it = run(60, &task(50, "scan"), 2);
+    let made = it.clone();
+    write(w, move |tx| {
+        device(tx, 10, "pc-1")?;
+        tx.task_insert(&task(50, "scan"))?;
+        tx.run_insert(&made, &[step(60, 0)], &[DeviceId(id(10))])?;
+        let new =
+            NewAssignment { id: AssignmentId(id(70)), device: DeviceId(id(10)), from: NOW, not_after: None, round: 1, replaces: None };
+        tx.assignments_insert(HERE, RunId(id(60)), 0, 5, NOW, &[new]).map(|_| ())
+    });
+    let (first, walked) = (it.clone(), Run { walked: true, ..it });
+    assert_eq!(read(w, move |rx| Ok((rx.run_lost(&first)?, rx.run_lost(&walked)?))), ((0, 0), (0, 0)), "nothing was done yet");
+    write(w, |tx| {
+        let record = tx.assignments_for_update(&[AssignmentId(id(70))])?.remove(0);
+        let after = Assignment { status: Status::Ok { at: later(60) }, ..record.state };
+        let change =
+            Change { before: record, after, attempt: None, exit_code: None, output: None, message: None, data: json!({}), at: later(60) };
+        tx.save(&[change]).map(|_| ())
+    });
+    let it = run(60, &task(50, "scan"), 2);
+    assert_eq!(read(w, move |rx| rx.run_lost(&it)), (1, 1));
 }
