@@ -191,7 +191,7 @@ pub(crate) fn lead(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<(), Error> {
         trail,
     };
     lead::turn(&doc, &mut job, &it, cx.now);
-    Ok(tx.job_insert(&job)?)
+    Ok(tx.job_save(&job)?)
 }
 
 /// Targets that are gone take no further part: what they have open is cancelled, and so are they.
@@ -314,7 +314,6 @@ impl Steps<'_> {
         if self.run.mode == Mode::ServerJob {
             return;
         }
-        // A late result of a step that the walk has left behind by going on, or is past, changes nothing.
         let mut it = self.job().follow(&mut walk.trail, at, after == State::Error, device);
         if self.run.cancel_requested && matches!(it.next, Next::Do(_)) {
             it = self.job().end(&mut walk.trail, State::Cancelled);

@@ -9,7 +9,8 @@ use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::settings::Settings;
 use muster_core::tasks::state::{Actor, Status};
 use muster_core::tasks::{
-    AssignmentRecord, Change, Hands, Input, Load, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate, held_from,
+    AssignmentRecord, AttemptState, Change, Hands, Input, Load, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate,
+    held_from,
 };
 use muster_core::time::Timestamp;
 use muster_store::{Opened, Tx};
@@ -411,7 +412,7 @@ fn take(
         Said::Running => Input::Began { attempt: report.attempt, actor, lease: cx.now.plus(lease) },
         Said::Ended(outcome) => Input::Ended { attempt: report.attempt, actor, outcome },
     };
-    let state = record.state.status.state();
+    let known = record.state.last_attempt;
     Ok(match change(record, input, cx.now) {
         Ok(change) => Ok(Some(Change {
             exit_code: report.exit_code,
@@ -419,14 +420,20 @@ fn take(
             message: report.message.as_deref().map(|m| cut(m, 2_000)),
             ..change
         })),
-        Err(Refused::Final) if confirms(state, report.what) => Ok(None),
+        Err(Refused::Final) if confirms(known, report.what) => Ok(None),
         Err(refused) => Err(refused),
     })
 }
 
-/// Whether a report of the last attempt says what is already known, as after an inventory that ended the attempt by arriving.
-fn confirms(state: State, said: Said) -> bool {
-    matches!((state, said), (State::Ok, Said::Ended(Outcome::Ok)) | (State::Error, Said::Ended(Outcome::Error)))
+/// Whether a report of the last attempt says what is already known of it, as after an inventory that ended the attempt by arriving. What
+/// the assignment came to is another thing: one that was given back for the last time ends in error, and its attempt did not.
+fn confirms(known: Option<AttemptState>, said: Said) -> bool {
+    matches!(
+        (known, said),
+        (Some(AttemptState::Ok), Said::Ended(Outcome::Ok))
+            | (Some(AttemptState::Error), Said::Ended(Outcome::Error))
+            | (Some(AttemptState::Declined), Said::Ended(Outcome::Declined))
+    )
 }
 
 /// Cuts a text to a number of bytes, at a character, without NUL (which PostgreSQL's text does not take).

@@ -207,11 +207,21 @@ impl Tx {
         self.counts_move(run, step, &counts)
     }
 
-    /// Adds where a server job stands.
-    pub fn job_insert(&mut self, it: &JobRecord) -> Result<(), Fault> {
-        self.exec(
+    /// Loads a server job for change: locked on PostgreSQL.
+    pub fn job_for_update(&mut self, run: RunId) -> Result<Option<JobRecord>, Fault> {
+        if self.is_postgres() {
+            self.rows("SELECT run FROM run_job WHERE run = ?1 FOR NO KEY UPDATE", &[V::U(run.0)])?;
+        }
+        self.job(run)
+    }
+
+    /// Saves where a server job stands; the first time it begins there.
+    pub fn job_save(&mut self, it: &JobRecord) -> Result<(), Fault> {
+        self.fenced(
+            1,
             "INSERT INTO run_job (run, org, phase, step, round, reached, since, due, trail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (run) DO UPDATE SET phase = excluded.phase, step = excluded.step, round = excluded.round, \
+             reached = excluded.reached, since = excluded.since, due = excluded.due, trail = excluded.trail",
             &[
                 V::U(it.run.0),
                 V::U(it.org.0),
@@ -226,32 +236,6 @@ impl Tx {
         )?;
         self.after(Hint { topic: Topic::Work, id: None, org: Some(it.org.0) });
         Ok(())
-    }
-
-    /// Loads a server job for change: locked on PostgreSQL.
-    pub fn job_for_update(&mut self, run: RunId) -> Result<Option<JobRecord>, Fault> {
-        if self.is_postgres() {
-            self.rows("SELECT run FROM run_job WHERE run = ?1 FOR NO KEY UPDATE", &[V::U(run.0)])?;
-        }
-        self.job(run)
-    }
-
-    /// Saves where a server job stands.
-    pub fn job_save(&mut self, it: &JobRecord) -> Result<(), Fault> {
-        self.fenced(
-            1,
-            "UPDATE run_job SET phase = ?2, step = ?3, round = ?4, reached = ?5, since = ?6, due = ?7, trail = ?8 WHERE run = ?1",
-            &[
-                V::U(it.run.0),
-                it.phase.as_str().into(),
-                it.step.into(),
-                i64::from(it.round).into(),
-                it.reached.map(|d| d.0).into(),
-                it.since.0.into(),
-                it.due.map(|t| t.0).into(),
-                text(&it.trail)?.into(),
-            ],
-        )
     }
 
     /// Lets a server job be looked at now, because something of its step ended; nothing when it has ended itself.

@@ -1,9 +1,10 @@
 //! Jobs of several steps.
 
 use crate::world::{Own, World, on_all, script, with};
-use muster_core::tasks::{Outcome, RunState, State, Verdict};
+use muster_core::tasks::{Outcome, Refused, RunState, State, Verdict};
 use muster_engine::runs::Start;
-use muster_engine::{runs, tasks};
+use muster_engine::work::{Report, Said};
+use muster_engine::{contact, runs, tasks};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ on_all! {
     a_job_that_is_cancelled_ends_for_all
     what_did_not_end_well_is_done_again
     a_late_result_of_the_last_step_settles_the_target
+    a_report_is_taken_only_for_what_its_attempt_came_to
+    a_server_job_whose_targets_are_all_gone_does_nothing_more
 }
 
 /// Altiris's client job: one machine fails, is helped and tries again, while the others are long done.
@@ -171,4 +174,39 @@ fn a_late_result_of_the_last_step_settles_the_target(w: &World) {
     assert_eq!((w.walk(run, a.device).state, w.run(run).run.verdict), (State::Unknown, Some(Verdict::Error)));
     w.tell(a, &late, Outcome::Ok, 0, "");
     assert_eq!((w.walk(run, a.device).state, w.run(run).run.verdict), (State::Ok, Some(Verdict::Ok)));
+}
+
+/// What was given back for the last time ends in error; that its attempt failed is another claim, and is not known.
+fn a_report_is_taken_only_for_what_its_attempt_came_to(w: &World) {
+    let a = w.own(1);
+    let run = w.start("client_job", json!([script("one"), script("two")]));
+    let (it, _) = w.take(a).remove(0);
+    w.tell(a, &it, Outcome::Declined, 0, "");
+    assert_eq!(w.walk(run, a.device).state, State::Error);
+    let claim = |outcome| {
+        let report = Report {
+            assignment: it.assignment,
+            attempt: it.attempt,
+            incarnation: a.incarnation,
+            what: Said::Ended(outcome),
+            exit_code: None,
+            output: None,
+            message: None,
+        };
+        w.write(move |tx, cx| contact::own_report(tx, cx, a.agent, std::slice::from_ref(&report)))
+    };
+    assert_eq!(claim(Outcome::Declined), [Ok(())], "said again it is the same");
+    assert_eq!((claim(Outcome::Error), claim(Outcome::Ok)), (vec![Err(Refused::Final)], vec![Err(Refused::Final)]));
+}
+
+fn a_server_job_whose_targets_are_all_gone_does_nothing_more(w: &World) {
+    let a = w.own(1);
+    let tell = json!({"id": "tell", "action": {"type": "raise_message", "title": "x"}});
+    let task = w.task(json!({"name": "job", "mode": "server_job", "targets": {"all": true}, "steps": [tell, script("one")]}));
+    let run = w.write(move |tx, cx| runs::run_start(tx, cx, task, &Start::default())).run.id;
+    w.write(move |tx, cx| muster_engine::fleet::device_delete(tx, cx, a.device));
+    w.work();
+    let it = w.run(run);
+    assert_eq!((it.run.state, it.run.counts.of(State::Cancelled)), (RunState::Finished, 1));
+    assert_eq!(w.steps(run), ["tell: skipped 1", "one: skipped 1"]);
 }

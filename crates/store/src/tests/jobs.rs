@@ -134,7 +134,7 @@ fn a_server_job_is_found_when_it_is_due(w: &World) {
         trail: Trail::default(),
     };
     let made = it.clone();
-    write(w, move |tx| tx.job_insert(&made));
+    write(w, move |tx| tx.job_save(&made));
     assert_eq!(
         read(w, |rx| Ok((rx.job(RUN)?, rx.jobs_due(later(4), 9)?, rx.jobs_due(later(5), 9)?))),
         (Some(it.clone()), vec![], vec![RUN])
