@@ -267,6 +267,29 @@ pub struct DeviceFacts {
     pub software: Vec<String>,
 }
 
+/// What is known of a device without its programs, as it is shown.
+impl From<Device> for DeviceFacts {
+    fn from(device: Device) -> Self {
+        let summary = Summary {
+            name: Some(device.name),
+            os: device.os,
+            os_family: device.os_family,
+            manufacturer: device.manufacturer,
+            model: device.model,
+            serial: device.serial,
+            uuid: device.uuid,
+            cpu: device.cpu,
+            memory_mb: device.memory_mb,
+            tag: device.tag,
+            ips: device.ips,
+            macs: device.macs,
+            ..Summary::default()
+        };
+        let (protocol, agent_version, verified) = (device.protocol, device.agent_version, device.verified);
+        Self { summary, protocol, agent_version, verified, software: Vec::new() }
+    }
+}
+
 impl Facts for DeviceFacts {
     fn texts(&self, field: Field) -> Vec<&str> {
         let s = &self.summary;

@@ -143,16 +143,7 @@ fn bad<T>(what: impl Into<String>) -> Result<T, BadQuery> {
 impl Query {
     /// Reads a query. Limits: [`QUERY_BYTES_MAX`] bytes, [`QUERY_TERMS_MAX`] terms.
     pub fn parse(text: &str) -> Result<Self, BadQuery> {
-        if text.len() > QUERY_BYTES_MAX {
-            return bad(format!("the query has {} bytes; at most {QUERY_BYTES_MAX} are read", text.len()));
-        }
-        if text.trim().is_empty() {
-            return bad("the query is empty: it selects nothing. Write 'true' to mean every device");
-        }
-        let program = cel::Program::compile(text).or_else(|errors| {
-            let first = errors.errors.first().map_or_else(|| errors.to_string(), |e| e.msg.clone());
-            bad(format!("the query cannot be read: {first}"))
-        })?;
+        let program = compiled(text, "query", "it selects nothing. Write 'true' to mean every device")?;
         let mut terms = 0;
         convert(&program.expression().expr, &mut terms)
     }
@@ -187,6 +178,20 @@ pub trait Facts {
 /// The kind of a field.
 pub fn kind(field: Field) -> Kind {
     FIELDS.iter().find(|(_, f, _)| *f == field).map_or(Kind::Text, |(_, _, kind)| *kind)
+}
+
+/// A text in CEL, within [`QUERY_BYTES_MAX`]; `what` it is, and what to say of an empty one.
+pub(crate) fn compiled(text: &str, what: &str, empty: &str) -> Result<cel::Program, BadQuery> {
+    if text.len() > QUERY_BYTES_MAX {
+        return bad(format!("the {what} has {} bytes; at most {QUERY_BYTES_MAX} are read", text.len()));
+    }
+    if text.trim().is_empty() {
+        return bad(format!("the {what} is empty: {empty}"));
+    }
+    cel::Program::compile(text).or_else(|errors| {
+        let first = errors.errors.first().map_or_else(|| errors.to_string(), |e| e.msg.clone());
+        bad(format!("the {what} cannot be read: {first}"))
+    })
 }
 
 pub(crate) fn ordered<T: Ord>(have: &T, op: Op, wanted: &T) -> bool {

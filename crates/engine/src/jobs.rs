@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::error::Error;
 use crate::work::{change, save};
 use crate::workers::wake_agents;
-use muster_core::fleet::{Device, DeviceFacts, Summary};
+use muster_core::fleet::DeviceFacts;
 use muster_core::ids::{AssignmentId, DeviceId, RunId};
 use muster_core::tasks::doc::ActionKind;
 use muster_core::tasks::job::capture::Capture;
@@ -26,33 +26,12 @@ fn document(tx: &mut Tx, run: &Run) -> Result<Option<TaskDoc>, Error> {
     Ok(tx.task_doc(run.task, run.task_version)?)
 }
 
-/// What conditions may ask of a device.
-fn facts(device: Device) -> DeviceFacts {
-    let summary = Summary {
-        name: Some(device.name),
-        os: device.os,
-        os_family: device.os_family,
-        manufacturer: device.manufacturer,
-        model: device.model,
-        serial: device.serial,
-        uuid: device.uuid,
-        cpu: device.cpu,
-        memory_mb: device.memory_mb,
-        tag: device.tag,
-        ips: device.ips,
-        macs: device.macs,
-        ..Summary::default()
-    };
-    let (protocol, agent_version, verified) = (device.protocol, device.agent_version, device.verified);
-    DeviceFacts { summary, protocol, agent_version, verified, software: Vec::new() }
-}
-
 /// What the conditions of a client job may ask of some devices; nothing is loaded where there is none.
 fn facts_of(tx: &mut Tx, run: &Run, doc: &TaskDoc, devices: &[DeviceId]) -> Result<BTreeMap<DeviceId, DeviceFacts>, Error> {
     if run.mode == Mode::ServerJob || doc.steps.iter().all(|s| s.when.is_none()) {
         return Ok(BTreeMap::new());
     }
-    Ok(tx.devices_by_id(run.org, devices)?.into_iter().map(|d| (d.id, facts(d))).collect())
+    Ok(tx.devices_by_id(run.org, devices)?.into_iter().map(|d| (d.id, d.into())).collect())
 }
 
 /// Rows that moves make, kept until all are decided.

@@ -165,8 +165,10 @@ impl Steps<'_> {
     fn over(&self, tx: &mut Tx, job: &JobRecord) -> Result<Option<Timestamp>, Error> {
         let Some(barrier) = self.doc.steps.get(Self::place(job)).and_then(|s| s.barrier) else { return Ok(None) };
         if let Some(quorum) = barrier.quorum {
+            // Those that the step was not for are no part of it.
             let counts = self.counts(tx, job)?;
-            if (counts.total() - counts.open()) * 100 >= counts.total() * i64::from(quorum) {
+            let targets = counts.total() - counts.of(State::Skipped);
+            if (targets - counts.open()) * 100 >= targets * i64::from(quorum) {
                 return Ok(Some(job.since));
             }
         }

@@ -14,6 +14,7 @@ on_all! {
     a_step_that_no_agent_can_do_is_named_before_and_fails_the_job
     what_a_step_told_is_a_parameter_of_the_next
     a_quorum_and_a_deadline_leave_stragglers_behind
+    a_quorum_is_of_those_that_a_step_is_for
     a_job_that_is_cancelled_ends_for_all
     what_did_not_end_well_is_done_again
     a_late_result_of_the_last_step_settles_the_target
@@ -121,6 +122,19 @@ fn a_quorum_and_a_deadline_leave_stragglers_behind(w: &World) {
     }
     let it = w.run(run);
     assert_eq!((it.run.state, it.run.counts.of(State::Ok), it.run.counts.of(State::Expired)), (RunState::Finished, 3, 1));
+}
+
+fn a_quorum_is_of_those_that_a_step_is_for(w: &World) {
+    let all: Vec<Own> = (1..=4).map(|n| w.own(n)).collect();
+    let half = with(script("half"), "barrier", json!({"quorum": "50%"}));
+    let tell = json!({"id": "tell", "action": {"type": "raise_message", "title": "on"}});
+    let run = w.start("server_job", json!([script("first"), half, tell]));
+    w.does(all[0], Outcome::Error, 1, "");
+    w.does(all[1], Outcome::Error, 1, "");
+    assert_eq!((w.ok(all[2]), w.ok(all[3])), ("first".to_owned(), "first".to_owned()));
+    assert_eq!(w.steps(run)[1], "half: prepared 2, skipped 2", "the two that are out are no half of it");
+    w.ok(all[2]);
+    assert_eq!(w.steps(run)[1], "half: ok 1, expired 1, skipped 2");
 }
 
 fn a_job_that_is_cancelled_ends_for_all(w: &World) {

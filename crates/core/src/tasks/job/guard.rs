@@ -5,7 +5,7 @@
 
 use super::{StepResult, Trail};
 use crate::fleet::DeviceFacts;
-use crate::limits::{QUERY_BYTES_MAX, QUERY_TERMS_MAX};
+use crate::limits::QUERY_TERMS_MAX;
 use crate::query::{self, BadQuery, Field, Literal, Op, Query};
 use crate::tasks::state::State;
 use cel::common::ast::{Expr, operators};
@@ -64,18 +64,10 @@ fn bad<T>(what: impl Into<String>) -> Result<T, BadQuery> {
 }
 
 impl Guard {
-    /// Reads a condition. Limits as of queries: [`QUERY_BYTES_MAX`] bytes, [`QUERY_TERMS_MAX`] terms.
+    /// Reads a condition. Limits as of queries: [`crate::limits::QUERY_BYTES_MAX`] bytes, [`QUERY_TERMS_MAX`] terms.
     pub fn parse(text: &str) -> Result<Self, BadQuery> {
-        if text.len() > QUERY_BYTES_MAX {
-            return bad(format!("the condition has {} bytes; at most {QUERY_BYTES_MAX} are read", text.len()));
-        }
-        if text.trim().is_empty() {
-            return bad("the condition is empty; remove 'when', or write one such as steps.check.exit_code == 0");
-        }
-        let program = cel::Program::compile(text).or_else(|errors| {
-            let first = errors.errors.first().map_or_else(|| errors.to_string(), |e| e.msg.clone());
-            bad(format!("the condition cannot be read: {first}"))
-        })?;
+        let empty = "remove 'when', or write one such as steps.check.exit_code == 0";
+        let program = query::compiled(text, "condition", empty)?;
         convert(&program.expression().expr, &mut 0)
     }
 
