@@ -224,7 +224,11 @@ async fn a_job_fails_helps_itself_and_tries_again() -> Result<()> {
     let server = Server::start(Database::Sqlite)?;
     let client = server.client("operator")?;
     let agent = OwnAgent::start(&server, "jobs")?;
-    devices(&client, 1).await?;
+    until("what the condition asks of the machine is known", LIMIT, || async {
+        let list = client.get("/api/v1/devices").await?;
+        Ok(list["items"][0]["last_inventory"].is_string().then_some(()))
+    })
+    .await?;
     let marks = agent.path("marks").display().to_string();
     let script = |id: &str, text: &str| json!({"id": id, "action": {"type": "run_script", "script": text.replace("MARKS", &marks)}});
     let mut install = script("install", "echo install >> 'MARKS'; grep -q fix 'MARKS' && echo version 12");
