@@ -117,6 +117,7 @@ const SCREENS = [
   ["job-retry", `/runs/${R4}`, openMenu("Retry what failed")],
   ["groups", "/groups"],
   ["groups-new", "/groups", openMenu("New group")],
+  ["group-dynamic", "/groups/019af001-0002-7000-8a1b-000000000011"],
   ["group", "/groups/019af001-0001-7000-8a1b-000000000011"],
   ["group-members", "/groups/019af001-0001-7000-8a1b-000000000011", openMenu("Change members")],
   ["calendar", "/calendar"],

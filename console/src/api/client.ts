@@ -219,8 +219,8 @@ export const schedules = {
 
 export const groups = {
   read: (group: string) => get<T.Group>(`/groups/${id(group)}`),
-  create: (said: { name: string; description: string }) => post<T.Group>("/groups", said),
-  change: (group: string, said: { name?: string; description?: string }, version: number) =>
+  create: (said: { name: string; description: string; query?: string }) => post<T.Group>("/groups", said),
+  change: (group: string, said: { name?: string; description?: string; query?: string }, version: number) =>
     call<T.Group>(`${V1}/groups/${id(group)}`, { method: "PATCH", body: said, version }),
   remove: (group: string) => remove(`/groups/${id(group)}`),
   members: (group: string, change: T.MembersChange) =>

@@ -218,7 +218,9 @@ export type Group = {
   id: string;
   name: string;
   description: string;
-  kind: "static";
+  kind: "static" | "dynamic";
+  query: string | null;
+  refreshing: boolean;
   count: number;
   version: number;
   created: string;
@@ -233,7 +235,12 @@ export type Targets = {
   all?: true;
   exclude?: { devices?: string[]; groups?: string[]; query?: string; tags?: string[] };
 };
-export type Trigger = "device_enrolled" | "inventory_changed" | { inventory_changed: string } | { task_ended: string; verdict?: Verdict };
+export type Trigger =
+  | "device_enrolled"
+  | "inventory_changed"
+  | { inventory_changed: string }
+  | { joined_group: string }
+  | { task_ended: string; verdict?: Verdict };
 /** One of now, at, cron, every, on. */
 export type Schedule = {
   now?: boolean;

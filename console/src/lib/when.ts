@@ -125,6 +125,7 @@ function triggerWords(t: TFunction, on: Trigger): string {
   if (on === "device_enrolled") return t("when.on_enrolled");
   if (on === "inventory_changed") return t("when.on_changed");
   if ("inventory_changed" in on) return t("when.on_changed_in", { section: word(t, "section", on.inventory_changed) });
+  if ("joined_group" in on) return t("when.on_joined", { group: on.joined_group });
   if (on.verdict) return t("when.on_ended_with", { task: on.task_ended, verdict: word(t, "run_state", on.verdict) });
   return t("when.on_ended", { task: on.task_ended });
 }

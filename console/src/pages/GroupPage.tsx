@@ -42,6 +42,12 @@ export function GroupPage() {
       />
       {group.isError && <Fault error={group.error} retry={() => group.refetch()} />}
       {group.isLoading && <Lines />}
+      {group.data?.query && (
+        <div className="copy-line">
+          <pre>{group.data.query}</pre>
+        </div>
+      )}
+      {group.data?.refreshing && <p className="soft">{t("group.refreshing")}</p>}
       {group.data && <Members group={group.data} />}
     </div>
   );
@@ -70,9 +76,11 @@ function Actions({ group }: { group: Group }) {
       </Button>
       {may && (
         <>
-          <Button variant="filled" onClick={() => setOpen("add")}>
-            {t("group.members")}
-          </Button>
+          {group.query === null && (
+            <Button variant="filled" onClick={() => setOpen("add")}>
+              {t("group.members")}
+            </Button>
+          )}
           <Button onClick={() => setOpen("change")}>{t("group.change")}</Button>
           <Button variant="outline" color="red" onClick={() => setOpen("delete")}>
             {t("group.delete")}
@@ -159,7 +167,7 @@ function MembersDialog({ group, onClose }: { group: Group; onClose: () => void }
 
 function Members({ group }: { group: Group }) {
   const { t } = useTranslation();
-  const may = useMay("operator");
+  const may = useMay("operator") && group.query === null;
   const client = useQueryClient();
   const list = useList<Device>("devices", "/devices", { group: group.id, sort: "name" });
   const leave = async (device: Device) => {

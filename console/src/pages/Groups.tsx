@@ -1,5 +1,5 @@
-// Groups: named lists of machines, as targets of tasks and as a filter of lists.
-import { Button, Textarea, TextInput } from "@mantine/core";
+// Groups: named lists of machines and those that follow a query, as targets of tasks and as a filter of lists.
+import { Button, SegmentedControl, Textarea, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -13,6 +13,7 @@ import { Empty } from "../parts/Feedback";
 import { TextFilter } from "../parts/Filters";
 import { FormDialog } from "../parts/FormDialog";
 import { PageHead } from "../parts/PageHead";
+import { QueryField } from "../parts/QueryField";
 import { SimpleTable } from "../parts/SimpleTable";
 import { Time } from "../parts/Time";
 import { FleetTabs } from "./areas";
@@ -50,6 +51,7 @@ export function Groups() {
             ),
           },
           { head: t("task.description"), cell: (g) => g.description },
+          { head: t("group.kind"), cell: (g) => (g.query === null ? t("group.kind_static") : <span className="mono">{g.query}</span>) },
           { head: t("nav.machines"), right: true, cell: (g) => number(g.count, i18n.language) },
           { head: t("task.updated"), cell: (g) => <Time at={g.updated} /> },
         ]}
@@ -59,15 +61,16 @@ export function Groups() {
   );
 }
 
-/** Makes a group, or changes its name and what it is for. */
+/** Makes a group, or changes its name, what it is for and what its members follow. */
 export function GroupDialog({ group, onClose }: { group?: Group; onClose: () => void }) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const navigate = useNavigate();
   const [name, setName] = useState(group?.name ?? "");
   const [description, setDescription] = useState(group?.description ?? "");
+  const [query, setQuery] = useState(group?.query ?? null);
   const act = async () => {
-    const said = { name: name.trim(), description: description.trim() };
+    const said = { name: name.trim(), description: description.trim(), ...(query === null ? {} : { query: query.trim() }) };
     const kept = group ? await groups.change(group.id, said, group.version) : await groups.create(said);
     await client.invalidateQueries({ predicate: (q) => ["groups", "group"].includes(String(q.queryKey[0])) });
     onClose();
@@ -75,7 +78,7 @@ export function GroupDialog({ group, onClose }: { group?: Group; onClose: () => 
   };
   const verb = t(group ? "group.change" : "group.new");
   return (
-    <FormDialog title={verb} verb={verb} ready={name.trim() !== ""} act={act} onClose={onClose}>
+    <FormDialog title={verb} verb={verb} ready={name.trim() !== "" && query?.trim() !== ""} act={act} onClose={onClose}>
       <TextInput label={t("group.name")} value={name} onChange={(e) => setName(e.currentTarget.value)} data-autofocus required />
       <Textarea
         label={t("task.description")}
@@ -84,6 +87,15 @@ export function GroupDialog({ group, onClose }: { group?: Group; onClose: () => 
         minRows={2}
         onChange={(e) => setDescription(e.currentTarget.value)}
       />
+      {!group && (
+        <SegmentedControl
+          aria-label={t("group.kind")}
+          value={query === null ? "static" : "dynamic"}
+          onChange={(kind) => setQuery(kind === "dynamic" ? "" : null)}
+          data={(["static", "dynamic"] as const).map((value) => ({ value, label: t(`group.kind_${value}`) }))}
+        />
+      )}
+      {query !== null && <QueryField value={query} onChange={setQuery} />}
     </FormDialog>
   );
 }

@@ -3,8 +3,8 @@ import { Autocomplete, MultiSelect, NumberInput, SegmentedControl, Select, TagsI
 import { useDebouncedValue, useMediaQuery } from "@mantine/hooks";
 import { type ReactNode, useId } from "react";
 import { useTranslation } from "react-i18next";
-import { useComing } from "../api/queries";
-import type { Rollout, Schedule, TaskDoc, Trigger, Window } from "../api/types";
+import { useComing, useList } from "../api/queries";
+import type { Group, Rollout, Schedule, TaskDoc, Trigger, Window } from "../api/types";
 import { begun, cronOf, DAYS, dayName, KINDS, kindOf, type Simple, simple, whenWords } from "../lib/when";
 import { asApiError } from "../parts/Feedback";
 import { NextTen } from "../parts/NextTen";
@@ -237,12 +237,29 @@ function ZoneField({ value, fault, change }: { value?: string; fault?: string; c
   );
 }
 
-const EVENTS = ["device_enrolled", "inventory_changed", "task_ended"] as const;
+function GroupField({ value, fault, change }: { value: string; fault?: string; change: (group: string) => void }) {
+  const { t } = useTranslation();
+  const known = useList<Group>("groups", "/groups", { sort: "name" });
+  return (
+    <Autocomplete label={t("group.name")} data={known.items.map((g) => g.name)} limit={50} value={value} error={fault} onChange={change} />
+  );
+}
+
+const EVENTS = ["device_enrolled", "inventory_changed", "joined_group", "task_ended"] as const;
+type Event = (typeof EVENTS)[number];
+
+const BEGIN: Record<Event, Trigger> = {
+  device_enrolled: "device_enrolled",
+  inventory_changed: "inventory_changed",
+  joined_group: { joined_group: "" },
+  task_ended: { task_ended: "" },
+};
+
+const eventOf = (on: Trigger): Event => (typeof on === "string" ? on : EVENTS.find((e) => e in on)) ?? "inventory_changed";
 
 function TriggerFields({ on, faults, change }: { on: Trigger; faults: Faults; change: (on: Trigger) => void }) {
   const { t } = useTranslation();
-  const kind = typeof on === "string" ? on : "task_ended" in on ? "task_ended" : "inventory_changed";
-  const begin = { device_enrolled: "device_enrolled", inventory_changed: "inventory_changed", task_ended: { task_ended: "" } } as const;
+  const kind = eventOf(on);
   const section = typeof on !== "string" && "inventory_changed" in on ? on.inventory_changed : "";
   const ended = typeof on !== "string" && "task_ended" in on ? on : null;
   return (
@@ -252,7 +269,7 @@ function TriggerFields({ on, faults, change }: { on: Trigger; faults: Faults; ch
         data={EVENTS.map((value) => ({ value, label: t(`when.event_${value}`) }))}
         value={kind}
         allowDeselect={false}
-        onChange={(event) => event && change(begin[event as keyof typeof begin])}
+        onChange={(event) => event && change(BEGIN[event as Event])}
       />
       {kind === "inventory_changed" && (
         <TextInput
@@ -261,6 +278,13 @@ function TriggerFields({ on, faults, change }: { on: Trigger; faults: Faults; ch
           value={section}
           error={faults.get("/schedule/on/inventory_changed")}
           onChange={(e) => change(e.currentTarget.value ? { inventory_changed: e.currentTarget.value } : "inventory_changed")}
+        />
+      )}
+      {typeof on !== "string" && "joined_group" in on && (
+        <GroupField
+          value={on.joined_group}
+          fault={faults.get("/schedule/on/joined_group")}
+          change={(group) => change({ joined_group: group })}
         />
       )}
       {ended && (

@@ -14,7 +14,7 @@ const EXAMPLES = [
   'os_family == "linux" && memory_mb < 4096',
   'software == "firefox" && !(tag in ["kiosk", "lab"])',
   'name.startsWith("pc-") && ip.startsWith("10.20.")',
-  "!has(serial) || !verified",
+  "!has(device.serial) || !verified",
 ];
 
 export function QueryHelp({ opened, onClose }: { opened: boolean; onClose: () => void }) {

@@ -265,6 +265,13 @@ pub struct DeviceFacts {
     pub verified: bool,
     /// Names of its programs.
     pub software: Vec<String>,
+    /// Number of its programs, as it was told.
+    pub software_count: i64,
+}
+
+/// Addresses are compared in small letters.
+fn lower(addresses: Vec<String>) -> Vec<String> {
+    addresses.into_iter().map(|a| a.to_lowercase()).collect()
 }
 
 /// What is known of a device without its programs, as it is shown.
@@ -281,12 +288,13 @@ impl From<Device> for DeviceFacts {
             cpu: device.cpu,
             memory_mb: device.memory_mb,
             tag: device.tag,
-            ips: device.ips,
-            macs: device.macs,
+            ips: lower(device.ips),
+            macs: lower(device.macs),
             ..Summary::default()
         };
         let (protocol, agent_version, verified) = (device.protocol, device.agent_version, device.verified);
-        Self { summary, protocol, agent_version, verified, software: Vec::new() }
+        let software_count = device.software_count;
+        Self { summary, protocol, agent_version, verified, software: Vec::new(), software_count }
     }
 }
 
@@ -316,7 +324,7 @@ impl Facts for DeviceFacts {
     fn number(&self, field: Field) -> Option<i64> {
         match field {
             Field::MemoryMb => self.summary.memory_mb,
-            Field::SoftwareCount => i64::try_from(self.software.len()).ok(),
+            Field::SoftwareCount => Some(self.software_count),
             _ => None,
         }
     }

@@ -1,18 +1,17 @@
-//! Groups: named lists of devices of an organization.
+//! Groups: named sets of devices of an organization, listed by people or following a query.
 
 use crate::ids::{GroupId, OrgId};
 use crate::limits::{NAME_CHARS_MAX, NOTES_CHARS_MAX};
+use crate::query::Query;
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::str::FromStr;
 
-/// Where the members of a group come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Where the members of a group come from, as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKind {
     /// People name them.
-    #[default]
     Static,
+    /// They follow a query.
+    Dynamic,
 }
 
 impl GroupKind {
@@ -20,16 +19,54 @@ impl GroupKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             GroupKind::Static => "static",
+            GroupKind::Dynamic => "dynamic",
         }
     }
 }
 
-impl FromStr for GroupKind {
-    type Err = String;
-    fn from_str(word: &str) -> Result<Self, String> {
-        match word {
-            "static" => Ok(GroupKind::Static),
-            other => Err(format!("there is no kind of group '{other}'; there is static")),
+/// Where the members of a group come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// People name them.
+    Static,
+    /// All that a query selects, kept up to date.
+    Dynamic {
+        /// The query ([`crate::query::Query`]).
+        query: String,
+        /// Whether the members are those of this query; false for a moment after the query was changed.
+        fresh: bool,
+    },
+}
+
+impl Membership {
+    /// Of a group that follows a query from now on; otherwise a sentence that says what is wrong with it.
+    pub fn following(text: &str) -> Result<Self, String> {
+        let query = text.trim();
+        Query::parse(query).map_err(|bad| bad.what)?;
+        Ok(Membership::Dynamic { query: query.to_owned(), fresh: false })
+    }
+
+    /// The kind of group.
+    pub const fn kind(&self) -> GroupKind {
+        match self {
+            Membership::Static => GroupKind::Static,
+            Membership::Dynamic { .. } => GroupKind::Dynamic,
+        }
+    }
+
+    /// Whether the members are the right ones now.
+    pub const fn is_fresh(&self) -> bool {
+        match self {
+            Membership::Static => true,
+            Membership::Dynamic { fresh, .. } => *fresh,
+        }
+    }
+
+    /// The query that members follow.
+    pub fn query(&self) -> Option<&str> {
+        match self {
+            Membership::Static => None,
+            Membership::Dynamic { query, .. } => Some(query),
         }
     }
 }
@@ -46,12 +83,12 @@ pub struct Group {
     /// What it is for.
     pub description: String,
     /// Where its members come from.
-    pub kind: GroupKind,
+    pub members: Membership,
     /// When it was made.
     pub created: Timestamp,
     /// When a person last changed it or its members.
     pub updated: Timestamp,
-    /// Counts the changes of its name and description, for `If-Match`; members come and go without it.
+    /// Counts the changes of its name, description and query, for `If-Match`; members come and go without it.
     pub version: i64,
 }
 
@@ -116,8 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_its_word() {
-        assert_eq!(GroupKind::Static.as_str().parse(), Ok(GroupKind::Static));
-        assert!("dynamic".parse::<GroupKind>().expect_err("unknown").contains("there is static"));
+    fn a_query_is_read_before_it_is_kept() {
+        let kept = Membership::following(" os_family == 'linux' ").expect("a query");
+        assert_eq!((kept.kind().as_str(), kept.query()), ("dynamic", Some("os_family == 'linux'")));
+        assert_eq!((Membership::Static.kind().as_str(), Membership::Static.query()), ("static", None));
+        for (text, part) in [("", "selects nothing"), ("nam == 'x'", "did you mean 'name'")] {
+            assert!(Membership::following(text).expect_err("refused").contains(part));
+        }
     }
 }

@@ -110,6 +110,8 @@ pub const WEB_CALL_SECONDS_MAX: u64 = 300;
 pub const TASK_BYTES_MAX: usize = 256 << 10;
 /// Devices named in one change of a group's members; a query takes any number.
 pub const GROUP_CHANGE_DEVICES_MAX: usize = 5_000;
+/// Groups of an organization that follow a query: each is looked at whenever a device changes.
+pub const DYNAMIC_GROUPS_MAX: i64 = 500;
 /// Groups a task names, and as many it takes out.
 pub const TASK_GROUPS_MAX: usize = 1_000;
 /// A query's text, bytes.

@@ -165,6 +165,18 @@ impl Query {
     }
 }
 
+impl Query {
+    /// Whether the answer may depend on a field.
+    pub fn asks(&self, field: Field) -> bool {
+        match self {
+            Query::Always(_) => false,
+            Query::And(parts) | Query::Or(parts) => parts.iter().any(|q| q.asks(field)),
+            Query::Not(q) => q.asks(field),
+            Query::Has(asked) | Query::Compare(asked, ..) => *asked == field,
+        }
+    }
+}
+
 /// What a query can ask of a device.
 pub trait Facts {
     /// The texts of a field; none when it is missing or not text.
@@ -394,6 +406,12 @@ mod tests {
         check("has(device.tag)", false);
         check("has(device.name)", true);
         check("software == 'bash'", false);
+    }
+
+    #[test]
+    fn a_query_tells_what_it_asks_for() {
+        let query = Query::parse("!(has(device.tag) || software == 'bash') && true").expect("a query");
+        assert!(query.asks(Field::Software) && query.asks(Field::Tag) && !query.asks(Field::Name));
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Engine {
         T: Send + 'static,
     {
         let cx = Shared::new(cx, self.random());
-        self.inner.store.write(name, move |tx| f(tx, &cx.at(tx.now()))).await
+        self.inner.store.write(name, move |tx| whole(tx, &cx.at(tx.now()), &f)).await
     }
 
     /// Runs an agent's command: like `write`, but a full queue is refused at once so that the agent comes again later.
@@ -105,7 +105,7 @@ impl Engine {
         T: Send + 'static,
     {
         let cx = Shared::new(cx, self.random());
-        self.inner.store.try_write(name, move |tx| f(tx, &cx.at(tx.now()))).await
+        self.inner.store.try_write(name, move |tx| whole(tx, &cx.at(tx.now()), &f)).await
     }
 
     /// Runs a command and blocks for it: for programs without an async runtime and for the simulator.
@@ -115,7 +115,7 @@ impl Engine {
         T: Send + 'static,
     {
         let cx = Shared::new(cx, self.random());
-        self.inner.store.write_now(name, move |tx| f(tx, &cx.at(tx.now())))
+        self.inner.store.write_now(name, move |tx| whole(tx, &cx.at(tx.now()), &f))
     }
 
     /// Runs a query.
@@ -257,6 +257,13 @@ impl Engine {
     pub fn inventories(&self) -> u64 {
         self.inner.inventories.load(Ordering::Relaxed)
     }
+}
+
+/// A command to its end: devices that it changed come into groups and leave them.
+fn whole<T>(tx: &mut Tx, cx: &Cx, f: &impl Fn(&mut Tx, &Cx) -> Result<T, Error>) -> Result<T, Error> {
+    let done = f(tx, cx)?;
+    crate::groups::settle(tx, cx)?;
+    Ok(done)
 }
 
 /// A context that may cross threads: each run of the command makes its own from it.

@@ -1,13 +1,19 @@
-//! Groups: named lists of devices. Who is in one is looked up when a task starts; a run keeps the devices it started with.
+//! Groups: named lists of devices, and those that follow a query. Who is in one is looked up when a task starts; a run keeps the
+//! devices it started with.
+
+mod follow;
+
+pub use follow::{Strays, refresh, strays};
+pub(crate) use follow::{members, settle};
 
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Field, Kind};
 use crate::runs::house;
 use muster_core::access::Role;
-use muster_core::groups::{Group, GroupKind, group_description, group_name};
+use muster_core::groups::{Group, Membership, group_description, group_name};
 use muster_core::ids::{DeviceId, GroupId, OrgId};
-use muster_core::limits::GROUP_CHANGE_DEVICES_MAX;
+use muster_core::limits::{DYNAMIC_GROUPS_MAX, GROUP_CHANGE_DEVICES_MAX};
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
 use muster_core::tasks::doc::GroupNaming;
@@ -50,6 +56,12 @@ pub struct GroupPatch {
     pub name: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// The query that members follow; of a group that has one.
+    pub query: Option<String>,
+}
+
+fn query_checked(text: &str) -> Result<Membership, Error> {
+    Membership::following(text).map_err(|what| Error::invalid("group/invalid", "/query", what))
 }
 
 fn name_checked(name: &str) -> Result<String, Error> {
@@ -69,23 +81,23 @@ fn object(group: &Group) -> Object<'_> {
 }
 
 fn shown(group: &Group) -> Value {
-    json!({"name": group.name, "description": group.description})
+    match group.members.query() {
+        Some(query) => json!({"name": group.name, "description": group.description, "query": query}),
+        None => json!({"name": group.name, "description": group.description}),
+    }
 }
 
-/// Makes a group without members.
-pub fn group_create(tx: &mut Tx, cx: &Cx, name: &str, description: &str) -> Result<GroupView, Error> {
+/// Makes a group: with a query one that follows it, otherwise one without members.
+pub fn group_create(tx: &mut Tx, cx: &Cx, name: &str, description: &str, query: Option<&str>) -> Result<GroupView, Error> {
     cx.may_here(Role::Operator, "making groups")?;
+    let members = query.map_or(Ok(Membership::Static), query_checked)?;
+    if members.query().is_some() && tx.groups_following_count(cx.org)? >= DYNAMIC_GROUPS_MAX {
+        let detail = format!("there are {DYNAMIC_GROUPS_MAX} groups with a query already; remove some first");
+        return Err(Error::invalid("group/invalid", "/query", detail));
+    }
     let description = description_checked(description)?;
-    let group = Group {
-        id: cx.id(),
-        org: cx.org,
-        name: name_checked(name)?,
-        description,
-        kind: GroupKind::Static,
-        created: cx.now,
-        updated: cx.now,
-        version: 1,
-    };
+    let group =
+        Group { id: cx.id(), org: cx.org, name: name_checked(name)?, description, members, created: cx.now, updated: cx.now, version: 1 };
     if !tx.group_insert(&group)? {
         return Err(name_taken(&group.name));
     }
@@ -93,7 +105,7 @@ pub fn group_create(tx: &mut Tx, cx: &Cx, name: &str, description: &str) -> Resu
     Ok(GroupView { group, count: 0 })
 }
 
-/// Changes a group's name or description; `version` as read, when the caller insists. A name by which tasks know it stays.
+/// Changes a group's name, description or query; `version` as read, when the caller insists. A name by which tasks know it stays.
 pub fn group_update(tx: &mut Tx, cx: &Cx, id: GroupId, patch: &GroupPatch, version: Option<i64>) -> Result<GroupView, Error> {
     let GroupView { group: before, count } = group_view(tx, cx, id)?;
     cx.may_here(Role::Operator, "changing groups")?;
@@ -106,6 +118,9 @@ pub fn group_update(tx: &mut Tx, cx: &Cx, id: GroupId, patch: &GroupPatch, versi
     }
     if let Some(description) = &patch.description {
         group.description = description_checked(description)?;
+    }
+    if let Some(query) = &patch.query {
+        group.members = new_query(&before, query)?;
     }
     if group == before {
         return Ok(GroupView { group, count });
@@ -124,20 +139,31 @@ pub fn group_update(tx: &mut Tx, cx: &Cx, id: GroupId, patch: &GroupPatch, versi
     Ok(GroupView { group, count })
 }
 
+/// What the members of a group follow from now on. Who were named by people stay named: a list does not become a query.
+fn new_query(group: &Group, text: &str) -> Result<Membership, Error> {
+    if group.members.query().is_none() {
+        let detail = "people name the members of this group; make a new one for a query";
+        return Err(Error::invalid("group/invalid", "/query", detail));
+    }
+    let asked = query_checked(text)?;
+    Ok(if asked.query() == group.members.query() { group.members.clone() } else { asked })
+}
+
 /// Removes a group that no task is aimed at; its devices stay.
 pub fn group_delete(tx: &mut Tx, cx: &Cx, id: GroupId) -> Result<(), Error> {
     let GroupView { group, count } = group_view(tx, cx, id)?;
     cx.may_here(Role::Operator, "removing groups")?;
     unused(tx, &group, None, "take it out of them first")?;
     tx.group_delete(cx.org, id)?;
-    let before = json!({"name": group.name, "description": group.description, "count": count});
+    let mut before = shown(&group);
+    before["count"] = json!(count);
     record(tx, cx, Some(cx.org), "group_delete", object(&group), Some(before), None)
 }
 
 /// Refuses while the current version of a task names the group, in any way or in this one.
 fn unused(rx: &mut Rx, group: &Group, naming: Option<GroupNaming>, what_to_do: &str) -> Result<(), Error> {
     let mut tasks = rx.tasks_with_groups(group.org)?;
-    tasks.retain(|t| t.doc.targets.naming(group.id, &group.name).is_some_and(|found| naming.is_none_or(|n| n == found)));
+    tasks.retain(|t| t.doc.naming(group.id, &group.name).is_some_and(|found| naming.is_none_or(|n| n == found)));
     if tasks.is_empty() {
         return Ok(());
     }
@@ -259,6 +285,10 @@ pub fn change_by_query(rx: &mut Rx, cx: &Cx, id: GroupId, text: &str, act: Membe
 fn changeable(rx: &mut Rx, cx: &Cx, id: GroupId) -> Result<Group, Error> {
     let view = group_view(rx, cx, id)?;
     cx.may_here(Role::Operator, "changing who is in groups")?;
+    if let Some(query) = view.group.members.query() {
+        let detail = format!("the members of this group follow its query ({query}); change that");
+        return Err(Error::new(Kind::Conflict, "group/dynamic", detail));
+    }
     Ok(view.group)
 }
 
@@ -305,16 +335,26 @@ pub fn piece(tx: &mut Tx, cx: &Cx, id: GroupId, change: &Change, first: bool) ->
     match change {
         Change::Named { add, remove } => {
             let removed = tx.members_remove(cx.org, id, remove, cx.now)?;
-            Ok(Changed { added: tx.members_add(cx.org, id, add, cx.now)?, removed })
+            Ok(Changed { added: come(tx, cx, &group, add)?, removed })
         }
         Change::Query { query, act, .. } => {
             let some = tx.device_ids_where(cx.org, &affected(id, query, *act), PIECE)?;
             Ok(match act {
-                MemberAct::Add => Changed { added: tx.members_add(cx.org, id, &some, cx.now)?, removed: 0 },
+                MemberAct::Add => Changed { added: come(tx, cx, &group, &some)?, removed: 0 },
                 MemberAct::Remove => Changed { added: 0, removed: tx.members_remove(cx.org, id, &some, cx.now)? },
             })
         }
     }
+}
+
+/// Devices come into a group; tasks that wait for that will start.
+fn come(tx: &mut Tx, cx: &Cx, group: &Group, devices: &[DeviceId]) -> Result<usize, Error> {
+    let before: BTreeSet<DeviceId> = tx.members_among(group.id, devices)?.into_iter().collect();
+    let added = tx.members_add(cx.org, group.id, devices, cx.now)?;
+    let strange: Vec<DeviceId> = devices.iter().copied().filter(|d| !before.contains(d)).collect();
+    let new = tx.members_among(group.id, &strange)?;
+    follow::joined(tx, cx, cx.org, group.id, &group.name, &new)?;
+    Ok(added)
 }
 
 /// A change as the audit log tells it.

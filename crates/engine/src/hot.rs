@@ -5,6 +5,7 @@ use crate::contact::{self, OwnContact, OwnReports, Tidings};
 use crate::cx::Cx;
 use crate::engine::Shared;
 use crate::error::Error;
+use crate::groups;
 use crate::work::Answers;
 use muster_store::{Answer, Fault, Hot, Tx};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ fn run<T, D>(
     let Some(first) = items.first() else { return Ok(Vec::new()) };
     let cx = first.cx.at(tx.now());
     let all: Vec<&T> = items.iter().map(|item| &*item.what).collect();
-    match command(tx, &cx, &all) {
+    match command(tx, &cx, &all).and_then(|answers| groups::settle(tx, &cx).map(|()| answers)) {
         Ok(answers) => Ok(answers),
         // The set is undone, and each item runs alone: then the error is that of its own item.
         Err(error) if items.len() == 1 && error.fault.is_none() => Ok(vec![Err(error)]),

@@ -7,7 +7,7 @@ use crate::runs::{self, Begin, RunDetail, Start, house};
 use crate::tasks::{UNKNOWN_DEVICE, UNKNOWN_GROUP, found};
 use crate::workers::Done;
 use muster_core::access::{Org, Role};
-use muster_core::ids::{DeviceId, OrgId, TaskId};
+use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::tasks::occurrence::due;
 use muster_core::tasks::schedule::next;
@@ -39,6 +39,7 @@ fn awaits(trigger: &Trigger) -> String {
     match trigger {
         Trigger::DeviceEnrolled => "device_enrolled".to_owned(),
         Trigger::InventoryChanged { .. } => "inventory_changed".to_owned(),
+        Trigger::JoinedGroup { group } => format!("joined_group:{group}"),
         Trigger::TaskEnded { task, .. } => format!("task_ended:{task}"),
     }
 }
@@ -210,9 +211,13 @@ pub fn past(rx: &mut Rx, cx: &Cx, id: TaskId, page: &PageRequest) -> Result<Page
 
 /// Something happened to a device: tasks that wait for it will start.
 pub(crate) fn happened(tx: &mut Tx, cx: &Cx, org: OrgId, device: DeviceId, what: Happened<'_>) -> Result<(), Error> {
-    for task in tx.schedules_awaiting(org, what.awaits())? {
+    let mut waiting = Vec::new();
+    for word in what.awaited() {
+        waiting.extend(tx.schedules_awaiting(org, &word)?);
+    }
+    for task in waiting {
         let wanted = match what {
-            Happened::Enrolled => true,
+            Happened::Enrolled | Happened::Joined(..) => true,
             Happened::Changed(sections) => {
                 let doc = tx.task(org, task)?.map(|t| t.doc);
                 let section = doc.as_ref().and_then(|d| d.schedule.as_ref()).and_then(|s| match &s.when {
@@ -236,13 +241,17 @@ pub(crate) enum Happened<'a> {
     Enrolled,
     /// Facts of these sections changed.
     Changed(&'a [String]),
+    /// It came into this group.
+    Joined(GroupId, &'a str),
 }
 
 impl Happened<'_> {
-    const fn awaits(self) -> &'static str {
+    /// The words under which schedules wait for it; a group may be named in two ways.
+    fn awaited(self) -> Vec<String> {
         match self {
-            Self::Enrolled => "device_enrolled",
-            Self::Changed(_) => "inventory_changed",
+            Self::Enrolled => vec!["device_enrolled".to_owned()],
+            Self::Changed(_) => vec!["inventory_changed".to_owned()],
+            Self::Joined(id, name) => vec![format!("joined_group:{name}"), format!("joined_group:{id}")],
         }
     }
 }

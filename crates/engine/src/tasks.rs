@@ -74,6 +74,23 @@ fn name_taken(name: &str) -> Error {
     Error::new(Kind::Conflict, "task/name-taken", format!("there is a task '{name}' already; choose another name or change that one"))
 }
 
+/// What a document would become.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The document as it would be kept.
+    pub doc: TaskDoc,
+    /// The task that has its name now.
+    pub task: Option<TaskView>,
+}
+
+/// Reads a document as a change would, and finds the task that it would change; changes nothing.
+pub fn task_check(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Checked, Error> {
+    cx.may_here(Role::Viewer, "checking tasks")?;
+    let doc = read(document)?;
+    let task = rx.task_named(cx.org, &doc.name)?.map(|task| view(rx, task)).transpose()?;
+    Ok(Checked { doc, task })
+}
+
 /// Writes a new task.
 pub fn task_create(tx: &mut Tx, cx: &Cx, document: &Value) -> Result<TaskView, Error> {
     cx.may_here(Role::Operator, "writing tasks")?;
@@ -137,7 +154,7 @@ pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<
     let groups = groups_of(rx, org, "/targets/groups", &targets.groups)?;
     let query = parse(&targets.query)?;
     let mut selected = rx.device_ids(org, query.as_ref(), &targets.devices, targets.all)?;
-    selected.extend(rx.device_ids_in(org, &groups)?);
+    selected.extend(crate::groups::members(rx, org, &groups)?);
     selected.sort_unstable();
     selected.dedup();
     let mut out: BTreeSet<DeviceId> = BTreeSet::new();
@@ -147,7 +164,7 @@ pub(crate) fn resolve(rx: &mut Rx, org: OrgId, targets: &Targets) -> Result<Vec<
         known_devices(rx, org, "/targets/exclude/devices", &targets.exclude.devices)?;
         out.extend(rx.device_ids(org, query.as_ref(), &targets.exclude.devices, false)?);
         let groups = groups_of(rx, org, "/targets/exclude/groups", &targets.exclude.groups)?;
-        out.extend(rx.device_ids_in(org, &groups)?);
+        out.extend(crate::groups::members(rx, org, &groups)?);
         if !targets.exclude.tags.is_empty() {
             out.extend(rx.device_ids_tagged(org, &targets.exclude.tags)?);
         }

@@ -4,6 +4,7 @@
 use crate::cx::Cx;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::groups;
 use crate::jobs;
 use crate::schedules::Timing;
 use crate::software;
@@ -174,6 +175,16 @@ pub async fn tally(engine: &Engine, cx: &Cx) -> Result<Done, Error> {
     let done = Done { count: piece.count(), more: piece.more() };
     engine.write("workers.tally", cx, move |tx, cx| software::count_save(tx, cx, &piece, took)).await?;
     Ok(done)
+}
+
+/// Brings the members of a group whose query changed up to date, a piece at a time; they are found outside of any transaction that
+/// writes.
+pub async fn members(engine: &Engine, cx: &Cx) -> Result<Done, Error> {
+    let Some(strays) = engine.read(cx, groups::strays).await? else { return Ok(Done::default()) };
+    let done = strays.is_empty();
+    let count = engine.write("workers.groups", cx, move |tx, cx| groups::refresh(tx, cx, &strays)).await?;
+    // Those that were found and did not move had changed meanwhile: they are looked for again a period later.
+    Ok(Done { count, more: count > 0 || done })
 }
 
 /// An agent to be asked over HTTP to come now.

@@ -45,11 +45,13 @@ pub enum Worker {
     Steps,
     /// Leads server jobs from step to step.
     Jobs,
+    /// Brings the members of groups up to date whose query changed.
+    Groups,
 }
 
 impl Worker {
     /// All of them.
-    pub const ALL: [Worker; 9] = [
+    pub const ALL: [Worker; 10] = [
         Worker::Prepare,
         Worker::Lapse,
         Worker::Presence,
@@ -59,6 +61,7 @@ impl Worker {
         Worker::Happenings,
         Worker::Steps,
         Worker::Jobs,
+        Worker::Groups,
     ];
 
     /// Its name in the log.
@@ -73,6 +76,7 @@ impl Worker {
             Worker::Happenings => "happenings",
             Worker::Steps => "steps",
             Worker::Jobs => "jobs",
+            Worker::Groups => "groups",
         }
     }
 
@@ -82,6 +86,7 @@ impl Worker {
             (Worker::Prepare | Worker::Steps | Worker::Jobs, Topic::Run)
                 | (Worker::Wakes, Topic::Wake)
                 | (Worker::Schedules, Topic::Schedule)
+                | (Worker::Groups, Topic::Group)
         )
     }
 }
@@ -235,6 +240,7 @@ impl Driver {
             Worker::Happenings => self.engine.write("workers.happenings", &cx, schedules::answer).await,
             Worker::Steps => self.steps().await,
             Worker::Jobs => self.engine.write("workers.jobs", &cx, jobs::work).await,
+            Worker::Groups => workers::members(&self.engine, &cx).await,
         }
     }
 

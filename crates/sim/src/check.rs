@@ -6,7 +6,7 @@ pub(crate) mod jobs;
 pub(crate) mod waves;
 
 use crate::model::Model;
-use crate::observe::{Observed, ObservedAssignment, ObservedRun, Told};
+use crate::observe::{Observed, ObservedAssignment, ObservedGroup, ObservedRun, Told};
 use crate::script::lead;
 use muster_core::ids::{AssignmentId, DeviceId};
 use muster_core::tasks::state::Status;
@@ -99,6 +99,9 @@ impl Checkers {
         for it in seen.trust.iter().filter(|t| t.before != t.after) {
             self.breach(13, format!("agent {} was verified {} and is {} after a merge, split or undo", it.agent, it.before, it.after));
         }
+        for group in &seen.groups {
+            self.members(group);
+        }
         if seen.full {
             self.occurrences(seen);
             self.acknowledged_things(seen, model);
@@ -123,6 +126,15 @@ impl Checkers {
         if !holds {
             self.breach(rule, what());
         }
+    }
+
+    /// Rule 16: the members of a group with a query are those of the query, but for a moment after the query was changed.
+    fn members(&mut self, group: &ObservedGroup) {
+        let there = group.members.len();
+        self.require(16, i64::try_from(there) == Ok(group.count), || format!("group {} says {} and has {there}", group.id, group.count));
+        self.require(16, !group.fresh || group.members == group.selected, || {
+            format!("group {} has {:?}, its query {} selects {:?}", group.id, group.members, group.query, group.selected)
+        });
     }
 
     /// Rule 1: an outcome is final, except that unknown may become ok or error.

@@ -1,8 +1,13 @@
-//! People and groups: they make, change and remove them and move devices in and out while tasks that name them run.
+//! People and groups: they make, change and remove them, move devices in and out and change what members follow, while tasks that
+//! name them run.
 
+use crate::observe::ObservedGroup;
 use crate::world::World;
+use muster_core::groups::Membership;
 use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::PageRequest;
+use muster_core::query::Query;
+use muster_engine::DeviceFilter;
 use muster_engine::groups::{self, Change, GroupPatch, MemberAct};
 use muster_engine::tasks::task_preview;
 use serde_json::{Value, json};
@@ -10,6 +15,16 @@ use std::collections::BTreeSet;
 
 /// Groups of one organization, so that a world stays small.
 const GROUPS_MAX: usize = 4;
+/// Queries whose answer moves: with trust, names, protocols and programs.
+const QUERIES: [&str; 7] = [
+    "verified == false",
+    "protocol == \"ocs\"",
+    "true",
+    "!has(device.tag) && software_count > 0",
+    "name.contains(\"1\") || software.startsWith(\"tool\")",
+    "ip.startsWith(\"10.\") && !verified",
+    "os_family == \"linux\" || tag in [\"lab\", \"kiosk\"]",
+];
 
 impl World {
     fn groups(&self, org: OrgId) -> Vec<(GroupId, String)> {
@@ -50,9 +65,16 @@ impl World {
                 self.note(format_args!("a person removes group {id}: {:?}", answer.result.map_err(|e| e.key)));
             }
             1 => {
-                let patch = GroupPatch { name: Some(format!("group {}", self.commands)), description: None };
+                let patch = GroupPatch { name: Some(format!("group {}", self.commands)), ..GroupPatch::default() };
                 let answer = self.write("group.update", &self.person(org), move |tx, cx| groups::group_update(tx, cx, id, &patch, None));
                 self.note(format_args!("a person renames group {id}: {:?}", answer.result.map(|v| v.group.version).map_err(|e| e.key)));
+            }
+            2 | 3 => {
+                let patch = GroupPatch { query: self.dice.pick(&QUERIES).map(str::to_owned), ..GroupPatch::default() };
+                let query = patch.query.clone();
+                let answer = self.write("group.update", &self.person(org), move |tx, cx| groups::group_update(tx, cx, id, &patch, None));
+                let came = answer.result.map(|v| v.group.version).map_err(|e| e.key);
+                self.note(format_args!("a person lets group {id} follow {query:?}: {came:?}"));
             }
             _ => self.members_move(org, id),
         }
@@ -61,9 +83,10 @@ impl World {
     /// A new group, mostly with some devices at once.
     fn group_new(&mut self, org: OrgId) {
         let name = format!("group {}", self.commands);
-        let answer = self.write("group.create", &self.person(org), move |tx, cx| groups::group_create(tx, cx, &name, ""));
+        let query = self.dice.pick(&QUERIES).filter(|_| self.dice.chance(500));
+        let answer = self.write("group.create", &self.person(org), move |tx, cx| groups::group_create(tx, cx, &name, "", query));
         let made = answer.result.map(|v| v.group.id).map_err(|e| e.key);
-        self.note(format_args!("a person makes a group: {made:?}"));
+        self.note(format_args!("a person makes a group of {query:?}: {made:?}"));
         let devices = self.devices(org).into_iter().filter(|_| self.dice.chance(600)).map(|d| d.0).collect();
         if let Ok(id) = made {
             self.members_change(org, id, Change::Named { add: devices, remove: Vec::new() });
@@ -90,6 +113,24 @@ impl World {
     fn members_change(&mut self, org: OrgId, id: GroupId, change: Change) {
         let answer = self.write("group.members", &self.person(org), move |tx, cx| groups::piece(tx, cx, id, &change, true));
         self.note(format_args!("a person moves devices of group {id}: {:?}", answer.result.map_err(|e| e.key)));
+    }
+
+    /// The groups of an organization that follow a query, as they are shown and as the query selects.
+    pub(crate) fn see_groups(&self, org: OrgId) -> Vec<ObservedGroup> {
+        let page = PageRequest { limit: 100, ..PageRequest::default() };
+        let found = self.read(org, move |rx, cx| groups::group_list(rx, cx, None, &page));
+        let mut seen = Vec::new();
+        for view in found.into_iter().flat_map(|p| p.items) {
+            let Membership::Dynamic { query, fresh } = view.group.members else { continue };
+            let Ok(asked) = Query::parse(&query) else { continue };
+            let id = view.group.id;
+            let select = |filter: DeviceFilter| self.read(org, move |rx, _| Ok(rx.device_ids_where(org, &filter, usize::MAX >> 1)?));
+            let members = select(DeviceFilter { groups: Some(vec![id]), ..DeviceFilter::default() });
+            let selected = select(DeviceFilter { query: Some(asked), ..DeviceFilter::default() });
+            let (Ok(members), Ok(selected)) = (members, selected) else { continue };
+            seen.push(ObservedGroup { id, query, fresh, count: view.count, members, selected });
+        }
+        seen
     }
 
     /// The devices that a start now is shown to hit, when all of them are shown.

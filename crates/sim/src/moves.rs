@@ -36,6 +36,7 @@ pub(crate) enum Move {
     SplitDevice,
     UndoAct,
     Groups,
+    Members,
     Settings,
     Intrude,
     Prepare,
@@ -53,7 +54,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 43] = [
+    pub(crate) const ALL: [Move; 44] = [
         Move::Contact,
         Move::Contacts,
         Move::Inventory,
@@ -83,6 +84,7 @@ impl Move {
         Move::SplitDevice,
         Move::UndoAct,
         Move::Groups,
+        Move::Members,
         Move::Settings,
         Move::Intrude,
         Move::Prepare,
@@ -152,6 +154,7 @@ impl World {
             Move::SplitDevice => self.device_split(),
             Move::UndoAct => self.act_undo(),
             Move::Groups => self.group_act(),
+            Move::Members => drop(self.work_groups()),
             Move::Settings => self.settings_change(),
             Move::Intrude => self.intrude(),
             Move::Prepare => drop(self.work_prepare()),

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use muster_core::fleet::Protocol;
-use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, GroupId, OrgId, RunId, TaskId};
 use muster_core::page::{Cursor, PageRequest};
 use muster_core::tasks::{AssignmentRecord, AttemptRecord, Counts, Event, Reason, Refused, Run, RunStep, Walk};
 use muster_core::time::Timestamp;
@@ -140,6 +140,23 @@ pub struct ObservedRun {
     pub events: Vec<Event>,
 }
 
+/// A group that follows a query, as it is shown.
+#[derive(Clone, Debug)]
+pub struct ObservedGroup {
+    /// The group.
+    pub id: GroupId,
+    /// Its query.
+    pub query: String,
+    /// Whether it says that its members are those of its query.
+    pub fresh: bool,
+    /// How many it says there are.
+    pub count: i64,
+    /// Its members, sorted.
+    pub members: Vec<DeviceId>,
+    /// What its query selects at the same moment, sorted.
+    pub selected: Vec<DeviceId>,
+}
+
 /// What one look shows.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -171,6 +188,8 @@ pub struct Observed {
     pub marks: Vec<(DeviceId, String, Option<i64>)>,
     /// Devices with the organization under which they were found; only in a full look.
     pub devices: Vec<(DeviceId, OrgId)>,
+    /// Groups that follow a query; in a full look and now and then.
+    pub groups: Vec<ObservedGroup>,
     /// Runs that had not ended when everything had come to rest; only after the end.
     pub unfinished: Vec<(RunId, String)>,
 }
@@ -299,6 +318,9 @@ impl World {
         for (org, run) in runs {
             seen.runs.extend(self.see_run(org, run, false));
         }
+        if self.dice.below(10) == 0 {
+            seen.groups = self.orgs().into_iter().flat_map(|org| self.see_groups(org)).collect();
+        }
         seen
     }
 
@@ -323,6 +345,7 @@ impl World {
             }
         }
         self.look_at_things(&mut seen);
+        seen.groups = self.orgs().into_iter().flat_map(|org| self.see_groups(org)).collect();
         seen
     }
 

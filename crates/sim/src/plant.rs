@@ -2,7 +2,7 @@
 
 use crate::check::{Checkers, jobs, waves};
 use crate::model::Model;
-use crate::observe::{Intrusion, Observed, ObservedRun};
+use crate::observe::{Intrusion, Observed, ObservedGroup, ObservedRun};
 use muster_core::ids::DeviceId;
 use muster_core::tasks::{AttemptState, RunState, State};
 use uuid::Uuid;
@@ -81,11 +81,13 @@ pub enum Plant {
     EventTwice,
     /// Rule 15: a run does not end.
     NeverEnds,
+    /// Rule 16: a device is not in the group of its query.
+    MemberMissing,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 30] = [
+    pub const ALL: [Plant; 31] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -116,6 +118,7 @@ impl Plant {
         Plant::EventMissing,
         Plant::EventTwice,
         Plant::NeverEnds,
+        Plant::MemberMissing,
     ];
 
     /// The rule whose checker must catch it.
@@ -135,6 +138,7 @@ impl Plant {
             Plant::CrossesBorder | Plant::IntrusionWorks | Plant::TrustInherited => 13,
             Plant::EventMissing | Plant::EventTwice => 14,
             Plant::NeverEnds => 15,
+            Plant::MemberMissing => 16,
         }
     }
 
@@ -196,6 +200,10 @@ impl Plant {
                 true
             }
             Plant::TrustInherited => seen.trust.iter_mut().find(|t| !t.after).map(|t| t.after = true).is_some(),
+            Plant::MemberMissing => {
+                let lose = |g: &mut ObservedGroup| g.members.pop().map(|_| g.count -= 1).is_some();
+                seen.groups.iter_mut().filter(|g| g.fresh).any(lose)
+            }
             Plant::NeverEnds => {
                 let run = seen.runs.first().filter(|_| seen.full).map(|r| r.run.id);
                 seen.unfinished.extend(run.map(|id| (id, RunState::Running.to_string())));

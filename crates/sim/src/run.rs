@@ -169,6 +169,7 @@ fn rest(world: &mut World, turn: u32) {
     while world.work_steps() {}
     while world.work_jobs() {}
     while world.work_steps() {}
+    while world.work_groups() {}
     for i in 0..world.agents.len() {
         world.contact(i);
         if turn == 0 {

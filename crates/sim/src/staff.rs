@@ -4,7 +4,7 @@ use crate::world::{Answer, World};
 use muster_core::fleet::WakeOutcome;
 use muster_core::tasks::Outcome;
 use muster_engine::workers::{Done, lapse, prepare, presence, wake_done, wakes_take};
-use muster_engine::{jobs, schedules, steps};
+use muster_engine::{groups, jobs, schedules, steps};
 use muster_store::Strike;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -81,6 +81,24 @@ impl World {
         let done = self.never_fails(name, done);
         self.note(format_args!("worker {name}: {}", done.count));
         done.more
+    }
+
+    /// Brings the members of a group whose query changed up to date; gives whether more is due.
+    pub(crate) fn work_groups(&mut self) -> bool {
+        let cx = self.door(self.tenants[0].id);
+        let strays = match self.engine.read_now(&cx, groups::strays) {
+            Ok(Some(strays)) => strays,
+            Ok(None) => return false,
+            Err(error) => {
+                self.seen.broken.push(format!("the worker groups cannot look: {} {error}", error.key));
+                return false;
+            }
+        };
+        let done = strays.is_empty();
+        let answer = self.write("groups.refresh", &cx, move |tx, cx| groups::refresh(tx, cx, &strays));
+        let count = self.never_fails("groups", answer);
+        self.note(format_args!("worker groups: {count}"));
+        count > 0 || done
     }
 
     /// Writes presence.

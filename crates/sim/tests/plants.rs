@@ -49,6 +49,7 @@ rules! {
     what_crosses_an_organization_is_caught 13;
     a_missing_and_a_doubled_event_are_caught 14;
     a_run_that_never_ends_is_caught 15;
+    a_device_that_is_not_in_the_group_of_its_query_is_caught 16;
 }
 
 #[test]

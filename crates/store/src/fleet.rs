@@ -564,6 +564,7 @@ impl Tx {
              VALUES (?1, ?2, ?3, '[]', '[]', 0, 0, '[]', 0, ?4, 0, ?4, ?5, 1)",
             &[V::U(id.0), V::U(org.0), name.into(), now.0.into(), name.to_lowercase().into()],
         )?;
+        self.redrawn(id);
         self.after(Hint { topic: Topic::Device, id: Some(id.0), org: Some(org.0) });
         Ok(())
     }
@@ -594,6 +595,7 @@ impl Tx {
              AND ?2 <> (SELECT min(verified) FROM agent WHERE device = ?1)",
             &[V::U(d.id.0), d.verified.into()],
         )?;
+        self.redrawn(d.id);
         self.after(Hint { topic: Topic::Device, id: Some(d.id.0), org: Some(d.org.0) });
         Ok(true)
     }
@@ -621,11 +623,7 @@ impl Tx {
     /// An agent is verified by the credential it showed.
     pub fn agent_vouched(&mut self, id: AgentId) -> Result<(), Fault> {
         self.send("UPDATE agent SET verified = 1, verified_by = 'credential', version_no = version_no + 1 WHERE id = ?1", &[V::U(id.0)])?;
-        self.send(
-            "UPDATE device SET verified = (SELECT min(b.verified) FROM agent a JOIN agent b ON b.device = a.device WHERE a.id = ?1) \
-             WHERE id = (SELECT device FROM agent WHERE id = ?1)",
-            &[V::U(id.0)],
-        )
+        self.device_of_verified(id)
     }
 
     /// Adds an agent.
@@ -672,6 +670,7 @@ impl Tx {
     /// A device is verified when all its agents are.
     fn device_verified(&mut self, device: DeviceId) -> Result<(), Fault> {
         let sql = "UPDATE device SET verified = coalesce((SELECT min(verified) FROM agent WHERE device = ?1), 0) WHERE id = ?1";
+        self.redrawn(device);
         self.send(sql, &[V::U(device.0)])
     }
 

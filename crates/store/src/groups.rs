@@ -1,22 +1,29 @@
 //! Groups and who is in them.
 //!
+//! The members of a dynamic group are rows, too, written by whoever changes a device or the group; what a task hits is asked of the
+//! query itself.
+//!
 //! A device that was merged into another keeps its memberships, hidden, and lends them to the one it is part of; an undo shows
 //! them again. Whoever leaves a group takes those that are part of it along.
+
+mod dynamic;
+
+pub use dynamic::Following;
 
 use crate::DeviceFilter;
 use crate::fault::Fault;
 use crate::fleet::{VISIBLE, narrow};
-use crate::list::{List, Order, word};
+use crate::list::{List, Order};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
-use muster_core::groups::Group;
+use muster_core::groups::{Group, Membership};
 use muster_core::ids::{DeviceId, GroupId, OrgId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::time::Timestamp;
 use uuid::Uuid;
 
-const GROUP: &str = "g.id, g.org, g.name, g.description, g.kind, g.created, g.updated, g.version";
-const COUNTED: &str = "g.id, g.org, g.name, g.description, g.kind, g.created, g.updated, g.version, \
+const GROUP: &str = "g.id, g.org, g.name, g.description, g.query, g.fresh, g.created, g.updated, g.version";
+const COUNTED: &str = "g.id, g.org, g.name, g.description, g.query, g.fresh, g.created, g.updated, g.version, \
      (SELECT count(*) FROM group_member m WHERE m.grp = g.id AND m.hidden = 0)";
 
 fn group(row: &Row) -> Result<Group, Fault> {
@@ -25,15 +32,18 @@ fn group(row: &Row) -> Result<Group, Fault> {
         org: row.id(1)?.into(),
         name: row.text(2)?.to_owned(),
         description: row.text(3)?.to_owned(),
-        kind: word(row, 4, "device_group", "kind")?,
-        created: Timestamp(row.int(5)?),
-        updated: Timestamp(row.int(6)?),
-        version: row.int(7)?,
+        members: match row.opt_text(4)? {
+            Some(query) => Membership::Dynamic { query: query.to_owned(), fresh: row.flag(5) },
+            None => Membership::Static,
+        },
+        created: Timestamp(row.int(6)?),
+        updated: Timestamp(row.int(7)?),
+        version: row.int(8)?,
     })
 }
 
 fn counted(row: &Row) -> Result<(Group, i64), Fault> {
-    Ok((group(row)?, row.int(8)?))
+    Ok((group(row)?, row.int(9)?))
 }
 
 fn of_org(columns: &'static str, org: OrgId) -> List {
@@ -99,6 +109,18 @@ impl Rx {
         self.rows(sql, &[V::U(device.0)])?.iter().map(|r| Ok((r.id(0)?.into(), r.text(1)?.to_owned()))).collect()
     }
 
+    /// Which of these devices are in a group.
+    pub fn members_among(&mut self, group: GroupId, devices: &[DeviceId]) -> Result<Vec<DeviceId>, Fault> {
+        let sql = "SELECT 1 FROM group_member WHERE grp = ?1 AND device = ?2 AND hidden = 0";
+        let mut found = Vec::new();
+        for device in devices {
+            if self.one(sql, &[V::U(group.0), V::U(device.0)])?.is_some() {
+                found.push(*device);
+            }
+        }
+        Ok(found)
+    }
+
     /// The devices that are in one of these groups, sorted.
     pub fn device_ids_in(&mut self, org: OrgId, groups: &[GroupId]) -> Result<Vec<DeviceId>, Fault> {
         let mut ids = Vec::new();
@@ -137,14 +159,16 @@ impl Tx {
     /// Adds a group; false when the name is taken.
     pub fn group_insert(&mut self, g: &Group) -> Result<bool, Fault> {
         let done = self.exec(
-            "INSERT INTO device_group (id, org, name, description, kind, created, updated, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO device_group (id, org, name, description, kind, query, fresh, created, updated, version) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
             &[
                 V::U(g.id.0),
                 V::U(g.org.0),
                 (&g.name).into(),
                 (&g.description).into(),
-                g.kind.as_str().into(),
+                g.members.kind().as_str().into(),
+                g.members.query().into(),
+                g.members.is_fresh().into(),
                 g.created.0.into(),
                 g.updated.0.into(),
                 g.version.into(),
@@ -154,11 +178,21 @@ impl Tx {
         Ok(done == 1)
     }
 
-    /// Saves a group's name and description (`g.version`, one more than the stored one); false when somebody else was faster.
+    /// Saves a group's name, description and query (`g.version`, one more than the stored one); false when somebody else was faster.
     pub fn group_update(&mut self, g: &Group) -> Result<bool, Fault> {
         let done = self.exec(
-            "UPDATE device_group SET name = ?3, description = ?4, updated = ?5, version = ?6 WHERE id = ?1 AND org = ?2 AND version = ?6 - 1",
-            &[V::U(g.id.0), V::U(g.org.0), (&g.name).into(), (&g.description).into(), g.updated.0.into(), g.version.into()],
+            "UPDATE device_group SET name = ?3, description = ?4, updated = ?5, version = ?6, query = ?7, fresh = ?8 \
+             WHERE id = ?1 AND org = ?2 AND version = ?6 - 1",
+            &[
+                V::U(g.id.0),
+                V::U(g.org.0),
+                (&g.name).into(),
+                (&g.description).into(),
+                g.updated.0.into(),
+                g.version.into(),
+                g.members.query().into(),
+                g.members.is_fresh().into(),
+            ],
         )?;
         self.group_changed(g.org, Some(g.id));
         Ok(done == 1)
@@ -240,10 +274,11 @@ impl Tx {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    /// Takes a device into all groups that another is in.
+    /// Takes a device into all groups that another is in by name.
     pub fn groups_copy(&mut self, org: OrgId, from: DeviceId, to: DeviceId) -> Result<(), Fault> {
         let done = self.exec(
-            "INSERT INTO group_member (grp, device, came, hidden) SELECT m.grp, d.id, 0, 0 FROM group_member m JOIN device d ON d.id = ?2 \
+            "INSERT INTO group_member (grp, device, came, hidden) SELECT m.grp, d.id, 0, 0 FROM group_member m \
+             JOIN device_group g ON g.id = m.grp AND g.query IS NULL JOIN device d ON d.id = ?2 \
              WHERE m.device = ?1 AND d.org = ?3 ON CONFLICT DO NOTHING",
             &[V::U(from.0), V::U(to.0), V::U(org.0)],
         )?;
@@ -256,7 +291,10 @@ impl Tx {
     /// A device became part of another, or stands by itself again: its memberships are hidden or shown, and the other one has
     /// those of all that are part of it.
     pub(crate) fn groups_merged(&mut self, org: OrgId, id: DeviceId, other: Option<DeviceId>, hidden: bool) -> Result<(), Fault> {
-        let mut done = self.exec("UPDATE group_member SET hidden = ?2 WHERE device = ?1", &[V::U(id.0), hidden.into()])?;
+        // What follows a query is lent to nobody: each device is looked at by itself.
+        let following = "DELETE FROM group_member WHERE device = ?1 AND grp IN (SELECT g.id FROM device_group g WHERE g.query IS NOT NULL)";
+        let mut done = self.exec(following, &[V::U(id.0)])?;
+        done += self.exec("UPDATE group_member SET hidden = ?2 WHERE device = ?1", &[V::U(id.0), hidden.into()])?;
         if let Some(other) = other {
             done += self.exec("DELETE FROM group_member WHERE device = ?1 AND came = 1", &[V::U(other.0)])?;
             done += self.exec(

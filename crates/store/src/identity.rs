@@ -251,6 +251,7 @@ impl Tx {
         let into: Option<uuid::Uuid> = into.map(|d| d.0);
         self.send("UPDATE device SET merged_into = ?3 WHERE id = ?1 AND org = ?2", &[V::U(id.0), V::U(org.0), into.into()])?;
         self.groups_merged(org, id, other, into.is_some())?;
+        self.redrawn(id);
         self.after(Hint { topic: Topic::Device, id: Some(id.0), org: Some(org.0) });
         Ok(())
     }
@@ -262,6 +263,7 @@ impl Tx {
 
     /// A name that a person gives a device.
     pub fn device_named(&mut self, id: DeviceId, name: &str) -> Result<(), Fault> {
+        self.redrawn(id);
         self.send("UPDATE device SET given_name = ?2, name = ?2 WHERE id = ?1", &[V::U(id.0), name.into()])
     }
 
@@ -298,6 +300,7 @@ impl Tx {
                 r.software_count.into(),
             ],
         )?;
+        self.redrawn(r.device);
         self.after(Hint { topic: Topic::Device, id: Some(r.device.0), org: Some(r.org.0) });
         Ok(())
     }

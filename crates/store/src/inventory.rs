@@ -328,6 +328,7 @@ impl Tx {
                 ],
             )?;
         }
+        self.redrawn(of.device);
         self.after(Hint { topic: Topic::Device, id: Some(of.device.0), org: Some(of.org.0) });
         Ok(true)
     }

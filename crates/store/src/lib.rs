@@ -50,6 +50,7 @@ pub use assignments::{AssignmentFilter, NewAssignment, Opened};
 pub use fault::{Fault, OpenError};
 pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};
 pub use gather::{Answer, Gather, Hot};
+pub use groups::Following;
 pub use history::{HistoryFilter, HistoryRow};
 pub use identity::{CandidateFilter, Rebuilt};
 pub use inline::{FaultPlan, Strike};

@@ -38,6 +38,7 @@ migrations! {
     11 "0011_lists";
     12 "0012_jobs";
     13 "0013_rollout";
+    14 "0014_dynamic_groups";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -4,7 +4,9 @@ use crate::fault::{Broken, Fault};
 use crate::lite::Lite;
 use crate::pg::Pg;
 use crate::value::{Row, V};
+use muster_core::ids::DeviceId;
 use muster_core::time::{Clock, Timestamp};
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -157,6 +159,7 @@ impl Rx {
 pub struct Tx {
     pub(crate) rx: Rx,
     after: Vec<Effect>,
+    redrawn: BTreeSet<DeviceId>,
 }
 
 impl Deref for Tx {
@@ -174,7 +177,7 @@ impl DerefMut for Tx {
 
 impl Tx {
     pub(crate) fn new(rx: Rx) -> Self {
-        Self { rx, after: Vec::new() }
+        Self { rx, after: Vec::new(), redrawn: BTreeSet::new() }
     }
 
     /// Runs a statement without an answer; how many rows it changed.
@@ -209,8 +212,20 @@ impl Tx {
         self.after.push(e);
     }
 
+    /// Notes that what queries ask of a device may have changed.
+    pub(crate) fn redrawn(&mut self, device: DeviceId) {
+        self.redrawn.insert(device);
+    }
+
+    /// Takes the devices of which what queries ask may have changed in this command, sorted. Whoever ends the command has to look
+    /// which groups they are in now.
+    pub fn take_redrawn(&mut self) -> Vec<DeviceId> {
+        std::mem::take(&mut self.redrawn).into_iter().collect()
+    }
+
     pub(crate) fn begin_command(&mut self) {
         self.after.clear();
+        self.redrawn.clear();
         self.rx.fresh();
     }
 

@@ -1,4 +1,4 @@
-//! Groups: named lists of devices, and who is in them.
+//! Groups: named lists of devices and those that follow a query, and who is in them.
 
 use super::{NOTHING, id};
 use crate::auth::{Created, Ctx, Keep, Tagged, encode};
@@ -37,13 +37,23 @@ pub async fn group_list(ctx: Ctx, Asked(query): Asked<GroupQuery>) -> Result<Jso
     Ok(Json(List::of(page, view::Group::from)))
 }
 
-/// Makes a group without members.
+/// Makes a group: one that follows a query, or one without members.
 #[utoipa::path(post, path = "/api/v1/groups", tag = "groups", operation_id = "group_create", request_body = view::NewGroup,
     responses((status = 201, description = "The group.", body = view::Group),
         (status = 409, description = "`group/name-taken`.", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn group_create(ctx: Ctx, body: Body) -> Result<Created, Problem> {
     let new: view::NewGroup = body.object()?;
-    let make = move |tx: &mut Tx, cx: &Cx| groups::group_create(tx, cx, &new.name, &new.description).map(view::Group::from);
+    match (new.kind, &new.query) {
+        (Some(view::GroupKind::Dynamic), None) => {
+            return Err(Problem::invalid("/query", "a dynamic group needs the query that its members follow"));
+        }
+        (Some(view::GroupKind::Static), Some(_)) => {
+            return Err(Problem::invalid("/kind", "people name the members of a static group; leave out kind, or query"));
+        }
+        _ => {}
+    }
+    let make =
+        move |tx: &mut Tx, cx: &Cx| groups::group_create(tx, cx, &new.name, &new.description, new.query.as_deref()).map(view::Group::from);
     ctx.create("group.create", &body.bytes, Keep::Answer, make).await
 }
 
@@ -57,7 +67,7 @@ pub async fn group_view(ctx: Ctx, Path(id): Path<String>) -> Result<Tagged<view:
     Ok(Tagged(group.group.version, group.into()))
 }
 
-/// Changes a group's name or description. A name by which tasks know the group stays.
+/// Changes a group's name, description or query. A name by which tasks know the group stays.
 #[utoipa::path(patch, path = "/api/v1/groups/{id}", tag = "groups", operation_id = "group_update",
     params(("id" = String, Path, description = "Id of the group.")), request_body = view::GroupPatch,
     responses((status = 200, description = "The group as it is now.", body = view::Group),
@@ -66,7 +76,7 @@ pub async fn group_view(ctx: Ctx, Path(id): Path<String>) -> Result<Tagged<view:
 pub async fn group_update(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Tagged<view::Group>, Problem> {
     let (id, version) = (group_id(&id)?, ctx.if_match);
     let asked: view::GroupPatch = body.object()?;
-    let patch = GroupPatch { name: asked.name, description: asked.description };
+    let patch = GroupPatch { name: asked.name, description: asked.description, query: asked.query };
     let group = ctx.write("group.update", move |tx, cx| groups::group_update(tx, cx, id, &patch, version)).await?;
     Ok(Tagged(group.group.version, group.into()))
 }
@@ -84,11 +94,11 @@ pub async fn group_delete(ctx: Ctx, Path(id): Path<String>) -> Result<StatusCode
 }
 
 /// Takes devices into a group or out of it: those named by `add` and `remove`, at once, or all that `query` selects, in pieces.
-/// Above the size guard the number must be said.
+/// Above the size guard the number must be said. The members of a dynamic group follow its query and are not changed.
 #[utoipa::path(post, path = "/api/v1/groups/{id}/members", tag = "groups", operation_id = "group_members",
     params(("id" = String, Path, description = "Id of the group.")), request_body = view::MembersChange,
     responses((status = 200, description = "How many came, how many left, and how many are in it now.", body = view::MembersChanged),
-        (status = 409, description = "`group/size-guard` with `count`.", body = ProblemDocument,
+        (status = 409, description = "`group/size-guard` with `count`; `group/dynamic`: the members follow a query.", body = ProblemDocument,
             content_type = "application/problem+json")))]
 pub async fn group_members(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
     let id = group_id(&id)?;

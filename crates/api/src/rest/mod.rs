@@ -71,6 +71,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(agent_credentials::agent_credential_list, agent_credentials::agent_credential_create))
         .routes(routes!(agent_credentials::agent_credential_delete))
         .routes(routes!(tasks::task_list, tasks::task_create))
+        .routes(routes!(tasks::task_check))
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))
         .routes(routes!(tasks::run_start))

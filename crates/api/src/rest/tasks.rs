@@ -54,6 +54,16 @@ pub async fn task_create(ctx: Ctx, body: Body) -> Result<Created, Problem> {
     ctx.create("task.create", &body.bytes, Keep::Answer, make).await
 }
 
+/// Says what a document would become, from JSON or YAML: its faults, how it would be kept, and the task of its name; changes nothing.
+#[utoipa::path(post, path = "/api/v1/tasks/check", tag = "tasks", operation_id = "task_check",
+    request_body(content((view::TaskDoc = "application/json"), (view::TaskDoc = "application/yaml"))),
+    responses((status = 200, description = "What it would become.", body = view::TaskCheck)))]
+pub async fn task_check(ctx: Ctx, body: Body) -> Result<Json<view::TaskCheck>, Problem> {
+    let document = body.task()?;
+    let checked = ctx.read(move |rx, cx| tasks::task_check(rx, cx, &document)).await?;
+    Ok(Json(view::TaskCheck::of(checked, &ctx.org.name)))
+}
+
 /// Shows a task.
 #[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "tasks", operation_id = "task_view",
     params(("id" = String, Path, description = "Id of the task.")),

@@ -18,7 +18,11 @@ pub struct Group {
     pub kind: GroupKind,
     /// How many devices are in it.
     pub count: i64,
-    /// Counts the changes of name and description; members come and go without it.
+    /// The query that its members follow, of a `dynamic` group.
+    pub query: Option<String>,
+    /// Whether members are being looked up after a change of the query.
+    pub refreshing: bool,
+    /// Counts the changes of name, description and query; members come and go without it.
     pub version: i64,
     /// When it was made.
     pub created: Time,
@@ -33,7 +37,9 @@ impl From<GroupView> for Group {
             id: g.id.to_string(),
             name: g.name,
             description: g.description,
-            kind: g.kind.into(),
+            kind: g.members.kind().into(),
+            refreshing: !g.members.is_fresh(),
+            query: g.members.query().map(str::to_owned),
             count: view.count,
             version: g.version,
             created: g.created.into(),
@@ -50,7 +56,9 @@ pub struct NewGroup {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// Where its members come from; `static` unless given.
+    /// The query that its members follow, such as `os_family == "linux"`; without one people name them.
+    pub query: Option<String>,
+    /// Where its members come from: `dynamic` with a query, otherwise `static`; need not be given.
     pub kind: Option<GroupKind>,
 }
 
@@ -62,6 +70,8 @@ pub struct GroupPatch {
     pub name: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// The query that its members follow, of a `dynamic` group.
+    pub query: Option<String>,
 }
 
 /// Who comes and who leaves: `add` and `remove`, or `query` and `act`.

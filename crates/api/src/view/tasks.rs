@@ -2,7 +2,7 @@
 
 use super::{AgentRef, Delivery, Named, RunSummary, Time};
 use muster_core::tasks as core;
-use muster_engine::tasks::TaskView;
+use muster_engine::tasks::{Checked, TaskView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -237,6 +237,43 @@ impl Task {
             runs: view.runs,
             targets_max: t.targets_max,
         }
+    }
+}
+
+/// What a document would become.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskCheck {
+    /// What a change by this document would be.
+    pub change: TaskChange,
+    /// The document as it would be kept.
+    pub doc: TaskDoc,
+    /// The same as YAML.
+    pub yaml: String,
+    /// The task that has its name now.
+    pub task: Option<Task>,
+}
+
+/// What a change by a document would be.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskChange {
+    /// A new task.
+    Create,
+    /// A new version of the task of its name.
+    Update,
+    /// Nothing: the task of its name has this document.
+    None,
+}
+
+impl TaskCheck {
+    pub(crate) fn of(checked: Checked, org: &str) -> Self {
+        let change = match &checked.task {
+            None => TaskChange::Create,
+            Some(task) if task.task.doc == checked.doc => TaskChange::None,
+            Some(_) => TaskChange::Update,
+        };
+        let yaml = serde_yaml_ng::to_string(&checked.doc).unwrap_or_default();
+        Self { change, yaml, doc: checked.doc.into(), task: checked.task.map(|task| Task::of(task, org)) }
     }
 }
 

@@ -119,6 +119,8 @@ words! {
     GroupKind = CoreGroupKind {
         /// People name them.
         Static,
+        /// They follow a query.
+        Dynamic,
     }
 }
 

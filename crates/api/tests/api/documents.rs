@@ -39,6 +39,17 @@ fn every_operation_has_an_id_a_summary_and_full_path_and_every_reference_leads_s
     }
 }
 
+#[test]
+fn the_examples_of_the_consoles_help_are_queries() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../console/src/parts/QueryHelp.tsx"));
+    let examples: Vec<&str> = page.lines().skip_while(|l| !l.contains("EXAMPLES = [")).skip(1).take_while(|l| *l != "];").collect();
+    assert!(examples.len() > 3, "{examples:?}");
+    for line in examples {
+        let text = line.trim().trim_end_matches(',').trim_matches(['\'', '"']);
+        muster_core::query::Query::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"));
+    }
+}
+
 #[tokio::test]
 async fn the_description_is_shown_to_programs_and_people() {
     let world = World::new();

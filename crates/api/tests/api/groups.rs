@@ -33,7 +33,10 @@ async fn a_group_is_made_shown_changed_and_removed() {
     for (body, pointer) in [
         (json!({"name": " "}), "/name"),
         (json!({"name": "01939b0e-0000-7000-8000-000000000000"}), "/name"),
-        (json!({"name": "x", "kind": "dynamic"}), "/kind"),
+        (json!({"name": "x", "kind": "dynamic"}), "/query"),
+        (json!({"name": "x", "kind": "static", "query": "true"}), "/kind"),
+        (json!({"name": "x", "query": "nam == 'x'"}), "/query"),
+        (json!({"name": "x", "kind": "clever"}), "/kind"),
         (json!({"nmae": "x"}), "/nmae"),
     ] {
         assert_eq!(world.post("/api/v1/groups", body).await.expect(400)["errors"][0]["pointer"], pointer);
@@ -43,6 +46,22 @@ async fn a_group_is_made_shown_changed_and_removed() {
     world.get("/api/v1/groups/nonsense").await.refused(404, "group/not-found");
     let audit = world.get("/api/v1/audit?verb=group_delete").await.expect(200);
     assert_eq!((&audit["items"][0]["object"]["kind"], &audit["items"][0]["before"]["name"]), (&json!("group"), &json!("Labs")));
+}
+
+#[tokio::test]
+async fn a_group_follows_its_query() {
+    let world = World::new();
+    let made = world.post("/api/v1/groups", json!({"name": "linux", "query": "os_family == 'linux'"})).await.expect(201);
+    assert_eq!((&made["kind"], &made["query"], &made["refreshing"]), (&json!("dynamic"), &json!("os_family == 'linux'"), &json!(true)));
+    let path = format!("/api/v1/groups/{}", made["id"].as_str().expect("an id"));
+    world.post(&format!("{path}/members"), json!({"add": ["x"]})).await.refused(409, "group/dynamic");
+    let patch = |body| world.call("PATCH", &path).token(&world.operator).json(body);
+    let changed = patch(json!({"query": "true"})).send().await.expect(200);
+    assert_eq!((&changed["query"], &changed["version"]), (&json!("true"), &json!(2)));
+    assert_eq!(patch(json!({"query": "nam == 1"})).send().await.expect(400)["errors"][0]["pointer"], "/query");
+    let list = group(&world, "list").await;
+    let refused = world.call("PATCH", &format!("/api/v1/groups/{list}")).token(&world.operator).json(json!({"query": "true"})).send().await;
+    assert_eq!(refused.expect(400)["errors"][0]["pointer"], "/query");
 }
 
 #[tokio::test]

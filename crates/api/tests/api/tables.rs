@@ -74,6 +74,7 @@ fn table() -> Vec<Line> {
         ("agent_credential_delete", "DELETE", "/agent-credentials/{agent_credential}", None, Admin, 204),
         ("task_list", "GET", "/tasks", None, Known, 200),
         ("task_create", "POST", "/tasks", Some(doc.clone()), Operator, 201),
+        ("task_check", "POST", "/tasks/check", Some(json!({"name": "x", "steps": [{"action": {"type": "inventory"}}]})), Known, 200),
         ("task_view", "GET", "/tasks/{task}", None, Known, 200),
         ("task_update", "PUT", "/tasks/{task}", Some(doc), Operator, 200),
         ("task_delete", "DELETE", "/tasks/{task}", None, Operator, 204),

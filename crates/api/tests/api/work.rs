@@ -31,6 +31,24 @@ async fn a_task_is_written_in_versions_as_json_or_yaml() {
 }
 
 #[tokio::test]
+async fn a_document_is_checked_without_changing_anything() {
+    let world = World::new();
+    let check = async |document: Value| world.post("/api/v1/tasks/check", document).await.expect(200);
+    let new = check(doc("nightly")).await;
+    assert_eq!((&new["change"], &new["task"], &new["doc"]["priority"]), (&json!("create"), &Value::Null, &json!(5)));
+    let made = world.post("/api/v1/tasks", doc("nightly")).await.expect(201);
+    assert_eq!(new["yaml"], made["yaml"]);
+    let same = check(doc("nightly")).await;
+    assert_eq!((&same["change"], &same["task"]["id"]), (&json!("none"), &made["id"]));
+    let mut other = doc("nightly");
+    other["priority"] = json!(2);
+    let changed = check(other).await;
+    assert_eq!((&changed["change"], &changed["task"]["version"]), (&json!("update"), &json!(1)));
+    assert_eq!(world.get("/api/v1/tasks").await.expect(200)["total"], 1);
+    world.post("/api/v1/tasks/check", json!({"name": "x"})).await.refused(400, "task/invalid");
+}
+
+#[tokio::test]
 async fn every_fault_of_a_task_is_told_at_once_by_its_place() {
     let world = World::new();
     let bad = json!({"nam": "x", "targtes": {}, "priority": 10, "targets": {"query": "nam == 1"}, "steps": []});

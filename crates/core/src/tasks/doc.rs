@@ -17,7 +17,7 @@ pub use flow::{Barrier, OnError, Stragglers};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 
 use super::rollout::Share;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Trigger, When};
 use super::state::Rules;
 use super::window::Window;
 use crate::ids::GroupId;
@@ -128,10 +128,14 @@ impl Exclude {
     }
 }
 
-impl Targets {
-    /// How a group is named here, among what is selected or what is taken out.
+impl TaskDoc {
+    /// How a group is named here: among what is selected or taken out, or in what starts the task.
     pub fn naming(&self, id: GroupId, name: &str) -> Option<GroupNaming> {
-        let all = || self.groups.iter().chain(&self.exclude.groups);
+        let joined = self.schedule.iter().filter_map(|s| match &s.when {
+            When::On(Trigger::JoinedGroup { group }) => Some(group),
+            _ => None,
+        });
+        let all = || self.targets.groups.iter().chain(&self.targets.exclude.groups).chain(joined.clone());
         if all().any(|word| word == name) {
             return Some(GroupNaming::ByName);
         }
@@ -139,7 +143,7 @@ impl Targets {
     }
 }
 
-/// How targets name a group.
+/// How a task names a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupNaming {
     /// By its name: another name would part them.

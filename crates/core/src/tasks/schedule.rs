@@ -100,6 +100,11 @@ pub enum Trigger {
         /// Only in this section.
         section: Option<String>,
     },
+    /// A device came into a group.
+    JoinedGroup {
+        /// That group's name or id.
+        group: String,
+    },
     /// A run of another task ended.
     TaskEnded {
         /// That task's name.

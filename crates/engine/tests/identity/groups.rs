@@ -33,7 +33,7 @@ on_all! {
 
 fn make(world: &World, name: &str) -> GroupId {
     let name = name.to_owned();
-    world.write(move |tx, cx| groups::group_create(tx, cx, &name, "")).expect("made").group.id
+    world.write(move |tx, cx| groups::group_create(tx, cx, &name, "", None)).expect("made").group.id
 }
 
 fn change(world: &World, id: GroupId, change: &Change) -> Changed {
@@ -117,10 +117,11 @@ fn told(world: &World, verb: &'static str) -> Vec<(Value, Value)> {
 
 fn a_group_is_made_changed_and_removed_with_what_was_before_in_the_audit_log(world: &World) {
     let id = make(world, " Labs ");
-    let again = world.write(|tx, cx| groups::group_create(tx, cx, "Labs", "")).expect_err("taken");
+    let again = world.write(|tx, cx| groups::group_create(tx, cx, "Labs", "", None)).expect_err("taken");
     assert_eq!(again.key, "group/name-taken");
     make(world, "labs");
-    let patch = |name: &str, description: &str| GroupPatch { name: Some(name.to_owned()), description: Some(description.to_owned()) };
+    let patch =
+        |name: &str, description: &str| GroupPatch { name: Some(name.to_owned()), description: Some(description.to_owned()), query: None };
     let update = |patch: GroupPatch, version| world.write(move |tx, cx| groups::group_update(tx, cx, id, &patch, version));
     assert_eq!(update(patch("labs", ""), Some(1)).expect_err("taken").key, "group/name-taken");
     assert_eq!(update(patch("Rooms", "all"), Some(1)).expect("changed").group.version, 2);
@@ -252,7 +253,7 @@ fn a_group_that_a_task_names_is_not_removed_nor_loses_the_name(world: &World) {
     task(world, "talks", json!({"description": "of \"groups\": free"}));
     let delete = |id| world.write(move |tx, cx| groups::group_delete(tx, cx, id));
     let rename = |id, name: &str| {
-        let patch = GroupPatch { name: Some(name.to_owned()), description: None };
+        let patch = GroupPatch { name: Some(name.to_owned()), ..GroupPatch::default() };
         world.write(move |tx, cx| groups::group_update(tx, cx, id, &patch, None))
     };
     let refused = delete(labs).expect_err("in use");
@@ -413,7 +414,7 @@ fn a_viewer_looks_and_changes_nothing(world: &World) {
     let words = ["labs".to_owned(), "Labs".to_owned()];
     assert_eq!(world.engine.read_now(&viewer, move |rx, cx| groups::group_ids(rx, cx, &words)).expect_err("unknown").key, "group/unknown");
     let add = Change::Named { add: vec![DeviceId::SERVER], remove: vec![] };
-    let made = world.engine.write_now("g", &viewer, |tx, cx| groups::group_create(tx, cx, "x", "").map(drop));
+    let made = world.engine.write_now("g", &viewer, |tx, cx| groups::group_create(tx, cx, "x", "", None).map(drop));
     let gone = world.engine.write_now("g", &viewer, move |tx, cx| groups::group_delete(tx, cx, labs));
     let changed =
         world.engine.write_now("g", &viewer, move |tx, cx| groups::group_update(tx, cx, labs, &GroupPatch::default(), None).map(drop));

@@ -11,7 +11,7 @@ use muster_engine::fleet::DeviceDetail;
 use muster_engine::identity::acts::{self, IdentityView};
 use muster_engine::identity::candidates::{self, CandidateView};
 use muster_engine::intake::{Arrival, Stored};
-use muster_engine::{CandidateFilter, Cx, DeviceFilter, Engine, Error, Rx, SeededRandom, Store, Tx, access, fleet, intake};
+use muster_engine::{CandidateFilter, Cx, DeviceFilter, Engine, Error, Rx, SeededRandom, Store, Tx, access, fleet, groups, intake};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,6 +178,15 @@ impl World {
             vouched: false,
         };
         self.read(move |rx, cx| contact::look(rx, cx, &hello))
+    }
+
+    /// Brings the members of groups whose query changed up to date; gives how many came or left.
+    pub fn refresh(&self) -> usize {
+        let mut moved = 0;
+        while let Some(strays) = self.read(groups::strays) {
+            moved += self.engine.write_now("refresh", &self.cx, move |tx, cx| groups::refresh(tx, cx, &strays)).expect("refreshed");
+        }
+        moved
     }
 
     pub fn agent(&self, id: AgentId) -> Agent {

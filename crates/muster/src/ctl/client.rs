@@ -1,7 +1,7 @@
 //! The REST API as `ctl` calls it: one request, its answer as JSON, refusals as sentences.
 
 use anyhow::{Context, anyhow, bail};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, IF_MATCH};
 use reqwest::{Certificate, Method, StatusCode, Url, redirect};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -123,6 +123,11 @@ impl Client {
         self.call(Method::PUT, path, Some(body)).await
     }
 
+    /// PUT of what is at this version; refused when it is at another one.
+    pub async fn put_at(&self, path: &str, body: &Value, version: i64) -> anyhow::Result<Value> {
+        self.call_at(Method::PUT, path, Some(body), Some(version)).await
+    }
+
     /// PATCH.
     pub async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.call(Method::PATCH, path, Some(body)).await
@@ -134,7 +139,14 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        self.call_at(method, path, body, None).await
+    }
+
+    async fn call_at(&self, method: Method, path: &str, body: Option<&Value>, version: Option<i64>) -> anyhow::Result<Value> {
         let mut request = self.http.request(method, self.url(path));
+        if let Some(version) = version {
+            request = request.header(IF_MATCH, format!("\"{version}\""));
+        }
         if let Some(body) = body {
             request = request.json(body);
         }

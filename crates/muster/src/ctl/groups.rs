@@ -1,4 +1,4 @@
-//! Groups: named lists of devices.
+//! Groups: named lists of devices, and those that follow a query.
 
 use super::client::{Client, encoded};
 use super::output::{self, Form};
@@ -13,15 +13,18 @@ pub enum GroupCommand {
         /// Its name or id
         group: String,
     },
-    /// Makes a group without members
+    /// Makes a group: with --query one that follows it, otherwise one without members
     Create {
         /// Its name
         name: String,
         /// What it is for
         #[arg(long, value_name = "TEXT", default_value = "")]
         description: String,
+        /// Its members are at every moment all that this query selects, such as 'os_family == "linux"'
+        #[arg(long, value_name = "QUERY")]
+        query: Option<String>,
     },
-    /// Changes a group's name or description
+    /// Changes a group's name, description or query
     Update {
         /// Its name or id
         group: String,
@@ -59,6 +62,9 @@ pub struct Patch {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    /// Another query for its members to follow
+    #[arg(long, value_name = "QUERY")]
+    query: Option<String>,
 }
 
 /// Which devices.
@@ -95,9 +101,15 @@ impl Who {
 pub async fn run(client: &Client, command: GroupCommand, form: Form) -> anyhow::Result<()> {
     let answer = match command {
         GroupCommand::Show { group } => client.get(&path(client, &group).await?, &[]).await?,
-        GroupCommand::Create { name, description } => client.post("groups", &json!({"name": name, "description": description})).await?,
+        GroupCommand::Create { name, description, query } => {
+            let mut body = json!({"name": name, "description": description});
+            if let Some(query) = query {
+                body["query"] = json!(query);
+            }
+            client.post("groups", &body).await?
+        }
         GroupCommand::Update { group, patch } => {
-            let given = [("name", patch.name), ("description", patch.description)];
+            let given = [("name", patch.name), ("description", patch.description), ("query", patch.query)];
             let body = given.into_iter().filter_map(|(key, text)| Some((key.to_owned(), json!(text?)))).collect();
             client.patch(&path(client, &group).await?, &Value::Object(body)).await?
         }

@@ -1,5 +1,6 @@
 //! `muster ctl`, also `musterctl`: the command line of a running server, over its REST API and nothing else.
 
+mod apply;
 mod client;
 mod credentials;
 mod groups;

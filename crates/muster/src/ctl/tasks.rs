@@ -1,5 +1,6 @@
 //! Tasks: files become tasks, tasks become runs.
 
+use super::apply::{self, Apply};
 use super::client::{Client, encoded};
 use super::lists::{self, ListArgs};
 use super::output::{self, Form};
@@ -7,20 +8,15 @@ use super::runs;
 use super::time;
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum TaskCommand {
-    /// Makes the task of a file, or a new version of the task of that name
-    Apply {
-        /// YAML or JSON; - reads standard input
-        #[arg(short, long)]
-        file: PathBuf,
-    },
+    /// Makes the tasks of files, or new versions of the tasks of their names; nothing is changed when any of them has a fault
+    Apply(Apply),
     /// Lists tasks
     List(ListArgs),
     /// Shows a task; -o yaml gives its file
@@ -88,7 +84,7 @@ pub enum TaskCommand {
 /// Runs a command.
 pub async fn run(client: &Client, command: TaskCommand, form: Form) -> anyhow::Result<ExitCode> {
     match command {
-        TaskCommand::Apply { file } => apply(client, &file, form).await?,
+        TaskCommand::Apply(args) => return apply::apply(client, args, form).await,
         TaskCommand::List(args) => lists::list(client, &lists::TASKS, &args, form).await?,
         TaskCommand::Show { task } => {
             let task = client.get(&format!("tasks/{}", id(client, &task).await?), &[]).await?;
@@ -124,41 +120,21 @@ async fn id(client: &Client, task: &str) -> anyhow::Result<String> {
     Ok(encoded(&client.id_of("tasks", "task", task).await?))
 }
 
-/// Reads a task's file.
-pub fn document(name: &str, text: &str) -> anyhow::Result<Value> {
-    let document: Value = serde_yaml_ng::from_str(text).with_context(|| format!("{name} is neither YAML nor JSON"))?;
-    if !document["name"].is_string() {
-        bail!("{name}: a task has a name; write 'name: …'");
+/// Reads the tasks of a file: documents of YAML apart by `---`, or one of JSON.
+pub fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for document in serde_yaml_ng::Deserializer::from_str(text) {
+        let document = Value::deserialize(document).with_context(|| format!("{name} is neither YAML nor JSON"))?;
+        // Between two lines of --- there may be nothing.
+        if document.is_null() {
+            continue;
+        }
+        if !document["name"].is_string() {
+            bail!("{name}: a task has a name; write 'name: …'");
+        }
+        found.push(document);
     }
-    Ok(document)
-}
-
-async fn apply(client: &Client, file: &Path, form: Form) -> anyhow::Result<()> {
-    let name = file.display().to_string();
-    let text = if name == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?
-    };
-    let document = document(&name, &text)?;
-    let task = document["name"].as_str().unwrap_or_default();
-    let found = client.get("tasks", &[("q", task), ("limit", "1000")]).await?;
-    let same = found["items"].as_array().into_iter().flatten().find(|t| t["doc"]["name"] == task);
-    let (kept, before) = match same.and_then(|t| Some((t["id"].as_str()?, t["version"].clone()))) {
-        Some((id, version)) => (client.put(&format!("tasks/{}", encoded(id)), &document).await?, Some(version)),
-        None => (client.post("tasks", &document).await?, None),
-    };
-    if form != Form::Table {
-        return output::value(&kept, form);
-    }
-    let said = match before {
-        None => "made".to_owned(),
-        Some(version) if version == kept["version"] => format!("unchanged, version {version}"),
-        Some(_) => format!("changed, now version {}", kept["version"]),
-    };
-    crate::cli::print(&format!("task '{}' {said} ({})\n", output::cell(&kept["doc"]["name"]), output::cell(&kept["id"])))
+    Ok(found)
 }
 
 async fn preview(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {

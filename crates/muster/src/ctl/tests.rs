@@ -71,7 +71,10 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl device history web-17 --section softwares,drives --limit 5",
         "musterctl groups labs --sort=-updated",
         "musterctl group show labs",
+        "musterctl task apply -f tasks -f more.yaml --prune git --dry-run -o json",
         "musterctl group create labs --description ground-floor",
+        "musterctl group create linux --query os_family=='linux'",
+        "musterctl group update linux --query true",
         "musterctl group update labs --name rooms",
         "musterctl group delete labs -o json",
         "musterctl group add labs web-17 web-18 --confirm-count 2",
@@ -155,10 +158,86 @@ fn progress_counts_what_is_over_and_the_exit_code_tells_failure() {
 }
 
 #[test]
-fn a_task_file_is_yaml_or_json_with_a_name() {
-    assert_eq!(tasks::document("f", "name: a\nsteps: []").expect("YAML")["name"], "a");
-    assert_eq!(tasks::document("f", "{\"name\": \"a\"}").expect("JSON")["name"], "a");
-    assert!(tasks::document("f.yaml", "steps: []").expect_err("refused").to_string().starts_with("f.yaml: a task has a name"));
+fn a_task_file_is_yaml_or_json_with_names() {
+    let names = |text: &str| tasks::documents("f", text).expect("read").iter().map(|d| d["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names("name: a\nsteps: []"), ["a"]);
+    assert_eq!(names("{\"name\": \"a\"}"), ["a"]);
+    assert_eq!(names("---\nname: a\n---\n# nothing\n---\nname: b\n"), ["a", "b"]);
+    assert!(tasks::documents("f.yaml", "steps: []").expect_err("refused").to_string().starts_with("f.yaml: a task has a name"));
+    assert!(tasks::documents("f.yaml", "name: a\n---\nname: [").expect_err("refused").to_string().starts_with("f.yaml is neither"));
+}
+
+/// A server with the tasks 'same' and 'old' and 'gone', that says what documents would become by their names.
+fn tasks_server(calls: Arc<Mutex<Vec<String>>>) -> Router {
+    let heard = calls.clone();
+    let check = move |Json(doc): Json<Value>| async move {
+        let kept = |yaml: &str| json!({"id": "1", "version": 4, "yaml": yaml});
+        let (status, answer) = match doc["name"].as_str() {
+            Some("new") => (StatusCode::OK, json!({"change": "create", "doc": doc, "yaml": "a\n", "task": null})),
+            Some("old") => (StatusCode::OK, json!({"change": "update", "doc": doc, "yaml": "a\nc\n", "task": kept("a\nb\n")})),
+            Some("same") => (StatusCode::OK, json!({"change": "none", "doc": doc, "yaml": "a\n", "task": kept("a\n")})),
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, json!({"detail": "the task has a fault", "errors": []})),
+        };
+        (status, Json(answer))
+    };
+    let list = |Query(query): Query<BTreeMap<String, String>>| async move {
+        assert_eq!(query["label"], "git");
+        Json(
+            json!({"items": [{"id": "9", "version": 2, "doc": {"name": "gone"}}, {"id": "1", "version": 4, "doc": {"name": "old"}}], "next": null}),
+        )
+    };
+    let any = move |method: axum::http::Method, uri: axum::http::Uri, headers: HeaderMap| async move {
+        let at = headers.get("if-match").and_then(|v| v.to_str().ok()).unwrap_or("-").to_owned();
+        heard.lock().expect("calls").push(format!("{method} {} {at}", uri.path()));
+        Json(json!({"id": "7", "version": 5}))
+    };
+    let routes = Router::new().route("/api/v1/tasks/check", axum::routing::post(check));
+    routes.route("/api/v1/tasks", get(list).post(any.clone())).fallback(any)
+}
+
+#[tokio::test]
+async fn a_folder_of_tasks_is_compared_applied_and_pruned() {
+    let calls: Arc<Mutex<Vec<String>>> = Arc::default();
+    let client = client(serve(tasks_server(calls.clone())).await);
+    let dir = tempfile::tempdir().expect("a folder");
+    let below = dir.path().join("nightly");
+    for folder in [&below, &dir.path().join(".git")] {
+        std::fs::create_dir(folder).expect("made");
+    }
+    let put = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).expect("written");
+    put("a.yaml", "name: new\nlabels: [git]\n---\nname: same\nlabels: [git]\n");
+    put("nightly/b.json", "{\"name\": \"old\", \"labels\": [\"git\"]}");
+    put("README.md", "no task");
+    put(".git/x.yaml", "no task");
+    let run = async |more: &str| {
+        let line = format!("musterctl task apply -f {}{more}", dir.path().display());
+        match Ctl::try_parse_from(line.split(' ')).expect("a command line").command {
+            Command::Task(it) => tasks::run(&client, it, output::Form::Table).await,
+            other => panic!("{other:?} is about something else"),
+        }
+    };
+    let code = |code: std::process::ExitCode| format!("{code:?}");
+    let due = code(std::process::ExitCode::from(super::apply::CHANGES_DUE));
+    assert_eq!(code(run(" --dry-run --prune git").await.expect("shown")), due);
+    assert_eq!(*calls.lock().expect("calls"), Vec::<String>::new());
+    run(" --prune git").await.expect("applied");
+    let expected = ["POST /api/v1/tasks -", "PUT /api/v1/tasks/1 \"4\"", "DELETE /api/v1/tasks/9 -"];
+    assert_eq!(std::mem::take(&mut *calls.lock().expect("calls")), expected);
+    put("nightly/c.yml", "name: broken");
+    let refused = format!("{:#}", run(" --prune git").await.expect_err("a fault"));
+    assert!(refused.contains("nothing was changed") && refused.contains("c.yml: the task has a fault"), "{refused}");
+    put("nightly/c.yml", "name: old");
+    assert!(run("").await.expect_err("twice").to_string().contains("the task 'old' is in"));
+    put("nightly/c.yml", "name: new");
+    put("a.yaml", "");
+    assert!(run(" --prune git").await.expect_err("no label").to_string().contains("lacks the label 'git'"));
+    assert_eq!(*calls.lock().expect("calls"), Vec::<String>::new());
+}
+
+#[test]
+fn a_difference_shows_what_changed_and_some_lines_around() {
+    let diff = super::apply::unified("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\nE\nf\n");
+    assert_eq!(diff, "@@ -3,4 +3,4 @@\n c\n d\n-e\n+E\n f\n");
 }
 
 #[test]

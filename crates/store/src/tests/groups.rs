@@ -3,7 +3,7 @@
 use super::house::{HERE, NOW, THERE, all_pages, device, id, later, orgs, read, write};
 use super::world::{World, on_all};
 use crate::DeviceFilter;
-use muster_core::groups::{Group, GroupKind};
+use muster_core::groups::{Group, Membership};
 use muster_core::ids::{DeviceId, GroupId, OrgId};
 use muster_core::page::PageRequest;
 use muster_core::query::Query;
@@ -30,7 +30,7 @@ fn group(n: u128, name: &str) -> Group {
         org: HERE,
         name: name.to_owned(),
         description: String::new(),
-        kind: GroupKind::Static,
+        members: Membership::Static,
         created: NOW,
         updated: NOW,
         version: 1,

@@ -79,12 +79,14 @@ fn facts(dice: &mut Dice) -> DeviceFacts {
         macs: several(dice, &ADDRESSES),
         zone: some(dice, text),
     };
+    let software: Vec<String> = (0..dice.below(3)).map(|_| text(dice)).collect();
     DeviceFacts {
+        software_count: i64::try_from(software.len()).expect("few"),
         summary,
         protocol: shown.as_ref().map(|s| s.0),
         agent_version: shown.as_ref().and_then(|s| s.1.clone()),
         verified: shown.is_some() && dice.below(2) == 0,
-        software: (0..dice.below(3)).map(|_| text(dice)).collect(),
+        software,
     }
 }
 

@@ -58,13 +58,16 @@ fn what_is_no_task_at_all_is_refused() {
 fn groups_are_named_by_name_or_id_and_as_many_as_are_taken() {
     let id: GroupId = "01939b0e-0000-7000-8000-00000000000A".parse().expect("an id");
     let doc = |targets: Value| TaskDoc::parse(&json!({"name": "x", "targets": targets, "steps": [{"action": {"type": "inventory"}}]}));
-    let read = |targets| doc(targets).expect("valid").targets;
+    let read = |targets| doc(targets).expect("valid");
     let both = read(json!({"groups": ["labs", "01939B0E-0000-7000-8000-00000000000A"]}));
     assert_eq!((both.naming(id, "labs"), both.naming(id, "Labs")), (Some(GroupNaming::ByName), Some(GroupNaming::ById)));
     let out = read(json!({"all": true, "exclude": {"groups": ["kiosks"]}}));
-    assert!(!out.exclude.is_empty());
+    assert!(!out.targets.exclude.is_empty());
     assert_eq!((out.naming(id, "kiosks"), out.naming(id, "labs")), (Some(GroupNaming::ByName), None));
-    assert_eq!(serde_json::to_value(&out).expect("json"), json!({"all": true, "exclude": {"groups": ["kiosks"]}}));
+    assert_eq!(serde_json::to_value(&out.targets).expect("json"), json!({"all": true, "exclude": {"groups": ["kiosks"]}}));
+    let mut waits = read(json!({"all": true}));
+    waits.schedule = Some(serde_json::from_value(json!({"on": {"joined_group": "labs"}})).expect("a schedule"));
+    assert_eq!((waits.naming(id, "labs"), waits.naming(id, "kiosks")), (Some(GroupNaming::ByName), None));
     let many = |n: usize| doc(json!({"groups": vec!["g"; n]}));
     assert!(many(crate::limits::TASK_GROUPS_MAX).is_ok());
     assert!(many(crate::limits::TASK_GROUPS_MAX + 1).expect_err("too many")[0].what.contains("at most 1000"));

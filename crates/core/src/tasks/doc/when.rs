@@ -20,13 +20,18 @@ const MISFIRES: &[(&str, Misfire)] = &[("skip", Misfire::Skip), ("run_once", Mis
 const AT_ENDS: &[(&str, AtEnd)] = &[("let_finish", AtEnd::LetFinish), ("stop", AtEnd::Stop)];
 const VERDICTS: &[(&str, Verdict)] =
     &[("ok", Verdict::Ok), ("error", Verdict::Error), ("partial", Verdict::Partial), ("cancelled", Verdict::Cancelled)];
-const EVENTS: &[(&str, Event)] =
-    &[("device_enrolled", Event::DeviceEnrolled), ("inventory_changed", Event::InventoryChanged), ("task_ended", Event::TaskEnded)];
+const EVENTS: &[(&str, Event)] = &[
+    ("device_enrolled", Event::DeviceEnrolled),
+    ("inventory_changed", Event::InventoryChanged),
+    ("joined_group", Event::JoinedGroup),
+    ("task_ended", Event::TaskEnded),
+];
 
 #[derive(Clone, Copy)]
 enum Event {
     DeviceEnrolled,
     InventoryChanged,
+    JoinedGroup,
     TaskEnded,
 }
 
@@ -119,6 +124,10 @@ impl Reader {
             return match self.event(at, value.as_str().unwrap_or_default(), value)? {
                 Event::DeviceEnrolled => Some(Trigger::DeviceEnrolled),
                 Event::InventoryChanged => Some(Trigger::InventoryChanged { section: None }),
+                Event::JoinedGroup => {
+                    self.fault(at, "joined_group needs the group's name: {joined_group: NAME}");
+                    None
+                }
                 Event::TaskEnded => {
                     self.fault(at, "task_ended needs the task's name: {task_ended: NAME}");
                     None
@@ -127,7 +136,10 @@ impl Reader {
         };
         let names: Vec<&String> = map.keys().filter(|key| *key != "verdict").collect();
         let [name] = names[..] else {
-            self.fault(at, "one event is expected here: device_enrolled, {inventory_changed: SECTION} or {task_ended: NAME}");
+            self.fault(
+                at,
+                "one event is expected here: device_enrolled, {inventory_changed: SECTION}, {joined_group: NAME} or {task_ended: NAME}",
+            );
             return None;
         };
         let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -141,6 +153,9 @@ impl Reader {
                 None
             }
             Event::InventoryChanged => self.section(&place, &map[name]),
+            Event::JoinedGroup => {
+                self.named(&place, &map[name], "joined_group needs the group's name").map(|group| Trigger::JoinedGroup { group })
+            }
             Event::TaskEnded => self.task_ended(at, &place, map, name),
         }
     }
@@ -148,10 +163,6 @@ impl Reader {
     fn event(&mut self, at: &str, word: &str, value: &Value) -> Option<Event> {
         if word.is_empty() {
             self.fault(at, format!("an event is expected here, such as device_enrolled, not {}", kind_of(value)));
-            return None;
-        }
-        if word == "joined_group" {
-            self.fault(at, "'joined_group' is not available in this version of Muster; remove it");
             return None;
         }
         self.word_of(at, "event", word, EVENTS)
@@ -166,11 +177,17 @@ impl Reader {
         Some(Trigger::InventoryChanged { section: Some(section) })
     }
 
-    fn task_ended(&mut self, at: &str, place: &str, map: &Map<String, Value>, name: &str) -> Option<Trigger> {
-        let task = self.text(place, map.get(name), NAME_CHARS_MAX)?.trim().to_owned();
-        if task.is_empty() {
-            self.fault(place, "task_ended needs the task's name");
+    /// The name of a group or task; `what` to say of an empty one.
+    fn named(&mut self, place: &str, value: &Value, what: &str) -> Option<String> {
+        let name = self.text(place, Some(value), NAME_CHARS_MAX)?.trim().to_owned();
+        if name.is_empty() {
+            self.fault(place, what);
         }
+        Some(name)
+    }
+
+    fn task_ended(&mut self, at: &str, place: &str, map: &Map<String, Value>, name: &str) -> Option<Trigger> {
+        let task = self.named(place, &map[name], "task_ended needs the task's name")?;
         let verdict = self.word(&format!("{at}/verdict"), map.get("verdict"), VERDICTS);
         Some(Trigger::TaskEnded { task, verdict })
     }
@@ -284,6 +301,7 @@ impl From<&Trigger> for Value {
             Trigger::DeviceEnrolled => json!("device_enrolled"),
             Trigger::InventoryChanged { section: None } => json!("inventory_changed"),
             Trigger::InventoryChanged { section: Some(section) } => json!({"inventory_changed": section}),
+            Trigger::JoinedGroup { group } => json!({"joined_group": group}),
             Trigger::TaskEnded { task, verdict: None } => json!({"task_ended": task}),
             Trigger::TaskEnded { task, verdict: Some(verdict) } => json!({"task_ended": task, "verdict": verdict.as_str()}),
         }
