@@ -140,6 +140,25 @@ export function world(size) {
       forecast: { ends: new Date(Date.now() + 5_400_000).toISOString(), late: 12, absent: 231, measured: 500 },
       guard: 100,
       needs_count: size > 100,
+      needs_approval: size > 1000,
+      approval:
+        size > 1000
+          ? {
+              id: "a1",
+              task: { id: tasks[0].id, name: tasks[0].doc.name },
+              version: 3,
+              author: "marta.keller",
+              plan: "plan_1",
+              count: size,
+              asked_by: "marta.keller",
+              asked: ago(1800),
+              note: "Patch day; agreed with the site in Lyon.",
+              state: "asked",
+              decision: null,
+              valid_until: null,
+              run: null,
+            }
+          : null,
       by_protocol: by((d) => d.agent.protocol),
       by_os: by((d) => d.os_family),
       online: devices.filter((d) => d.agent.online).length,
@@ -200,6 +219,7 @@ export function world(size) {
     inventory_every: "24h",
     contact_every: "1h",
     size_guard: 100,
+    approve_above: 1000,
     in_flight_per_agent: 4,
     in_flight: 0,
     agent_auth: "off",

@@ -211,6 +211,12 @@ export const tasks = {
   start: (task: string, confirm: { confirm_count?: number; plan?: string } = {}) => post<T.Run>(`/tasks/${id(task)}/runs`, confirm),
 };
 
+export const approvals = {
+  ask: (task: string, plan: string, note: string) => post<T.Approval>(`/tasks/${id(task)}/approvals`, { plan, note }),
+  approve: (approval: string, note: string) => post<T.Approval>(`/approvals/${id(approval)}/approve`, { note }),
+  reject: (approval: string, note: string) => post<T.Approval>(`/approvals/${id(approval)}/reject`, { note }),
+};
+
 export const schedules = {
   /** What would come of them; a fault of theirs refuses it. */
   preview: (when: { schedule?: T.Schedule; window?: T.Window }) => post<T.Ahead>("/schedules/preview", when),

@@ -348,11 +348,29 @@ export type Task = {
   /** Up to how many targets it starts unattended; null: as many as the size guard lets a person start. */
   targets_max: number | null;
 };
+/** A start that needs a second person. */
+export type Approval = {
+  id: string;
+  task: { id: string; name: string };
+  version: number;
+  author: string | null;
+  plan: string;
+  count: number;
+  asked_by: string;
+  asked: string;
+  note: string;
+  state: "asked" | "approved" | "rejected" | "used";
+  decision: { by: string; at: string; note: string } | null;
+  valid_until: string | null;
+  run: string | null;
+};
 export type Preview = {
   count: number;
   plan: string;
   guard: number;
   needs_count: boolean;
+  needs_approval: boolean;
+  approval: Approval | null;
   by_protocol: Record<string, number>;
   by_os: Record<string, number>;
   online: number;
@@ -511,6 +529,7 @@ export type Settings = {
   inventory_every: string;
   contact_every: string;
   size_guard: number;
+  approve_above: number;
   offline_after: string;
   wake_enabled: boolean;
   verify_new_agents: boolean;

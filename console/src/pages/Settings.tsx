@@ -66,6 +66,7 @@ function SettingsForm({ given }: { given: SettingsType }) {
         </Group>
         <Group title={t("settings.starts")}>
           <Whole name="size_guard" now={now} set={set} />
+          <Whole name="approve_above" now={now} set={set} />
           <Whole name="in_flight_per_agent" now={now} set={set} min={1} max={100} />
           <Whole name="in_flight" now={now} set={set} />
           <Autocomplete
@@ -151,7 +152,7 @@ function Span({ name, now, set }: FieldProps<"inventory_every" | "contact_every"
   );
 }
 
-type WholeProps = FieldProps<"size_guard" | "new_agents_per_source_max" | "in_flight_per_agent" | "in_flight"> & {
+type WholeProps = FieldProps<"size_guard" | "approve_above" | "new_agents_per_source_max" | "in_flight_per_agent" | "in_flight"> & {
   min?: number;
   max?: number;
 };

@@ -10,6 +10,7 @@ import { useMay, usePreview, useTask } from "../api/queries";
 import type { Preview, Task } from "../api/types";
 import { say, word } from "../i18n/say";
 import { number } from "../lib/format";
+import { ApprovalPart } from "../parts/ApprovalPart";
 import { Empty, Fault, Lines } from "../parts/Feedback";
 import { ForecastLine } from "../parts/ForecastLine";
 import { MachineLink, Presence, protocolName } from "../parts/Machine";
@@ -58,7 +59,8 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const { count, online, needs_count, plan, guard } = preview;
-  const ready = may && (!needs_count || Number(typed.replace(/\D/g, "")) === count);
+  const allowed = !preview.needs_approval || preview.approval?.state === "approved";
+  const ready = may && allowed && (!needs_count || Number(typed.replace(/\D/g, "")) === count);
   const start = async (e: React.FormEvent) => {
     e.preventDefault();
     if (!ready) return;
@@ -99,6 +101,7 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
               </p>
             )}
             {needs_count && <p className="soft hint">{t("preview.guard", { count: guard })}</p>}
+            {preview.needs_approval && <ApprovalPart task={task} preview={preview} again={again} />}
           </div>
           <div className="row start" style={{ alignItems: "flex-end" }}>
             {needs_count && (

@@ -52,6 +52,8 @@ ids! {
     AgentCredentialId "agent credential";
     /// An agent: the software that speaks for a device.
     AgentId "agent";
+    /// A start that needs a second person.
+    ApprovalId "approval";
     /// One piece of a run given to one target.
     AssignmentId "assignment";
     /// Two devices that may be one.

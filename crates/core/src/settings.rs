@@ -129,6 +129,8 @@ pub struct Settings {
     pub contact_every: Span,
     /// A start on more targets needs their number to be said. Default 100.
     pub size_guard: u32,
+    /// A start on more targets needs the approval of a second person; 0 is never. Default 0.
+    pub approve_above: u32,
     /// An agent is shown offline after this silence. Default: 1.5 contact periods are added to it, so a late agent is not yet gone.
     pub offline_after: Span,
     /// Whether push delivery may call agents' own HTTP servers.
@@ -158,6 +160,7 @@ impl Default for Settings {
             inventory_every: hours(24),
             contact_every: hours(1),
             size_guard: crate::limits::SIZE_GUARD_TARGETS as u32,
+            approve_above: 0,
             offline_after: Span(Duration::from_secs(300)),
             wake_enabled: true,
             verify_new_agents: false,

@@ -1,5 +1,6 @@
 //! Tasks, runs, assignments, attempts: the words and rules of the engine.
 
+pub mod approval;
 pub mod doc;
 pub mod forecast;
 pub mod gate;

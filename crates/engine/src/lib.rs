@@ -4,6 +4,7 @@
 //! purpose: SQL, HTTP, wire formats, clocks (time comes with the transaction), randomness (it comes with [`Cx`]).
 
 pub mod access;
+pub mod approvals;
 pub mod audit;
 pub mod brake;
 pub mod calendar;

@@ -4,6 +4,7 @@ use crate::cx::Cx;
 use crate::error::Error;
 use muster_core::access::Role;
 use muster_core::page::PageRequest;
+use muster_core::tasks::approval::{Approval, ApprovalState};
 use muster_core::tasks::{Counts, OccurrenceRecord, OccurrenceState, Run, RunState, State};
 use muster_core::time::Timestamp;
 use muster_store::{RunFilter, Rx};
@@ -44,6 +45,8 @@ pub struct Overview {
     pub stuck: Vec<(OccurrenceRecord, String)>,
     /// Messages that nobody has read, counted up to a thousand.
     pub unread: i64,
+    /// Starts that wait for a second person.
+    pub approvals: Vec<Approval>,
 }
 
 /// What the first screen shows.
@@ -63,6 +66,10 @@ pub fn overview(rx: &mut Rx, cx: &Cx) -> Result<Overview, Error> {
         hours: hours(rx, cx)?,
         stuck: stuck(rx, cx)?,
         unread: rx.messages_unread(cx.org)?,
+        approvals: {
+            let newest = PageRequest { limit: 20, descending: true, ..PageRequest::default() };
+            rx.approvals(cx.org, None, &[ApprovalState::Asked], &newest)?.items
+        },
     })
 }
 

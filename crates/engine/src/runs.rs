@@ -1,5 +1,6 @@
 //! Runs and assignments as people start, see and end them.
 
+use crate::approvals;
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
@@ -40,7 +41,9 @@ pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunD
     crate::brake::released(&org)?;
     let devices = targets_of(tx, cx.org, &task.doc)?;
     guard(&task, &devices, &org.settings, start)?;
+    let approval = approvals::checked(tx, cx, &org, &task, &devices)?;
     let run = begin(tx, cx, &Begin { task: &task, devices: &devices, nominal: None, at: cx.now, by: &cx.name })?;
+    approvals::used(tx, approval, run)?;
     let object = Object { kind: "run", id: Some(run.0), name: &task.doc.name };
     record(tx, cx, Some(cx.org), "run_start", object, None, Some(json!({"targets": devices.len(), "version": task.version})))?;
     run_view(tx, cx, run)
@@ -74,7 +77,10 @@ pub fn run_retry(tx: &mut Tx, cx: &Cx, id: RunId, states: &[State], start: &Star
         devices = came_to;
     }
     guard(&task, &devices, &org.settings, start)?;
+    // A part of what an earlier run hit with this very version was approved with that run.
+    let approval = if task.version == old.task_version { None } else { approvals::checked(tx, cx, &org, &task, &devices)? };
     let run = begin(tx, cx, &Begin { task: &task, devices: &devices, nominal: None, at: cx.now, by: &cx.name })?;
+    approvals::used(tx, approval, run)?;
     let object = Object { kind: "run", id: Some(run.0), name: &task.doc.name };
     record(tx, cx, Some(cx.org), "run_retry", object, None, Some(json!({"of": old.number, "targets": devices.len()})))?;
     run_view(tx, cx, run)

@@ -1,5 +1,6 @@
 //! Schedules: what each nominal time comes to, events that start tasks, and when a target of a run may begin.
 
+use crate::approvals;
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
@@ -9,6 +10,7 @@ use crate::workers::Done;
 use muster_core::access::{Org, Role};
 use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
+use muster_core::tasks::approval::{is_needed, unattended_max};
 use muster_core::tasks::occurrence::due;
 use muster_core::tasks::schedule::next;
 use muster_core::tasks::zone::device_zone;
@@ -129,7 +131,7 @@ fn fire(tx: &mut Tx, cx: &Cx, org: &Org, task: &Task, schedule: &Schedule, it: &
         }
     };
     record.targets = Some(runs::count(devices.len()));
-    let most = task.targets_max.unwrap_or(i64::from(org.settings.size_guard));
+    let most = unattended_max(task.targets_max, org.settings.size_guard, org.settings.approve_above);
     if devices.is_empty() {
         record.state = OccurrenceState::Empty;
     } else if runs::count(devices.len()) > most {
@@ -165,8 +167,10 @@ pub fn start_held(tx: &mut Tx, cx: &Cx, id: TaskId, nominal: &str, start: &Start
     crate::brake::released(&org)?;
     let devices = runs::targets_of(tx, cx.org, &task.doc)?;
     runs::guard(&task, &devices, &org.settings, start)?;
+    let approval = approvals::checked(tx, cx, &org, &task, &devices)?;
     let begin = Begin { task: &task, devices: &devices, nominal: Some(it.nominal.clone()), at: it.at, by: &cx.name };
     let run = runs::begin(tx, cx, &begin)?;
+    approvals::used(tx, approval, run)?;
     (it.state, it.run, it.targets) = (OccurrenceState::Started, Some(run), Some(runs::count(devices.len())));
     it.detail.clear();
     tx.occurrence_update(&it)?;
@@ -188,6 +192,11 @@ pub fn approve(tx: &mut Tx, cx: &Cx, id: TaskId, targets_max: Option<i64>) -> Re
     cx.may_here(Role::Admin, "approving unattended starts")?;
     if targets_max.is_some_and(|n| !(1..=1_000_000).contains(&n)) {
         return Err(Error::invalid("task/approval", "/targets_max", "a number from 1 to 1000000 is expected, or null"));
+    }
+    let above = house(tx, cx.org)?.settings.approve_above;
+    if targets_max.is_some_and(|n| is_needed(above, n)) && task.author == cx.name {
+        let detail = format!("you wrote this version of the task; another person has to approve starts on more than {above} devices");
+        return Err(Error::new(Kind::Denied, "approval/not-yours", detail));
     }
     tx.task_approve(id, cx.org, targets_max)?;
     let object = Object { kind: "task", id: Some(id.0), name: &task.doc.name };
@@ -314,7 +323,7 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
         devices.retain(|d| of.contains(d));
     }
     record.targets = Some(runs::count(devices.len()));
-    let most = task.targets_max.unwrap_or(i64::from(house.settings.size_guard));
+    let most = unattended_max(task.targets_max, house.settings.size_guard, house.settings.approve_above);
     if house.freeze.is_some() {
         (record.state, record.detail) = (OccurrenceState::Missed, "frozen".to_owned());
     } else if devices.is_empty() {

@@ -4,6 +4,7 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Field, Kind};
 use crate::groups::{no_device, no_group, unknown};
+use crate::runs::house;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use muster_core::access::Role;
@@ -11,6 +12,7 @@ use muster_core::fleet::Device;
 use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
+use muster_core::tasks::approval::{Approval, ApprovalState, is_needed};
 use muster_core::tasks::doc::{ActionKind, Step, Targets};
 use muster_core::tasks::rollout::ends;
 use muster_core::tasks::state::{Limits, Status};
@@ -128,6 +130,14 @@ pub fn task_update(tx: &mut Tx, cx: &Cx, id: TaskId, document: &Value, version: 
     let object = Object { kind: "task", id: Some(id.0), name: &task.doc.name };
     record(tx, cx, Some(cx.org), "task_update", object, old, Some(document.clone()))?;
     crate::schedules::follow(tx, cx, &task)?;
+    // What was approved was another version.
+    let above = house(tx, cx.org)?.settings.approve_above;
+    let task = if task.targets_max.is_some_and(|n| is_needed(above, n)) {
+        tx.task_approve(id, cx.org, None)?;
+        Task { targets_max: None, ..task }
+    } else {
+        task
+    };
     view(tx, task)
 }
 
@@ -221,6 +231,8 @@ pub struct Preview {
     pub waves: Vec<i64>,
     /// When a start now would end.
     pub forecast: Option<Forecast>,
+    /// Whether a start now needs the approval of a second person, and the one that is open for exactly this set.
+    pub approval: Option<Option<Approval>>,
 }
 
 /// Devices named in a preview.
@@ -278,17 +290,12 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
     }
     let ends = ends(&task.doc.rollout.waves, crate::runs::count(devices.len()));
     let waves = ends.iter().scan(0, |before, end| Some(end - std::mem::replace(before, *end))).collect();
-    Ok(Preview {
-        waves,
-        forecast,
-        unable,
-        count: devices.len(),
-        plan: plan_token(&task, &devices),
-        guard: org.settings.size_guard,
-        groups,
-        targets,
-        excluded,
-    })
+    let plan = plan_token(&task, &devices);
+    let approval = match is_needed(org.settings.approve_above, crate::runs::count(devices.len())) {
+        true => Some(rx.approval_of(id, &plan)?.filter(|a| a.state == ApprovalState::Asked || a.allows(&plan, cx.now))),
+        false => None,
+    };
+    Ok(Preview { approval, waves, forecast, unable, count: devices.len(), plan, guard: org.settings.size_guard, groups, targets, excluded })
 }
 
 /// The agents that can do a step.

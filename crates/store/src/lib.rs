@@ -8,6 +8,7 @@
 //! PostgreSQL eight threads run one transaction per command at READ COMMITTED, with fences instead of higher levels.
 
 mod access;
+mod approvals;
 mod assignments;
 mod batch;
 mod checkpoint;

@@ -2,6 +2,7 @@
 
 mod agent_credentials;
 mod agents;
+mod approvals;
 mod assignments;
 mod audit;
 mod brake;
@@ -72,6 +73,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(agent_credentials::agent_credential_delete))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_check))
+        .routes(routes!(approvals::approval_list))
+        .routes(routes!(approvals::approval_view))
+        .routes(routes!(approvals::approval_ask))
+        .routes(routes!(approvals::approval_approve))
+        .routes(routes!(approvals::approval_reject))
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))
         .routes(routes!(tasks::run_start))

@@ -76,6 +76,11 @@ fn stuck(occurrences: &[(OccurrenceRecord, String)]) -> Vec<Need> {
 fn needs(unverified: i64, found: &overview::Overview, now: Timestamp) -> Vec<Need> {
     let (open, recent) = (&found.runs, &found.recent);
     let mut all = stuck(&found.stuck);
+    for it in &found.approvals {
+        let text = format!("A start of '{}' on {} devices waits for approval.", it.task_name, it.count);
+        let params = json!({"task": it.task_name, "count": it.count, "by": it.asked_by});
+        all.push(need("approval_asked", params, text, format!("/tasks/{}/start", it.task)));
+    }
     if found.unread > 0 {
         let text = format!("{} messages of tasks are unread.", found.unread);
         all.push(need("messages_unread", json!({"count": found.unread}), text, "/messages?unread=true".to_owned()));

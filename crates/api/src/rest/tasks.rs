@@ -126,6 +126,8 @@ fn preview_view(preview: tasks::Preview, settings: &Settings, now: Timestamp) ->
         plan: preview.plan,
         guard: preview.guard,
         needs_count: preview.count > preview.guard as usize,
+        needs_approval: preview.approval.is_some(),
+        approval: preview.approval.flatten().map(view::StartApproval::from),
         by_protocol,
         by_os,
         online,
@@ -151,7 +153,7 @@ fn taken_out() -> view::Reason {
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/runs", tag = "tasks", operation_id = "run_start",
     params(("id" = String, Path, description = "Id of the task.")), request_body = view::RunStart,
     responses((status = 201, description = "The run.", body = view::Run),
-        (status = 409, description = "`run/size-guard` with `count`, `run/empty`, `run/plan-changed`.",
+        (status = 409, description = "`run/size-guard` with `count`, `run/empty`, `run/plan-changed`, `run/needs-approval` with `count` and `plan`.",
             body = crate::problem::ProblemDocument, content_type = "application/problem+json")))]
 pub async fn run_start(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Created, Problem> {
     let id = task_id(&id)?;

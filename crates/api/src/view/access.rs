@@ -310,6 +310,14 @@ pub struct Settings {
     pub contact_every: String,
     /// A start on more targets needs their number to be said.
     pub size_guard: u32,
+    /// A start on more targets needs the approval of a second person; 0 is never.
+    pub approve_above: u32,
+    /// Whose clock on the wall schedules go by that name none: an IANA name, or `server`.
+    pub zone: String,
+    /// Assignments that are in flight at once on one agent.
+    pub in_flight_per_agent: u32,
+    /// Assignments that are in flight at once in the organization; 0 is without a limit.
+    pub in_flight: u32,
     /// Grace beyond one and a half contact periods until an agent is shown offline.
     pub offline_after: String,
     /// Whether push delivery may call agents' own HTTP servers.
@@ -333,6 +341,10 @@ impl From<core_settings::Settings> for Settings {
             inventory_every: s.inventory_every.to_string(),
             contact_every: s.contact_every.to_string(),
             size_guard: s.size_guard,
+            approve_above: s.approve_above,
+            zone: s.zone.to_string(),
+            in_flight_per_agent: s.in_flight_per_agent,
+            in_flight: s.in_flight,
             offline_after: s.offline_after.to_string(),
             wake_enabled: s.wake_enabled,
             verify_new_agents: s.verify_new_agents,
@@ -354,6 +366,14 @@ pub struct SettingsPatch {
     pub contact_every: Option<String>,
     /// A start on more targets needs their number to be said.
     pub size_guard: Option<u32>,
+    /// A start on more targets needs the approval of a second person; 0 is never.
+    pub approve_above: Option<u32>,
+    /// Whose clock on the wall schedules go by that name none: an IANA name, or `server`.
+    pub zone: Option<String>,
+    /// Assignments that are in flight at once on one agent.
+    pub in_flight_per_agent: Option<u32>,
+    /// Assignments that are in flight at once in the organization; 0 is without a limit.
+    pub in_flight: Option<u32>,
     /// Grace beyond one and a half contact periods until an agent is shown offline.
     pub offline_after: Option<String>,
     /// Whether push delivery may call agents' own HTTP servers.

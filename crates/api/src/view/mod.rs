@@ -1,6 +1,7 @@
 //! What goes over the wire: the shapes of the API, made from the engine's.
 
 mod access;
+mod approvals;
 mod fleet;
 mod groups;
 mod history;
@@ -14,6 +15,7 @@ mod tasks;
 mod words;
 
 pub use access::*;
+pub use approvals::*;
 pub use fleet::*;
 pub use groups::*;
 pub use history::*;

@@ -1,6 +1,6 @@
 //! Tasks, previews, reasons.
 
-use super::{AgentRef, Delivery, Named, RunSummary, Time};
+use super::{AgentRef, Delivery, Named, RunSummary, StartApproval, Time};
 use muster_core::tasks as core;
 use muster_engine::tasks::{Checked, TaskView};
 use serde::{Deserialize, Serialize};
@@ -353,6 +353,10 @@ pub struct Preview {
     pub guard: u32,
     /// Whether it must be said for this set.
     pub needs_count: bool,
+    /// Whether a start of this set needs the approval of a second person.
+    pub needs_approval: bool,
+    /// The approval of exactly this set that waits or may be used.
+    pub approval: Option<StartApproval>,
     /// Devices by the protocol of their agent.
     pub by_protocol: BTreeMap<String, i64>,
     /// Devices by the family of their operating system.

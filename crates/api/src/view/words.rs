@@ -6,6 +6,7 @@ use muster_core::fleet::{
     IdentityAct as CoreIdentityAct, Protocol as CoreProtocol, WakeOutcome as CoreWakeOutcome,
 };
 use muster_core::groups::GroupKind as CoreGroupKind;
+use muster_core::tasks::approval::ApprovalState as CoreApprovalState;
 use muster_core::tasks::{
     AttemptState as CoreAttemptState, Delivery as CoreDelivery, RunState as CoreRunState, State as CoreState, Verdict as CoreVerdict,
 };
@@ -111,6 +112,20 @@ words! {
         Partial,
         /// A person ended it before anything was done.
         Cancelled,
+    }
+}
+
+words! {
+    /// Where an approval stands.
+    ApprovalState = CoreApprovalState {
+        /// It waits for a second person.
+        Asked,
+        /// One start is approved.
+        Approved,
+        /// A person refused it, or who asked took it back.
+        Rejected,
+        /// A run was started with it.
+        Used,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The people's doors from outside: real requests to the router, workers called by hand, a hand-moved clock.
 
+mod approvals;
 mod documents;
 mod fleet;
 mod groups;

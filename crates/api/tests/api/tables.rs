@@ -79,6 +79,11 @@ fn table() -> Vec<Line> {
         ("task_update", "PUT", "/tasks/{task}", Some(doc), Operator, 200),
         ("task_delete", "DELETE", "/tasks/{task}", None, Operator, 204),
         ("task_preview", "POST", "/tasks/{task}/preview", Some(json!({})), Known, 200),
+        ("approval_ask", "POST", "/tasks/{task}/approvals", Some(json!({})), Operator, 409),
+        ("approval_list", "GET", "/approvals", None, Known, 200),
+        ("approval_view", "GET", "/approvals/{approval}", None, Known, 200),
+        ("approval_approve", "POST", "/approvals/{approval}/approve", Some(json!({})), Operator, 403),
+        ("approval_reject", "POST", "/approvals/{approval}/reject", Some(json!({})), Operator, 200),
         ("run_start", "POST", "/tasks/{task}/runs", Some(json!({})), Operator, 201),
         ("schedule_view", "GET", "/tasks/{task}/schedule", None, Known, 200),
         ("schedule_preview", "POST", "/schedules/preview", Some(json!({"schedule": {"every": "1h"}})), Known, 200),
@@ -152,7 +157,12 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
     let join_token = id(&create("/api/v1/join-tokens", json!({"name": "site"})).await.expect(201));
     let credential = id(&create("/api/v1/agent-credentials", json!({"name": "agents"})).await.expect(201));
     let group = id(&create("/api/v1/groups", json!({"name": "labs"})).await.expect(201));
+    let above = |n: u32| world.call("PATCH", "/api/v1/settings").token(&world.admin).json(json!({"approve_above": n})).send();
+    above(1).await.expect(200);
+    let approval = id(&world.post(&format!("/api/v1/tasks/{task}/approvals"), json!({})).await.expect(201));
+    above(0).await.expect(200);
     let ids = vec![
+        ("approval", approval),
         ("group", group),
         ("agent_credential", credential),
         ("device", device.to_string()),
@@ -204,6 +214,7 @@ fn every_operation_of_the_description_is_in_the_table() {
                 "nominal",
                 "message",
                 "group",
+                "approval",
             ];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));

@@ -131,6 +131,20 @@ pub const MESSAGES: List = List {
     path: "messages",
     columns: &[("AT", "/at"), ("LEVEL", "/level"), ("TITLE", "/title"), ("TASK", "/task"), ("READ BY", "/read/by"), ("ID", "/id")],
 };
+pub const APPROVALS: List = List {
+    path: "approvals",
+    columns: &[
+        ("TASK", "/task/name"),
+        ("VERSION", "/version"),
+        ("MACHINES", "/count"),
+        ("STATE", "/state"),
+        ("ASKED BY", "/asked_by"),
+        ("ASKED", "/asked"),
+        ("DECIDED BY", "/decision/by"),
+        ("NOTE", "/note"),
+        ("ID", "/id"),
+    ],
+};
 pub const RUNS: List = List {
     path: "runs",
     columns: &[

@@ -1,6 +1,7 @@
 //! `muster ctl`, also `musterctl`: the command line of a running server, over its REST API and nothing else.
 
 mod apply;
+mod approvals;
 mod client;
 mod credentials;
 mod groups;
@@ -90,6 +91,9 @@ enum Command {
     /// Tasks: apply, list, show, preview, run, delete
     #[command(subcommand)]
     Task(tasks::TaskCommand),
+    /// Lists starts that need a second person, the newest first; 'approvals ask', 'show', 'reject'
+    #[command(args_conflicts_with_subcommands = true)]
+    Approvals(approvals::Approvals),
     /// Lists runs, the latest first
     Runs(ListArgs),
     /// One run: show, watch, pause, resume, cancel, why
@@ -174,6 +178,7 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Software(args) => software::software(&client, args, form).await?,
         Command::Changes(args) => software::changes(&client, args, form).await?,
         Command::Task(command) => return tasks::run(&client, command, form).await,
+        Command::Approvals(it) => approvals::run(&client, it, form).await?,
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
         Command::Run(command) => return runs::run(&client, command, form).await,
         Command::Calendar(args) => time::calendar(&client, &args, form).await?,
