@@ -116,7 +116,7 @@ pub(crate) fn break_barrier(it: &mut ObservedRun) -> bool {
 
 /// Plants a target of a client job that has nothing open.
 pub(crate) fn stick(it: &mut ObservedRun) -> bool {
-    if it.run.mode != Mode::ClientJob || it.rows.is_none() {
+    if it.run.mode != Mode::ClientJob || !it.run.walked || it.rows.is_none() {
         return false;
     }
     let Some(place) = it.pieces.iter().position(|p| p.state.status.state().is_open()) else { return false };

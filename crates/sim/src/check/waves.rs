@@ -56,12 +56,11 @@ pub(crate) fn overrun(it: &mut ObservedRun) -> bool {
     has_gate
 }
 
-/// Plants a hand-out after a halt.
+/// Plants a hand-out right after a halt.
 pub(crate) fn start_halted(it: &mut ObservedRun) -> bool {
-    let Some(halt) = it.events.iter().find(|e| e.kind == "halted").cloned().filter(|_| it.run.rollout.halted && it.rows.is_some()) else {
-        return false;
-    };
+    let Some(place) = it.events.iter().position(|e| e.kind == "halted").filter(|_| it.rows.is_some()) else { return false };
+    let halt = it.events[place].clone();
     let started = Event { kind: "started".to_owned(), assignment: Some(AssignmentId(uuid::Uuid::from_u128(9))), attempt: Some(1), ..halt };
-    it.events.insert(0, started);
+    it.events.insert(place, started);
     true
 }
