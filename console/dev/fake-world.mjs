@@ -165,6 +165,7 @@ export function world(size) {
       targets: few.map((d, n) => ({ device: { id: d.id, name: d.name }, agent: d.agent, reason: reasonOf("prepared", d, n) })),
       waves: size > 100 ? [Math.ceil(size / 100), Math.ceil(size / 4) - Math.ceil(size / 100), size - Math.ceil(size / 4)] : [],
       unable: [{ step: "install", action: "run_script", count: 212 }],
+      not_stopped: Math.floor(size / 3),
       excluded: [
         {
           reason: { key: "not_verified", params: {}, text: "not verified", ends: { key: "verify", params: {}, text: "verify" } },

@@ -60,7 +60,7 @@ impl Agents {
         let unshare = system_program("unshare", "util-linux")?;
         let state = self.home.path().join("fusion");
         let mut inner = format!("mount --bind '{}' /var/lib/fusioninventory-agent && exec '{}'", state.display(), agent.display());
-        let fixed = ["--logger=stderr", "--debug", "--tasks=inventory", "--backend-collect-timeout=60"];
+        let fixed = ["--logger=stderr", "--debug", "--tasks=inventory,deploy", "--backend-collect-timeout=60"];
         for argument in
             [format!("--server={url}")].iter().map(String::as_str).chain(fixed).chain(mode.iter().copied()).chain(more.iter().copied())
         {

@@ -79,6 +79,66 @@ async fn fusioninventory_agent_reports_and_takes_a_task() -> Result<()> {
     Ok(())
 }
 
+/// Starts a task with these steps on every machine.
+async fn start(client: &Client, name: &str, steps: Value) -> Result<String> {
+    let task =
+        client.post("/api/v1/tasks", &json!({"name": name, "targets": {"all": true}, "retry": {"attempts": 1}, "steps": steps})).await?;
+    let run = client.post(&format!("/api/v1/tasks/{}/runs", task["id"].as_str().unwrap_or_default()), &json!({})).await?;
+    let run = run["id"].as_str().unwrap_or_default().to_owned();
+    run_in_state(client, &run, "waiting").await?;
+    Ok(run)
+}
+
+#[tokio::test]
+async fn fusioninventory_agent_runs_scripts_as_deploy_jobs() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let agents = Agents::new()?;
+    let run_agent = || agents.fusion(&format!("{}/plugins/fusioninventory/", server.url), &[]);
+    run_agent()?.good()?;
+    let device = only_device(&client).await?;
+    let marks = tempfile::tempdir()?;
+    let mark = |name: &str| marks.path().join(name);
+    let leave = |name: &str, more: &str| json!({"type": "run_script", "script": format!("echo \"left $1\"; echo x >> \"$1\"; {more}"), "arguments": [mark(name).display().to_string()]});
+    let stranger = start(&client, "stranger", json!([{"id": "a", "action": leave("stranger", "")}])).await?;
+    run_agent()?.good()?;
+    assert!(!mark("stranger").exists(), "who is not verified obeys nothing");
+    client.post(&format!("/api/v1/runs/{stranger}/cancel"), &json!({})).await?;
+    let path = format!("/api/v1/devices/{}", device["id"].as_str().unwrap_or_default());
+    let (status, told) = client.call("PATCH", &path, Some(&json!({"verified": true}))).await?;
+    assert_eq!(status, 200, "{told}");
+
+    let job = start(
+        &client,
+        "three steps",
+        json!([
+            {"id": "check", "action": leave("check", "exit 3"), "on_error": "continue"},
+            {"id": "mend", "when": "steps.check.exit_code == 3", "action": leave("mend", "echo \"it's 'fine'\" >&2")},
+            {"id": "addresses", "action": {"type": "ip_configuration"}},
+        ]),
+    )
+    .await?;
+    run_agent()?.good()?;
+    let ended = run_in_state(&client, &job, "finished").await?;
+    assert_eq!(ended["verdict"], "ok", "{ended:#}");
+    for name in ["check", "mend"] {
+        assert_eq!(std::fs::read_to_string(mark(name))?, "x\n", "{name}: once");
+    }
+    let list = client.get(&format!("/api/v1/runs/{job}/assignments")).await?;
+    let of = async |step: &str| -> Result<Value> {
+        let all = list["items"].as_array().context("items")?;
+        let it = all.iter().find(|a| a["step"] == step).context("the step")?;
+        client.get(&format!("/api/v1/assignments/{}", it["id"].as_str().unwrap_or_default())).await
+    };
+    let (check, mend, addresses) = (of("check").await?, of("mend").await?, of("addresses").await?);
+    assert_eq!((&check["state"], &check["exit_code"]), (&json!("error"), &json!(3)), "{check:#}");
+    assert_eq!(mend["output"], format!("left {}\nit's 'fine'\n", mark("mend").display()), "{mend:#}");
+    assert!(addresses["output"].as_str().is_some_and(|o| o.contains("127.0.0.1")), "{addresses:#}");
+    run_agent()?.good()?;
+    assert_eq!(std::fs::read_to_string(mark("mend"))?, "x\n", "nothing is done twice");
+    Ok(())
+}
+
 #[tokio::test]
 async fn fusioninventory_agent_without_compression_on_its_plugin_path_reports() -> Result<()> {
     let server = Server::start(Database::Sqlite)?;

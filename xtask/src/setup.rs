@@ -30,6 +30,11 @@ const TEST: &[Need] = &[
     Need { sign: Sign::Path("/usr/lib/postgresql"), packages: &["postgresql"], what_for: "tests run on PostgreSQL too" },
     Need { sign: Sign::Program("chromium"), packages: &["chromium", "fonts-dejavu-core"], what_for: "tests of the console in a browser" },
     Need { sign: Sign::Program("fusioninventory-agent"), packages: &["fusioninventory-agent"], what_for: "tests run the real agent" },
+    Need {
+        sign: Sign::Path("/usr/share/fusioninventory/lib/FusionInventory/Agent/Task/Deploy.pm"),
+        packages: &["fusioninventory-agent-task-deploy"],
+        what_for: "the real agent takes deploy jobs",
+    },
     Need { sign: Sign::Program("ocsinventory-agent"), packages: &["ocsinventory-agent"], what_for: "tests run the real agent" },
     Need {
         sign: Sign::Path("/usr/lib/python3/dist-packages/aiosmtpd"),

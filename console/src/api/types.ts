@@ -376,6 +376,7 @@ export type Preview = {
   online: number;
   targets: { device: { id: string; name: string }; agent: AgentRef | null; reason: Reason }[];
   unable: { step: string; action: string; count: number }[];
+  not_stopped: number;
   waves: number[];
   excluded: { reason: Reason; count: number }[];
   forecast: Forecast | null;

@@ -40,7 +40,7 @@ export function TaskStart() {
             <div className="stack">
               <Split title={t("preview.by_os")} counts={preview.data.by_os} name={(k) => word(t, "os_family", k)} />
               <Split title={t("preview.by_protocol")} counts={preview.data.by_protocol} name={protocolName} />
-              {preview.data.unable.length > 0 && <Unable preview={preview.data} />}
+              {(preview.data.unable.length > 0 || preview.data.not_stopped > 0) && <Unable preview={preview.data} />}
               <Excluded preview={preview.data} />
             </div>
           </div>
@@ -188,7 +188,7 @@ function Split({ title, counts, name }: { title: string; counts: Record<string, 
   );
 }
 
-/** Steps that some of them cannot do: in a job they fail there. */
+/** Steps that some of them cannot do, where a job fails; and what some cannot promise. */
 function Unable({ preview }: { preview: Preview }) {
   const { t } = useTranslation();
   return (
@@ -198,6 +198,7 @@ function Unable({ preview }: { preview: Preview }) {
         {preview.unable.map((x) => (
           <li key={x.step}>{t("preview.unable", { step: x.step, count: x.count })}</li>
         ))}
+        {preview.not_stopped > 0 && <li>{t("preview.not_stopped", { count: preview.not_stopped })}</li>}
       </ul>
     </section>
   );

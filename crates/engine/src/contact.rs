@@ -43,6 +43,8 @@ pub struct Greeting {
     pub known: Option<AgentId>,
     /// What was handed out with this answer.
     pub claimed: Vec<Claimed>,
+    /// Whether deploy jobs wait for it.
+    pub deploys: bool,
 }
 
 /// What a quick look at a contact finds.
@@ -112,6 +114,7 @@ fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
         next_contact_in: next_contact_in(spread, look.org.settings.contact_every.0, look.load, now),
         known: look.agent.as_ref().map(|a| a.id),
         claimed: Vec::new(),
+        deploys: false,
     }
 }
 
@@ -128,6 +131,7 @@ pub fn prolog(tx: &mut Tx, cx: &Cx, hello: &Hello) -> Result<Greeting, Error> {
         answer.claimed = work::claim(tx, cx, agent, &look.org, &["inventory"], muster_core::limits::ORDERS_PER_CONTACT_MAX)?;
         let held = agent.may_be_asked("inventory") && work::holds(tx, agent, "inventory")?;
         answer.send_inventory |= held || !answer.claimed.is_empty();
+        answer.deploys = crate::deploy::asks(tx, cx, agent)? > 0;
     }
     Ok(answer)
 }
@@ -277,13 +281,24 @@ fn with_actions(tx: &mut Tx, docs: &mut Docs, agent: &Agent, claimed: Vec<Claime
             place.insert(tx.task_doc(it.of.task, it.of.version)?);
         }
         let doc = docs.get(&version).and_then(Option::as_ref);
-        let step = doc.and_then(|doc| doc.steps.get(usize::try_from(it.step).ok()?));
-        let step = step.ok_or_else(|| Error::not_found("task/not-found", "task", it.of.task))?;
-        let action = filled_for(tx, agent, &it, &step.action)?;
+        let action = step_of(doc, &it)?.clone();
+        let action = filled_for(tx, agent, &it, &action)?;
         let action = serde_json::to_value(&action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
         all.push((it, action));
     }
     Ok(all)
+}
+
+fn step_of<'a>(doc: Option<&'a TaskDoc>, it: &Claimed) -> Result<&'a Action, Error> {
+    let step = doc.and_then(|doc| doc.steps.get(usize::try_from(it.step).ok()?));
+    step.map(|step| &step.action).ok_or_else(|| Error::not_found("task/not-found", "task", it.of.task))
+}
+
+/// What is to be done of one piece of work that was handed out.
+pub(crate) fn action_of(tx: &mut Tx, agent: &Agent, it: &Claimed) -> Result<Action, Error> {
+    let doc = tx.task_doc(it.of.task, it.of.version)?;
+    let action = step_of(doc.as_ref(), it)?;
+    filled_for(tx, agent, it, action)
 }
 
 /// An action with its placeholders filled: of its run, and of what the steps before told of this target.

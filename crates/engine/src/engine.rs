@@ -212,6 +212,11 @@ impl Engine {
         presence.insert(news.agent, news);
     }
 
+    /// The address by which an agent was heard last, while that is not written yet.
+    pub fn heard_from(&self, agent: AgentId) -> Option<String> {
+        self.presence().get(&agent).and_then(|heard| heard.address.clone())
+    }
+
     /// Takes what was heard since the last call.
     pub(crate) fn take_presence(&self) -> Vec<Heard> {
         std::mem::take(&mut *self.presence()).into_values().collect()

@@ -10,6 +10,7 @@ pub mod brake;
 pub mod calendar;
 pub mod contact;
 mod cx;
+pub mod deploy;
 mod doors;
 mod engine;
 pub mod enrol;

@@ -8,12 +8,12 @@ use crate::runs::house;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use muster_core::access::Role;
-use muster_core::fleet::Device;
+use muster_core::fleet::{Device, Protocol};
 use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::query::Query;
 use muster_core::tasks::approval::{Approval, ApprovalState, is_needed};
-use muster_core::tasks::doc::{ActionKind, Step, Targets};
+use muster_core::tasks::doc::{ActionKind, DEPLOYED, Step, Targets};
 use muster_core::tasks::rollout::ends;
 use muster_core::tasks::state::{Limits, Status};
 use muster_core::tasks::{
@@ -225,6 +225,8 @@ pub struct Preview {
     pub targets: Vec<(Device, Reason)>,
     /// Steps that some targets cannot do, with how many: no agent of theirs can. In a job they fail there.
     pub unable: Vec<(String, &'static str, i64)>,
+    /// How many are shown with agents that cannot be stopped once they were handed a step, by a person or the end of a window.
+    pub not_stopped: i64,
     /// How many were taken out by exclusions.
     pub excluded: usize,
     /// How many targets each wave would have; empty where all go at once.
@@ -283,11 +285,14 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
     let mut unable = Vec::new();
     for step in task.doc.steps.iter().filter(|s| s.scope() == Scope::Client) {
         let protocols = protocols_of(step).unwrap_or_default();
-        if protocols.len() < muster_core::fleet::Protocol::ALL.len() {
+        if protocols.len() < Protocol::ALL.len() {
             let count = rx.devices_without(&devices, protocols)?;
             unable.extend((count > 0).then(|| (step.id.clone(), step.action.kind(), count)));
         }
     }
+    let is_deployed = task.doc.steps.iter().any(|s| s.scope() == Scope::Client && DEPLOYED.contains(&s.action.kind()));
+    let foreign = |g: &&DeviceGroup| [Protocol::Glpi, Protocol::Fusioninventory].iter().any(|p| p.as_str() == g.protocol);
+    let not_stopped = if is_deployed { groups.iter().filter(foreign).map(|g| g.count).sum() } else { 0 };
     let ends = ends(&task.doc.rollout.waves, crate::runs::count(devices.len()));
     let waves = ends.iter().scan(0, |before, end| Some(end - std::mem::replace(before, *end))).collect();
     let plan = plan_token(&task, &devices);
@@ -295,11 +300,23 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
         true => Some(rx.approval_of(id, &plan)?.filter(|a| a.state == ApprovalState::Asked || a.allows(&plan, cx.now))),
         false => None,
     };
-    Ok(Preview { approval, waves, forecast, unable, count: devices.len(), plan, guard: org.settings.size_guard, groups, targets, excluded })
+    Ok(Preview {
+        approval,
+        waves,
+        forecast,
+        unable,
+        not_stopped,
+        count: devices.len(),
+        plan,
+        guard: org.settings.size_guard,
+        groups,
+        targets,
+        excluded,
+    })
 }
 
 /// The agents that can do a step.
-fn protocols_of(step: &Step) -> Option<&'static [muster_core::fleet::Protocol]> {
+fn protocols_of(step: &Step) -> Option<&'static [Protocol]> {
     ActionKind::named(step.action.kind()).map(|kind| kind.protocols())
 }
 

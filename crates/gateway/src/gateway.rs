@@ -36,6 +36,8 @@ pub struct Options {
     pub server_key: SigningKey,
     /// Becomes true when the server stops: long polls are answered at once.
     pub shutdown: watch::Receiver<bool>,
+    /// Whether agents come by TLS; a proxy before it says so itself (`X-Forwarded-Proto`).
+    pub secure: bool,
     /// Whether OCS's Windows service makes an inventory when it starts. Default true, as the reference server says.
     pub ocs_inventory_on_startup: bool,
     /// A body as it comes, bytes. Default [`BODY_BYTES_MAX`].
@@ -64,6 +66,7 @@ impl Options {
         Self {
             server_key,
             shutdown,
+            secure: false,
             ocs_inventory_on_startup: true,
             body_bytes_max: BODY_BYTES_MAX,
             inflated_bytes_max: INFLATED_BYTES_DEFAULT,
@@ -97,6 +100,7 @@ pub(crate) struct Inner {
     pub pending: Pending,
     pub callers: Callers,
     pub noted: Noted,
+    pub logs: glpi::Logs,
     org: OnceCell<OrgId>,
 }
 
@@ -125,6 +129,7 @@ impl Gateway {
             pending: Pending::default(),
             callers: Callers::default(),
             noted: Noted::default(),
+            logs: glpi::Logs::default(),
             org: OnceCell::new(),
         };
         Self { inner: Arc::new(inner) }

@@ -38,6 +38,7 @@ pub fn doors(engine: &Engine, around: Surroundings) -> Doors {
         body_bytes_per_second_min: limits.body_rate,
         requests_per_source_max: limits.requests_per_source,
         queue_time: limits.queue_time,
+        secure: around.tls,
         ..muster_gateway::Options::new(around.server_key, around.stop.clone())
     };
     let gateway = Gateway::new(engine.clone(), gateway);

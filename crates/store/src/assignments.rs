@@ -335,6 +335,15 @@ impl Rx {
         self.open_from(device, now, after, limit)
     }
 
+    /// The types of what waits for a device and may be handed out now by time, each with whether it is a step of a job.
+    pub fn actions_waiting(&mut self, device: DeviceId, now: Timestamp, limit: usize) -> Result<Vec<(String, bool)>, Fault> {
+        let sql = "SELECT s.action, s.walked FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step \
+             WHERE a.device = ?1 AND a.open = 1 AND a.due <= ?2 AND a.state = 'prepared' ORDER BY a.priority, a.id LIMIT ?3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.rows(sql, &[V::U(device.0), now.0.into(), limit.into()])?;
+        rows.iter().map(|r| Ok((r.text(0)?.to_owned(), r.flag(1)))).collect()
+    }
+
     fn open_from(
         &mut self,
         device: DeviceId,

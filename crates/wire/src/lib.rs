@@ -7,6 +7,7 @@
 pub mod body;
 pub mod bounds;
 pub mod channel;
+pub mod deploy;
 pub mod glpi;
 pub mod glpi_content;
 pub mod glpi_message;

@@ -132,6 +132,7 @@ fn preview_view(preview: tasks::Preview, settings: &Settings, now: Timestamp) ->
         by_os,
         online,
         targets: preview.targets.into_iter().map(target).collect(),
+        not_stopped: preview.not_stopped,
         unable: preview
             .unable
             .into_iter()

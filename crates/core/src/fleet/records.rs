@@ -3,6 +3,7 @@
 use super::{Capacity, Evidence, Protocol, VerifiedBy, WakeOutcome};
 use crate::ids::{AgentId, DeviceId, OrgId};
 use crate::inventory::{Finding, Print, SectionChange};
+use crate::tasks::doc::DEPLOYED;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -131,7 +132,12 @@ impl Agent {
     /// Whether it may be asked for an action: nobody switched it off, here or in the agent's own configuration. What an agent
     /// did not speak of it may be asked for: most agents tell nothing.
     pub fn may_be_asked(&self, action: &str) -> bool {
-        !self.disabled.iter().any(|d| d == action) && self.capacities.iter().find(|c| c.name == action).is_none_or(|c| c.enabled)
+        // What others do as deploy jobs goes by the name of that task. A GLPI agent that lists its tasks has no other.
+        let by_deploy = self.protocol != Protocol::Muster && DEPLOYED.contains(&action);
+        let name = if by_deploy { "deploy" } else { action };
+        let unknown = !(by_deploy && self.protocol == Protocol::Glpi && !self.capacities.is_empty());
+        let switched_off = |word: &str| self.disabled.iter().any(|d| d == word);
+        !switched_off(action) && !switched_off(name) && self.capacities.iter().find(|c| c.name == name).map_or(unknown, |c| c.enabled)
     }
 
     /// Whether its routine inventory is due. A tenth of the period early counts, so that agents which come once a period are

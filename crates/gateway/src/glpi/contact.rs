@@ -52,10 +52,11 @@ async fn greet(gateway: &Gateway, speaker: &Speaker, told: Contact) -> Result<Gr
 }
 
 fn text(greeting: &Greeting) -> String {
-    let wanted: &[&str] = if greeting.send_inventory { &["inventory"] } else { &[] };
+    let wanted: Vec<&str> =
+        [("inventory", greeting.send_inventory), ("deploy", greeting.deploys)].iter().filter(|t| t.1).map(|t| t.0).collect();
     let answer = ContactAnswer {
         expiration: Expiration::of(greeting.next_contact_in),
-        disabled: tasks_not_wanted(wanted),
+        disabled: tasks_not_wanted(&wanted),
         // No work of the network tasks is handed out yet, so no agent needs to ask by PROLOG for it.
         over_prolog: Vec::new(),
         message: None,

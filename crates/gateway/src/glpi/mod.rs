@@ -6,11 +6,13 @@
 //! and what counts as a credential (`auth`).
 
 mod contact;
+mod deploy;
 mod inventory;
 mod rest;
 mod token;
 mod unasked;
 
+pub(crate) use deploy::Logs;
 pub(crate) use rest::answer as bodiless;
 pub(crate) use token::answer as token;
 pub(crate) use unasked::{DISCOVERY, NETINVENTORY, keep};

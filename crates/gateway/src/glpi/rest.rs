@@ -1,7 +1,7 @@
 //! Calls without a body of FusionInventory and GLPI agents: what to do for single tasks (`?action=`), and what became of a
 //! request (`docs/protocols/glpi-native.md`, "REST").
 
-use super::poll;
+use super::{deploy, poll};
 use crate::auth;
 use crate::doors::{Door, door};
 use crate::gateway::{Gateway, json_answer};
@@ -11,35 +11,41 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use muster_core::limits::{CAPACITIES_MAX, DEVICEID_BYTES_MAX};
 use muster_engine::{Error, glpi};
-use muster_wire::glpi as words;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Answers such a call.
 pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr>) -> Response {
-    let speaker = Speaker::of(parts, peer);
-    if let Err(no_pass) = auth::check(gateway, &parts.headers, peer).await {
-        return not_let_in(gateway, &speaker, &no_pass);
+    let mut speaker = Speaker::of(parts, peer);
+    match auth::check(gateway, &parts.headers, peer).await {
+        Ok(pass) => speaker.pass = pass,
+        Err(no_pass) => return not_let_in(gateway, &speaker, &no_pass),
     }
+    let asked = Asked::of(parts.uri.query().unwrap_or_default());
     match door(&parts.method, &parts.uri, &parts.headers) {
         Some(Door::Poll) => poll(gateway, &speaker),
         Some(Door::Config) => {
-            let asked = Asked::of(parts.uri.query().unwrap_or_default());
-            if let Err(error) = note(gateway, asked).await {
+            if let Err(error) = note(gateway, &asked).await {
                 tracing::info!(%error, "what an agent told by asking was not noted");
             }
-            // No job of these tasks is handed out yet, whatever the agent can do.
-            json_answer(StatusCode::OK, words::no_schedule())
+            deploy::config(gateway, &speaker, parts, &asked).await
         }
-        _ => json_answer(StatusCode::OK, "{}".to_owned()),
+        _ => match asked.values.get("action").map(String::as_str) {
+            Some("getJobs") => deploy::next(gateway, &speaker, &asked).await,
+            Some("setStatus") => deploy::status(gateway, &speaker, &asked).await,
+            _ => json_answer(StatusCode::OK, "{}".to_owned()),
+        },
     }
 }
 
 /// What an agent tells by asking what to do.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Asked {
-    machine_id: String,
+pub(super) struct Asked {
+    pub machine_id: String,
     /// Tasks with the version of the part that does them.
-    tasks: Vec<(String, String)>,
+    pub tasks: Vec<(String, String)>,
+    /// Everything else, by name.
+    pub values: BTreeMap<String, String>,
 }
 
 impl Asked {
@@ -49,7 +55,8 @@ impl Asked {
             let (name, value) = (percent_decoded(name), percent_decoded(value));
             match name.strip_prefix("task[").and_then(|rest| rest.strip_suffix(']')) {
                 Some(task) if asked.tasks.len() < CAPACITIES_MAX => asked.tasks.push((task.to_owned(), value)),
-                None if name == "machineid" && value.len() <= DEVICEID_BYTES_MAX => asked.machine_id = value,
+                None if name == "machineid" => asked.machine_id = Some(value).filter(|v| v.len() <= DEVICEID_BYTES_MAX).unwrap_or_default(),
+                None if asked.values.len() < CAPACITIES_MAX => drop(asked.values.insert(name, value)),
                 _ => {}
             }
         }
@@ -71,13 +78,13 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn note(gateway: &Gateway, asked: Asked) -> Result<(), Error> {
+async fn note(gateway: &Gateway, asked: &Asked) -> Result<(), Error> {
     if asked.machine_id.is_empty() || asked.tasks.is_empty() {
         return Ok(());
     }
     let engine = &gateway.inner.engine;
     let cx = gateway.cx().await?;
-    let Asked { machine_id, tasks } = asked;
+    let (machine_id, tasks) = (asked.machine_id.clone(), asked.tasks.clone());
     let (id, told) = (machine_id.clone(), tasks.clone());
     if engine.read(&cx, move |rx, cx| glpi::config_news(rx, cx, &id, &told)).await?.is_some() {
         engine.try_write("glpi.config", &cx, move |tx, cx| glpi::config_asked(tx, cx, &machine_id, &tasks)).await?;
@@ -93,12 +100,14 @@ mod tests {
     fn a_query_is_read_whatever_its_order_and_encoding() {
         let asked = |query: &str| Asked::of(query);
         let task = |name: &str, version: &str| (name.to_owned(), version.to_owned());
-        let one = Asked { machine_id: "lab-1".to_owned(), tasks: vec![task("Deploy", "2.8")] };
+        let values = [("action".to_owned(), "getConfig".to_owned())].into();
+        let one = Asked { machine_id: "lab-1".to_owned(), tasks: vec![task("Deploy", "2.8")], values };
         assert_eq!(asked("action=getConfig&machineid=lab-1&task%5BDeploy%5D=2.8"), one);
         assert_eq!(asked("task[Deploy]=2.8&machineid=lab%2D1&action=getConfig"), one);
         assert_eq!(asked("task%5BA%5D=1&task%5BB%5D=&x").tasks, [task("A", "1"), task("B", "")]);
-        assert_eq!(asked("task%5BA=1&task=2&machineid"), Asked::default());
+        assert_eq!(asked("task%5BA=1&task=2&machineid").tasks, []);
         assert_eq!(asked(&format!("machineid={}", "x".repeat(DEVICEID_BYTES_MAX + 1))), Asked::default());
+        assert_eq!(asked("uuid=u-1&msg=a%3A%20b&action=setStatus").values["msg"], "a: b");
         let many: Vec<String> = (0..=CAPACITIES_MAX).map(|i| format!("task[t{i}]=1")).collect();
         assert_eq!(asked(&many.join("&")).tasks.len(), CAPACITIES_MAX);
     }

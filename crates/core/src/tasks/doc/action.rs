@@ -378,6 +378,9 @@ impl Action {
     }
 }
 
+/// What FusionInventory and GLPI agents do as deploy jobs.
+pub const DEPLOYED: [&str; 4] = ["run_script", "power_control", "control_service", "ip_configuration"];
+
 /// One type of action, for forms and documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionKind {
@@ -398,22 +401,27 @@ impl ActionKind {
     pub const ALL: [ActionKind; 15] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
-        client("ip_configuration", "Bring in addresses, routes and name servers; by Muster's own agent.", &[], 0),
+        client(
+            "ip_configuration",
+            "Bring in addresses, routes and name servers; by Muster's own, GLPI and FusionInventory agents.",
+            &[],
+            0,
+        ),
         client(
             "run_script",
-            "Run a script on the machine; by Muster's own agent.",
+            "Run a script on the machine; by Muster's own, GLPI and FusionInventory agents.",
             &["script", "shell", "arguments", "environment", "directory", "user", "expect", "memory_mib", "cpu_percent"],
             1,
         ),
         client(
             "power_control",
-            "Shut down, restart or suspend the machine, log off its users, or call off what was announced; by Muster's own agent.",
+            "Shut down, restart or suspend the machine, log off its users, or call off what was announced; by Muster's own, GLPI and FusionInventory agents.",
             &["do", "warning", "message"],
             1,
         ),
         client(
             "control_service",
-            "Start, stop, restart, reload, enable or disable a service, or tell how it stands; by Muster's own agent.",
+            "Start, stop, restart, reload, enable or disable a service, or tell how it stands; by Muster's own, GLPI and FusionInventory agents.",
             &["service", "do"],
             2,
         ),
@@ -432,6 +440,7 @@ impl ActionKind {
     pub fn protocols(&self) -> &'static [Protocol] {
         match (self.kind, self.scope) {
             ("inventory", _) => &Protocol::ALL,
+            (kind, Scope::Client) if DEPLOYED.contains(&kind) => &[Protocol::Muster, Protocol::Glpi, Protocol::Fusioninventory],
             ("call_web_service", _) | (_, Scope::Client) => &[Protocol::Muster],
             _ => &[],
         }
