@@ -235,7 +235,12 @@ fn follow_run(tx: &mut Tx, cx: &Cx, mine: &[&Change]) -> Result<(), Error> {
     if has_ended && run.mode == Mode::ServerJob {
         tx.job_nudge(run.id, cx.now)?;
     }
-    steps.write(tx, cx, rows)
+    let goes_on: Vec<DeviceId> = rows.made.values().flatten().map(|new| new.device).collect();
+    steps.write(tx, cx, rows)?;
+    // A device that was removed while it had a step under way goes no further.
+    let there = tx.devices_there(run.org, &goes_on)?;
+    let gone: Vec<DeviceId> = goes_on.into_iter().filter(|d| there.binary_search(d).is_err()).collect();
+    if gone.is_empty() { Ok(()) } else { leave(tx, cx, &run, &gone) }
 }
 
 /// What a step came to for one target.

@@ -17,7 +17,7 @@ pub(crate) fn follow(tx: &mut Tx, cx: &Cx, run: &mut Run) -> Result<bool, Error>
         tx.event_insert(run.org, run.id, None, None, cx.now, "halted", &told)?;
         return Ok(true);
     }
-    if run.rollout.gate_at.is_none() && run.is_wave_over() {
+    if run.rollout.gate_at.is_none() && !run.cancel_requested && run.is_wave_over() {
         let wait = tx.task_doc(run.task, run.task_version)?.and_then(|doc| doc.rollout.wait).map_or(std::time::Duration::ZERO, |w| w.0);
         run.rollout.gate_at = Some(cx.now.plus(wait));
         let told = json!({"wave": run.rollout.wave + 1, "of": run.rollout.waves.len(), "next": run.rollout.gate_at});

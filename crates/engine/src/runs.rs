@@ -263,6 +263,8 @@ pub fn run_cancel(tx: &mut Tx, cx: &Cx, id: RunId) -> Result<RunDetail, Error> {
     }
     if !run.cancel_requested {
         run.cancel_requested = true;
+        // What is left is made as cancelled; nothing waits at a gate any more.
+        run.rollout.gate_at = None;
         tx.run_update(&run)?;
         tx.event_insert(cx.org, id, None, None, cx.now, "cancel_requested", &json!({"by": cx.name}))?;
         record(tx, cx, Some(cx.org), "run_cancel", Object { kind: "run", id: Some(id.0), name: &run.task_name }, None, None)?;

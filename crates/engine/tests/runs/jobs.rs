@@ -20,6 +20,7 @@ on_all! {
     a_late_result_of_the_last_step_settles_the_target
     a_report_is_taken_only_for_what_its_attempt_came_to
     a_server_job_whose_targets_are_all_gone_does_nothing_more
+    a_machine_that_is_removed_while_it_works_goes_no_further
 }
 
 /// Altiris's client job: one machine fails, is helped and tries again, while the others are long done.
@@ -223,4 +224,18 @@ fn a_server_job_whose_targets_are_all_gone_does_nothing_more(w: &World) {
     let it = w.run(run);
     assert_eq!((it.run.state, it.run.counts.of(State::Cancelled)), (RunState::Finished, 1));
     assert_eq!(w.steps(run), ["tell: skipped 1", "one: skipped 1"]);
+}
+
+/// Found by the simulator (seed 711622 of its time): the walk of a removed machine went on to a step that nobody could come for.
+fn a_machine_that_is_removed_while_it_works_goes_no_further(w: &World) {
+    let (a, b) = (w.own(1), w.own(2));
+    let run = w.start("client_job", json!([with(script("first"), "on_error", json!("continue")), script("second")]));
+    assert_eq!((w.take(a).len(), w.ok(b), w.ok(b)), (1, "first".to_owned(), "second".to_owned()));
+    let device = a.device;
+    w.write(move |tx, cx| muster_engine::fleet::device_delete(tx, cx, device));
+    w.clock.advance(Duration::from_secs(86_400));
+    w.work();
+    let it = w.run(run);
+    assert_eq!((it.run.state, it.run.verdict, it.run.counts.open()), (RunState::Finished, Some(Verdict::Partial), 0));
+    assert!(!w.walk(run, device).state.is_open());
 }

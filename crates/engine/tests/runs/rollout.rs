@@ -15,6 +15,7 @@ on_all! {
     what_a_person_lets_pass_is_not_held_against_it_again
     machines_that_are_lost_after_it_stop_it
     a_job_goes_in_waves_too
+    a_run_that_is_cancelled_at_its_gate_waits_there_no_longer
 }
 
 fn start(w: &World, rollout: &Value, steps: &Value) -> RunId {
@@ -114,4 +115,17 @@ fn a_job_goes_in_waves_too(w: &World) {
     assert_eq!(all_do(w, &all, Outcome::Ok).len(), 3);
     assert_eq!(all_do(w, &all, Outcome::Ok).len(), 3);
     assert_eq!(w.run(run).run.state, RunState::Finished);
+}
+
+/// Found by the simulator (seed 700478 of its time): what was left of the run was made while it still told of its gate.
+fn a_run_that_is_cancelled_at_its_gate_waits_there_no_longer(w: &World) {
+    let all: Vec<Own> = (1..=4).map(|n| w.own(n)).collect();
+    let run = start(w, &json!({"waves": ["25%", "100%"], "wait": "1h"}), &json!([script("s")]));
+    assert_eq!(all_do(w, &all, Outcome::Ok).len(), 1);
+    assert!(w.run(run).run.rollout.gate_at.is_some());
+    let cancelled = w.write(move |tx, cx| runs::run_cancel(tx, cx, run)).run;
+    assert_eq!(cancelled.rollout.gate_at, None);
+    w.work();
+    let it = w.run(run).run;
+    assert_eq!((it.state, it.counts.of(State::Ok), it.counts.of(State::Cancelled)), (RunState::Finished, 1, 3));
 }
