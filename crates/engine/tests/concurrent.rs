@@ -12,7 +12,7 @@ use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::runs::{self, Start};
 use muster_engine::work::{Report, Said};
 use muster_engine::{
-    AssignmentFilter, Cx, Engine, Error, Rx, SeededRandom, Store, SystemRandom, Tx, access, brake, schedules, tasks, workers,
+    AssignmentFilter, Cx, Engine, Error, Fault, Rx, SeededRandom, Store, SystemRandom, Tx, access, brake, schedules, tasks, workers,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +97,8 @@ impl Hand<'_> {
         self.house.log.lock().expect("no thread panicked")
     }
 
-    /// A command; a refusal is an answer, a broken store is not.
+    /// A command; a refusal is an answer, also 'this takes too long, nothing was changed' of a machine that is busy with other things. A
+    /// broken store is none.
     fn write<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -105,7 +106,7 @@ impl Hand<'_> {
     ) -> Result<T, Error> {
         let answer = self.engine.write_now(name, &self.cx, f);
         if let Err(error) = &answer
-            && error.fault.is_some()
+            && error.fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::TooLong))
         {
             self.log().broken.push(format!("{name}: {error:?}"));
         }
