@@ -9,6 +9,7 @@ const CHOICES = {
   method: ["GET", "POST", "PUT", "PATCH", "DELETE"],
   shell: ["sh", "bash", "python", "powershell"],
   power: ["shutdown", "restart", "suspend", "log_off", "abort"],
+  group_act: ["add", "remove"],
   service_act: ["start", "stop", "restart", "reload", "enable", "disable", "status"],
 } as const;
 type Choice = keyof typeof CHOICES;
@@ -71,6 +72,10 @@ const FIELDS: Record<string, readonly Parameter[]> = {
     ["body", "text"],
   ],
   wake_agents: [],
+  change_group: [
+    ["group", "line"],
+    ["do", "group_act"],
+  ],
 };
 /** Those of this version. */
 const OFFERED = [
@@ -89,9 +94,14 @@ const OFFERED = [
   "call_web_service",
   "send_email",
   "wake_agents",
+  "change_group",
 ] as const;
 /** What a type begins with: what must be said and has a first choice. */
-const BEGINNINGS: Record<string, Record<string, unknown>> = { power_control: { do: "shutdown" }, control_service: { do: "start" } };
+const BEGINNINGS: Record<string, Record<string, unknown>> = {
+  power_control: { do: "shutdown" },
+  control_service: { do: "start" },
+  change_group: { do: "add" },
+};
 
 type Props = { action: Action; onChange: (action: Action) => void };
 
@@ -133,12 +143,12 @@ function Field({ label: key, kind, value, put }: FieldProps) {
   const text = typeof value === "string" ? value : "";
   if (isChoice(kind)) {
     const [first] = CHOICES[kind];
+    // What must be said is written also when it is the first.
+    const isWritten = ["power", "service_act", "group_act"].includes(kind);
     const named = (word: string) => {
       if (kind === "level") return t(`message.${word as "info"}`);
-      return kind === "power" || kind === "service_act" ? t(`${kind}.${word}` as "power.abort") : word;
+      return isWritten ? t(`${kind === "group_act" ? "group" : kind}.${word}` as "power.abort") : word;
     };
-    // What must be said is written also when it is the first.
-    const isWritten = kind === "power" || kind === "service_act";
     return (
       <Select
         label={label}

@@ -285,11 +285,19 @@ pub fn change_by_query(rx: &mut Rx, cx: &Cx, id: GroupId, text: &str, act: Membe
 fn changeable(rx: &mut Rx, cx: &Cx, id: GroupId) -> Result<Group, Error> {
     let view = group_view(rx, cx, id)?;
     cx.may_here(Role::Operator, "changing who is in groups")?;
-    if let Some(query) = view.group.members.query() {
-        let detail = format!("the members of this group follow its query ({query}); change that");
-        return Err(Error::new(Kind::Conflict, "group/dynamic", detail));
-    }
+    listed(&view.group)?;
     Ok(view.group)
+}
+
+/// Refuses a group whose members nobody names.
+fn listed(group: &Group) -> Result<(), Error> {
+    match group.members.query() {
+        Some(query) => {
+            let detail = format!("the members of this group follow its query ({query}); change that");
+            Err(Error::new(Kind::Conflict, "group/dynamic", detail))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The devices that a query changes: those that are on the other side.
@@ -350,11 +358,38 @@ pub fn piece(tx: &mut Tx, cx: &Cx, id: GroupId, change: &Change, first: bool) ->
 /// Devices come into a group; tasks that wait for that will start.
 fn come(tx: &mut Tx, cx: &Cx, group: &Group, devices: &[DeviceId]) -> Result<usize, Error> {
     let before: BTreeSet<DeviceId> = tx.members_among(group.id, devices)?.into_iter().collect();
-    let added = tx.members_add(cx.org, group.id, devices, cx.now)?;
+    let added = tx.members_add(group.org, group.id, devices, cx.now)?;
     let strange: Vec<DeviceId> = devices.iter().copied().filter(|d| !before.contains(d)).collect();
     let new = tx.members_among(group.id, &strange)?;
-    follow::joined(tx, cx, cx.org, group.id, &group.name, &new)?;
+    follow::joined(tx, cx, group.org, group.id, &group.name, &new)?;
     Ok(added)
+}
+
+/// Moves named devices for a task; as many as one command may.
+pub(crate) fn moved(tx: &mut Tx, cx: &Cx, org: OrgId, name: &str, change: &Change) -> Result<Changed, Error> {
+    let id = tx.groups_named(org, &[name.to_owned()])?.first().map(|(id, _)| *id);
+    let group = id.map_or(Ok(None), |id| tx.group(org, id))?.map(|(group, _)| group);
+    let group = group.ok_or_else(|| Error::invalid("group/unknown", "group", no_group(name)))?;
+    listed(&group)?;
+    let Change::Named { add, remove } = change else { return Ok(Changed::default()) };
+    if add.len() + remove.len() > GROUP_CHANGE_DEVICES_MAX {
+        let n = add.len() + remove.len();
+        let detail = format!("{n} devices; a step moves at most {GROUP_CHANGE_DEVICES_MAX}: let a group follow a query instead");
+        return Err(Error::invalid("group/invalid", "group", detail));
+    }
+    let done = Changed { removed: tx.members_remove(org, group.id, remove, cx.now)?, added: come(tx, cx, &group, add)? };
+    if done != Changed::default() {
+        record(
+            tx,
+            cx,
+            Some(org),
+            "group_members",
+            object(&group),
+            None,
+            Some(told(change, crate::runs::count(done.added + done.removed))),
+        )?;
+    }
+    Ok(done)
 }
 
 /// A change as the audit log tells it.

@@ -2,15 +2,16 @@
 
 use crate::cx::Cx;
 use crate::error::Error;
+use crate::groups::Change;
 use crate::runs::house;
 use crate::tasks::resolve;
 use crate::work;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
 use muster_core::settings::Settings;
-use muster_core::tasks::doc::{Facts, Level, Targets, fill};
+use muster_core::tasks::doc::{Facts, GroupAct, Level, Targets, fill};
 use muster_core::tasks::job::Trail;
 use muster_core::tasks::state::Actor;
-use muster_core::tasks::{Action, AssignmentRecord, Change, Input, Outcome, Run, gate, held};
+use muster_core::tasks::{Action, AssignmentRecord, Change as StateChange, Input, Outcome, Run, gate, held};
 use muster_store::{NewMessage, Tx};
 use serde_json::json;
 use std::time::Duration;
@@ -75,7 +76,7 @@ pub fn work(tx: &mut Tx, cx: &Cx) -> Result<(Vec<Errand>, bool), Error> {
     Ok((errands, more))
 }
 
-fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Errand>, changes: &mut Vec<Change>) -> Result<(), Error> {
+fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Errand>, changes: &mut Vec<StateChange>) -> Result<(), Error> {
     let Some(run) = tx.run(record.org, record.run)? else { return Ok(()) };
     let org = house(tx, record.org)?;
     let around = gate::Around {
@@ -108,6 +109,13 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
             Err(error) if error.fault.is_none() => Some(Err(error.detail)),
             devices => Some(Ok(woken(tx, cx, run.org, &devices?, &org.settings)?)),
         },
+        Action::ChangeGroup { group, act } => match doc.as_ref().map_or(Ok(Vec::new()), |d| awake(tx, &run, &d.targets)) {
+            Err(error) if error.fault.is_none() => Some(Err(error.detail)),
+            devices => Some(match regrouped(tx, cx, run.org, group, *act, devices?) {
+                Err(error) if error.fault.is_none() => Err(error.detail),
+                done => Ok(done?),
+            }),
+        },
         _ => None,
     };
     match done {
@@ -115,7 +123,7 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
             let attempt = begun.state.attempt;
             let outcome = if done.is_ok() { Outcome::Ok } else { Outcome::Error };
             if let Ok(ended) = work::change(begun, Input::Ended { attempt, actor: SERVER, outcome }, cx.now) {
-                changes.push(Change { message: Some(done.unwrap_or_else(|refused| refused)), ..ended });
+                changes.push(StateChange { message: Some(done.unwrap_or_else(|refused| refused)), ..ended });
             }
         }
         None => errands.push(Errand { assignment: begun.id, org: run.org, attempt: begun.state.attempt, action, timeout }),
@@ -130,7 +138,7 @@ pub fn done(tx: &mut Tx, cx: &Cx, errand: &Errand, told: &Told) -> Result<(), Er
         let input = Input::Ended { attempt: errand.attempt, actor: SERVER, outcome: told.outcome };
         if let Ok(change) = work::change(record, input, cx.now) {
             let output = told.output.as_deref().map(|o| work::cut(o, muster_core::limits::OUTPUT_BYTES_MAX));
-            changes.push(Change { exit_code: told.exit_code, message: Some(work::cut(&told.message, 2_000)), output, ..change });
+            changes.push(StateChange { exit_code: told.exit_code, message: Some(work::cut(&told.message, 2_000)), output, ..change });
         }
     }
     work::save(tx, cx, &changes)
@@ -143,7 +151,7 @@ pub(crate) fn filled(action: &Action, run: &Run, trail: Option<&Trail>) -> Actio
     action.with_texts(|text| fill(text, &facts))
 }
 
-/// Whom a step wakes: in a job exactly its targets, otherwise those that the task selects now.
+/// Whom a step is about: in a job exactly its targets, otherwise those that the task selects now.
 fn awake(tx: &mut Tx, run: &Run, targets: &Targets) -> Result<Vec<DeviceId>, Error> {
     if !run.walked {
         return resolve(tx, run.org, targets);
@@ -173,6 +181,15 @@ fn raised(tx: &mut Tx, cx: &Cx, run: &Run, title: &str, text: &str, level: Level
         NewMessage { id: cx.id(), org: run.org, at: cx.now, level: level.as_str(), title, text, task_name: &run.task_name, run: run.id };
     tx.message_insert(&message)?;
     Ok(title.to_owned())
+}
+
+fn regrouped(tx: &mut Tx, cx: &Cx, org: OrgId, group: &str, act: GroupAct, devices: Vec<DeviceId>) -> Result<String, Error> {
+    let change = match act {
+        GroupAct::Add => Change::Named { add: devices, remove: Vec::new() },
+        GroupAct::Remove => Change::Named { add: Vec::new(), remove: devices },
+    };
+    let moved = crate::groups::moved(tx, cx, org, group, &change)?;
+    Ok(format!("{} devices came into the group '{group}', {} left it", moved.added, moved.removed))
 }
 
 fn woken(tx: &mut Tx, cx: &Cx, org: OrgId, devices: &[DeviceId], settings: &Settings) -> Result<String, Error> {

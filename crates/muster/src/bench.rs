@@ -4,6 +4,7 @@ mod channel;
 mod contact;
 mod decide;
 mod floor;
+mod groups;
 mod intake;
 mod load;
 mod machine;
@@ -29,6 +30,8 @@ pub enum Bench {
     Storm(storm::Storm),
     /// A run on a large fleet: made, handed out and ended a second, beside the bare database; other commands meanwhile; long pages
     Work(work::Work),
+    /// A query of twenty clauses over a large fleet, beside reading its ids; what dynamic groups cost a device that changes
+    Groups(groups::Groups),
     /// Contacts for which nothing waits, beside a bare HTTP server that is sent the same
     Contact(contact::Contact),
     /// Own agents that keep their channels open, over TLS: memory of the server for each, an order to all until every verdict is
@@ -54,6 +57,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Intake(plan) => intake::run(plan).await,
         Bench::Storm(args) => storm::storm(args).await,
         Bench::Work(args) => work::run(args).await,
+        Bench::Groups(args) => groups::run(args).await,
         Bench::Contact(args) => contact::run(args).await,
         Bench::Decide(args) => {
             decide::decide_rate(args);

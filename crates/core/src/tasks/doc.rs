@@ -12,7 +12,7 @@ mod read;
 mod tests;
 mod when;
 
-pub use action::{Action, ActionKind, DEPLOYED, Level, Method, Power, Scope, Script, ServiceAct, Shell};
+pub use action::{Action, ActionKind, DEPLOYED, GroupAct, Level, Method, Power, Scope, Script, ServiceAct, Shell};
 pub use flow::{Barrier, OnError, Stragglers};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 
@@ -129,13 +129,18 @@ impl Exclude {
 }
 
 impl TaskDoc {
-    /// How a group is named here: among what is selected or taken out, or in what starts the task.
+    /// How a group is named here: among what is selected or taken out, in what starts the task, or in what a step changes.
     pub fn naming(&self, id: GroupId, name: &str) -> Option<GroupNaming> {
         let joined = self.schedule.iter().filter_map(|s| match &s.when {
             When::On(Trigger::JoinedGroup { group }) => Some(group),
             _ => None,
         });
-        let all = || self.targets.groups.iter().chain(&self.targets.exclude.groups).chain(joined.clone());
+        let changed = self.steps.iter().filter_map(|step| match &step.action {
+            Action::ChangeGroup { group, .. } => Some(group),
+            _ => None,
+        });
+        let named = || self.targets.groups.iter().chain(&self.targets.exclude.groups);
+        let all = || named().chain(joined.clone()).chain(changed.clone());
         if all().any(|word| word == name) {
             return Some(GroupNaming::ByName);
         }
@@ -253,7 +258,7 @@ impl Step {
 
     /// Whether the targets matter to it. What is not needs none.
     pub fn needs_targets(&self) -> bool {
-        self.scope() == Scope::Client || matches!(self.action, Action::WakeAgents)
+        self.scope() == Scope::Client || matches!(self.action, Action::WakeAgents | Action::ChangeGroup { .. })
     }
 
     /// Whether doing it twice does no harm: as written, otherwise as its action has it.

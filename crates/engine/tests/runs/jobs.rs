@@ -4,7 +4,7 @@ use crate::world::{Own, World, on_all, script, with};
 use muster_core::tasks::{Outcome, Refused, RunState, State, Verdict};
 use muster_engine::runs::Start;
 use muster_engine::work::{Report, Said};
-use muster_engine::{contact, runs, tasks};
+use muster_engine::{contact, groups, runs, tasks};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ on_all! {
     a_report_is_taken_only_for_what_its_attempt_came_to
     a_server_job_whose_targets_are_all_gone_does_nothing_more
     a_machine_that_is_removed_while_it_works_goes_no_further
+    a_step_puts_the_targets_in_a_group_and_takes_them_out
 }
 
 /// Altiris's client job: one machine fails, is helped and tries again, while the others are long done.
@@ -238,4 +239,22 @@ fn a_machine_that_is_removed_while_it_works_goes_no_further(w: &World) {
     let it = w.run(run);
     assert_eq!((it.run.state, it.run.verdict, it.run.counts.open()), (RunState::Finished, Some(Verdict::Partial), 0));
     assert!(!w.walk(run, device).state.is_open());
+}
+
+fn a_step_puts_the_targets_in_a_group_and_takes_them_out(w: &World) {
+    let (a, _) = (w.own(1), w.own(2));
+    let group = w.write(|tx, cx| groups::group_create(tx, cx, "done", "", None)).group.id;
+    let count = || w.engine.read_now(&w.cx, move |rx, cx| groups::group_view(rx, cx, group)).expect("there").count;
+    let step = |act: &str, group: &str| json!([{"id": "g", "action": {"type": "change_group", "group": group, "do": act}}]);
+    let run = |targets: Value, steps: Value| {
+        let task = w.task(json!({"name": format!("{steps}"), "targets": targets, "retry": {"attempts": 1}, "steps": steps}));
+        let run = w.write(move |tx, cx| runs::run_start(tx, cx, task, &Start::default())).run.id;
+        w.work();
+        w.run(run).run.verdict
+    };
+    assert_eq!((run(json!({"all": true}), step("add", "done")), count()), (Some(Verdict::Ok), 2));
+    assert_eq!((run(json!({"devices": [a.device]}), step("remove", &group.to_string())), count()), (Some(Verdict::Ok), 1));
+    assert_eq!((run(json!({"all": true}), step("add", "nobody")), count()), (Some(Verdict::Error), 1));
+    let gone = w.engine.write_now("test", &w.cx, move |tx, cx| groups::group_delete(tx, cx, group)).expect_err("a task names it");
+    assert_eq!(gone.key, "group/in-use");
 }

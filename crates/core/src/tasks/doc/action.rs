@@ -156,6 +156,16 @@ impl ServiceAct {
     }
 }
 
+/// What happens to the targets of a step that is about a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupAct {
+    /// They come into it.
+    Add,
+    /// They leave it.
+    Remove,
+}
+
 /// A script and how it is run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
@@ -293,6 +303,14 @@ pub enum Action {
     },
     /// Wake the agents of the targets.
     WakeAgents,
+    /// Put the targets in a group that people list, or take them out.
+    ChangeGroup {
+        /// Its name or id.
+        group: String,
+        /// What happens.
+        #[serde(rename = "do")]
+        act: GroupAct,
+    },
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -318,6 +336,7 @@ impl Action {
             Action::CallWebService { .. } => "call_web_service",
             Action::SendEmail { .. } => "send_email",
             Action::WakeAgents => "wake_agents",
+            Action::ChangeGroup { .. } => "change_group",
         }
     }
 
@@ -328,7 +347,8 @@ impl Action {
             | Action::RaiseMessage { .. }
             | Action::CallWebService { .. }
             | Action::SendEmail { .. }
-            | Action::WakeAgents => Scope::Server,
+            | Action::WakeAgents
+            | Action::ChangeGroup { .. } => Scope::Server,
             _ => Scope::Client,
         }
     }
@@ -398,7 +418,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 15] = [
+    pub const ALL: [ActionKind; 16] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client(
@@ -434,6 +454,7 @@ impl ActionKind {
         server("call_web_service", "Call a web service over HTTP.", &["url", "method", "headers", "body", "expect", "timeout"], 1),
         server("send_email", "Send a mail.", &["to", "subject", "body"], 2),
         server("wake_agents", "Wake the agents of the targets, so that they come now.", &[], 0),
+        server("change_group", "Put the targets in a group that people list, or take them out of it.", &["group", "do"], 2),
     ];
 
     /// Which agents can do it, where agents do.
