@@ -117,6 +117,16 @@ const SCREENS = [
   ["job-retry", `/runs/${R4}`, openMenu("Retry what failed")],
   ["groups", "/groups"],
   ["groups-new", "/groups", openMenu("New group")],
+  [
+    "groups-new-query",
+    "/groups",
+    async (page) => {
+      await page.getByRole("button", { name: "New group" }).click();
+      await page.getByText("Follow a query").last().click();
+      await page.getByRole("textbox", { name: "Query" }).fill('os_family == "linux"');
+      await page.waitForTimeout(900);
+    },
+  ],
   ["group-dynamic", "/groups/019af001-0002-7000-8a1b-000000000011"],
   ["group", "/groups/019af001-0001-7000-8a1b-000000000011"],
   ["group-members", "/groups/019af001-0001-7000-8a1b-000000000011", openMenu("Change members")],

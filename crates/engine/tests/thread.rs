@@ -649,10 +649,11 @@ fn what_waits_says_why(world: World) {
     assert_eq!(why(&world), "agent_silent");
     assert_eq!(world.clock.now().since(NOW), Duration::from_secs(87_001));
 
-    // An agent of others runs no scripts: the preview says so before anything is started.
-    let script =
-        json!({"name": "script", "targets": {"all": true}, "steps": [{"id": "a", "action": {"type": "run_script", "script": "true"}}]});
-    let id = world.engine.write_now("task", &world.cx, move |tx, cx| tasks::task_create(tx, cx, &script)).expect("task").task.id;
-    let plan = world.engine.read_now(&world.cx, move |rx, cx| tasks::task_preview(rx, cx, id)).expect("preview");
-    assert_eq!(plan.targets[0].1.reason.key, "unable");
+    // An agent of others tidies no disks, and runs no scripts before it is verified: the preview says so before anything is started.
+    for (action, reason) in [(json!({"type": "defragment"}), "unable"), (json!({"type": "run_script", "script": "true"}), "not_verified")] {
+        let task = json!({"name": reason, "targets": {"all": true}, "steps": [{"id": "a", "action": action}]});
+        let id = world.engine.write_now("task", &world.cx, move |tx, cx| tasks::task_create(tx, cx, &task)).expect("task").task.id;
+        let plan = world.engine.read_now(&world.cx, move |rx, cx| tasks::task_preview(rx, cx, id)).expect("preview");
+        assert_eq!(plan.targets[0].1.reason.key, reason);
+    }
 }
