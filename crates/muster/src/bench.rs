@@ -15,7 +15,10 @@ mod stored;
 mod storm;
 mod work;
 
+use crate::clock::SystemClock;
 use clap::Subcommand;
+use muster_engine::{Engine, Store, SystemRandom};
+use std::sync::Arc;
 
 /// What is measured.
 #[derive(Debug, Subcommand)]
@@ -49,6 +52,16 @@ pub enum Bench {
         #[arg(long, value_name = "DIR")]
         keys: std::path::PathBuf,
     },
+}
+
+/// An engine on an empty database of its own, or on the one at an address.
+fn engine_on(data: &std::path::Path, database: Option<&str>) -> anyhow::Result<Engine> {
+    let clock = Arc::new(SystemClock);
+    let store = match database {
+        Some(url) => Store::open_postgres(url, clock.clone())?,
+        None => Store::open_sqlite(&data.join("muster.db"), clock.clone())?,
+    };
+    Ok(Engine::new(store, clock, Arc::new(SystemRandom)))
 }
 
 /// Runs a benchmark.

@@ -154,6 +154,11 @@ async fn take(gateway: &Gateway, speaker: &Speaker, asked: &Asked) -> Result<(),
     let engine = &gateway.inner.engine;
     let name = asked.values.get("uuid").map_or("", String::as_str);
     let Some((assignment, attempt)) = attempt_of(name) else { return Ok(()) };
+    // Before anything is kept: strangers must not fill the memory, nor speak in another's name.
+    let (cx, look, hello) = look(gateway, speaker, asked).await?;
+    if look.agent.is_none() {
+        return Ok(());
+    }
     let logs = &gateway.inner.logs;
     let report = match told(&asked.values) {
         Told::Line(line) => {
@@ -164,17 +169,13 @@ async fn take(gateway: &Gateway, speaker: &Speaker, asked: &Asked) -> Result<(),
         ended => {
             let log = logs.take(name);
             let (outcome, message) = match ended {
-                _ if log.timed_out() => (Outcome::Error, Some("ended because its time was over".to_owned())),
+                Told::Failed(_) if log.timed_out() => (Outcome::Error, Some("ended because its time was over".to_owned())),
                 Told::Failed(message) => (Outcome::Error, Some(message)),
                 _ => (Outcome::Ok, None),
             };
             Report { exit_code: log.exit_code(), output: log.output(), message, ..report(assignment, attempt, Said::Ended(outcome)) }
         }
     };
-    let (cx, look, hello) = look(gateway, speaker, asked).await?;
-    if look.agent.is_none() {
-        return Ok(());
-    }
     let counts = engine.write("deploy.told", &cx, move |tx, cx| deploy::told(tx, cx, &hello, &report)).await?;
     if !counts {
         tracing::info!(job = name, device_id = asked.machine_id, "what an agent told of a job changes nothing");

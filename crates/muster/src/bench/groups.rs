@@ -2,7 +2,6 @@
 //! device that changes.
 
 use super::report::thousands;
-use crate::clock::SystemClock;
 use anyhow::ensure;
 use clap::Args;
 use muster_core::fleet::Protocol;
@@ -10,7 +9,7 @@ use muster_core::ids::OrgId;
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::query::Query;
 use muster_engine::intake::{Arrival, inventory};
-use muster_engine::{Cx, Engine, Rx, Store, SystemRandom, Tx, access, groups};
+use muster_engine::{Cx, Engine, Rx, Tx, access, groups};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,12 +82,7 @@ fn machine(n: u32, extra: u32) -> Arrival {
 /// Measures and prints.
 pub async fn run(args: &Groups) -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
-    let clock = Arc::new(SystemClock);
-    let store = match &args.database {
-        Some(url) => Store::open_postgres(url, clock.clone())?,
-        None => Store::open_sqlite(&data.path().join("muster.db"), clock.clone())?,
-    };
-    let engine = Engine::new(store, clock, Arc::new(SystemRandom));
+    let engine = super::engine_on(data.path(), args.database.as_deref())?;
     let nowhere = engine.system(OrgId(uuid::Uuid::nil()), "bench");
     let org = engine.write("org.default", &nowhere, access::default_org).await?.id;
     for first in (0..args.devices).step_by(PIECE as usize) {

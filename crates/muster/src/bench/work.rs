@@ -15,7 +15,7 @@ use muster_core::time::Clock as _;
 use muster_engine::contact::{OwnContact, OwnReports};
 use muster_engine::runs::Start;
 use muster_engine::work::{Claimed, Report, Said};
-use muster_engine::{Cx, Engine, Error, Store, SystemRandom, access, runs, tasks, workers};
+use muster_engine::{Cx, Engine, Error, access, runs, tasks, workers};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -139,12 +139,7 @@ impl Measured {
 impl House {
     async fn furnish(args: &Work) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
-        let clock = Arc::new(SystemClock);
-        let store = match &args.database {
-            Some(url) => Store::open_postgres(url, clock.clone())?,
-            None => Store::open_sqlite(&data.path().join("muster.db"), clock.clone())?,
-        };
-        let engine = Engine::new(store, clock, Arc::new(SystemRandom));
+        let engine = super::engine_on(data.path(), args.database.as_deref())?;
         let cx = engine.system(OrgId(Uuid::nil()), "bench");
         let org = engine.write("org.default", &cx, access::default_org).await?.id;
         let count = |n: u32| u128::from(n);
