@@ -32,6 +32,15 @@ fn rows(rx: &mut Rx, agent: muster_core::ids::AgentId, section: &str) -> Result<
     Ok(serde_json::from_slice(&rx.section_facts(agent, section)?.unwrap_or_default()).unwrap_or_default())
 }
 
+/// The names of a device's programs, from the section that is shown: the searched table is in the order of programs, and finding one
+/// device's rows in it would go through those of all.
+pub(crate) fn program_names(rx: &mut Rx, device: DeviceId) -> Result<Vec<String>, Error> {
+    let agents = rx.agents_of(device)?;
+    let sources = source_sections(rx, &agents)?;
+    let Some(source) = sources.iter().find(|s| s.section == "softwares") else { return Ok(Vec::new()) };
+    Ok(Software::of_rows(&rows(rx, source.agent, "softwares")?).into_iter().map(|s| s.name).collect())
+}
+
 /// What the sections of a device's agents say.
 struct Drawn {
     summary: Summary,

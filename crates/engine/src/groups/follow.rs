@@ -5,6 +5,7 @@
 
 use crate::cx::Cx;
 use crate::error::Error;
+use crate::rebuild::program_names;
 use crate::schedules::{self, Happened};
 use muster_core::fleet::DeviceFacts;
 use muster_core::ids::{DeviceId, GroupId, OrgId};
@@ -85,9 +86,8 @@ fn follow(tx: &mut Tx, cx: &Cx, devices: &[DeviceId]) -> Result<usize, Error> {
 fn facts(rx: &mut Rx, org: OrgId, devices: &[DeviceId], with_software: bool) -> Result<BTreeMap<DeviceId, DeviceFacts>, Error> {
     let mut facts: BTreeMap<DeviceId, DeviceFacts> = rx.devices_by_id(org, devices)?.into_iter().map(|d| (d.id, d.into())).collect();
     if with_software {
-        let ids: Vec<DeviceId> = facts.keys().copied().collect();
-        for (device, names) in rx.programs_named(&ids)? {
-            facts.entry(device).and_modify(|f| f.software = names);
+        for (device, facts) in &mut facts {
+            facts.software = program_names(rx, *device)?;
         }
     }
     Ok(facts)

@@ -49,17 +49,6 @@ impl Rx {
              ORDER BY g.id LIMIT 1";
         self.one(sql, &[])?.as_ref().map(following).transpose()
     }
-
-    /// The names of the programs of devices.
-    pub fn programs_named(&mut self, devices: &[DeviceId]) -> Result<BTreeMap<DeviceId, Vec<String>>, Fault> {
-        let sql = "SELECT s.name FROM device_software y JOIN software s ON s.id = y.software WHERE y.device = ?1";
-        let mut found = BTreeMap::new();
-        for device in devices {
-            let names = self.rows(sql, &[V::U(device.0)])?.iter().map(|r| r.text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
-            found.insert(*device, names);
-        }
-        Ok(found)
-    }
 }
 
 impl Tx {
