@@ -40,7 +40,7 @@ const CHANGES: u32 = 500;
 const QUERY: &str = r#"(os_family == "linux" && memory_mb >= 4096 && memory_mb < 65536 && !(tag in ["kiosk", "lab"]) && name.startsWith("bench-")
     && software_count > 3 && manufacturer.contains("Acme") && model != "Old" && has(device.serial) && ip.startsWith("10.")
     && software == "tool-7") || (os_family == "windows" && verified && name.endsWith("7") && cpu.contains("Xeon") && memory_mb > 16384
-    && !(protocol == "ocs")) || (name == "bench-0000001" && !verified && software.startsWith("tool-"))"#;
+    && !(protocol == "ocs")) || (name == "bench-0000001" && !verified && software.endsWith("l-96"))"#;
 
 fn machine(n: u32, extra: u32) -> Arrival {
     let row = |v: Value| -> Row { serde_json::from_value(v).unwrap_or_default() };
