@@ -3,7 +3,7 @@
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
-use crate::runs::{count, house, targets_of};
+use crate::runs::{count, house, plan_changed, targets_of};
 use crate::tasks::{found as task_found, plan_token};
 use muster_core::access::{Actor, Org, Role};
 use muster_core::ids::{ApprovalId, DeviceId, RunId, TaskId};
@@ -60,7 +60,7 @@ pub fn approval_ask(tx: &mut Tx, cx: &Cx, id: TaskId, plan: Option<&str>, note: 
     let devices = targets_of(tx, cx.org, &task.doc)?;
     let now = plan_token(&task, &devices);
     if plan.is_some_and(|said| said != now) {
-        return Err(changed(devices.len()));
+        return Err(plan_changed(devices.len()));
     }
     if !is_needed(org.settings.approve_above, count(devices.len())) {
         let detail = format!("a start on {} devices needs no approval; start the task", devices.len());
@@ -104,11 +104,6 @@ fn still_open(tx: &mut Tx, cx: &Cx, task: &Task, plan: &str) -> Result<Option<Ap
     Ok(None)
 }
 
-fn changed(count: usize) -> Error {
-    let detail = format!("the task or its targets changed since the preview (now {count} devices); preview it again");
-    Error::new(Kind::Conflict, "run/plan-changed", detail).with("count", count)
-}
-
 /// What a person says to an approval that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -132,7 +127,7 @@ pub fn approval_answer(tx: &mut Tx, cx: &Cx, id: ApprovalId, answer: Answer, not
         let task = task_found(tx, cx, it.task)?;
         let devices = targets_of(tx, cx.org, &task.doc)?;
         if plan_token(&task, &devices) != it.plan {
-            return Err(changed(devices.len()));
+            return Err(plan_changed(devices.len()));
         }
     }
     let before = shown(&it);

@@ -25,11 +25,11 @@ pub struct DeployJob {
 /// How often an agent shall ask for a job now: as often as one may be there. A job of several steps has its next step ready as soon as
 /// the one before has ended.
 pub fn asks(rx: &mut Rx, cx: &Cx, agent: &Agent) -> Result<usize, Error> {
-    if !agent.verified || !agent.may_be_asked(DEPLOYED[0]) {
+    if !agent.verified {
         return Ok(0);
     }
     let waiting = rx.actions_waiting(agent.device, cx.now, ASKS_MAX)?;
-    let jobs = waiting.iter().filter(|(action, _)| DEPLOYED.contains(&action.as_str()));
+    let jobs = waiting.iter().filter(|(action, _)| DEPLOYED.contains(&action.as_str()) && agent.may_be_asked(action));
     Ok(jobs.map(|(_, walked)| if *walked { ASKS_MAX } else { 1 }).sum::<usize>().min(ASKS_MAX))
 }
 

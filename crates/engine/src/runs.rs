@@ -77,8 +77,9 @@ pub fn run_retry(tx: &mut Tx, cx: &Cx, id: RunId, states: &[State], start: &Star
         devices = came_to;
     }
     guard(&task, &devices, &org.settings, start)?;
-    // A part of what an earlier run hit with this very version was approved with that run.
-    let approval = if task.version == old.task_version { None } else { approvals::checked(tx, cx, &org, &task, &devices)? };
+    // What did not end well of an earlier run of this very version was approved with that run; doing again what did is a new start.
+    let is_rest = task.version == old.task_version && !states.contains(&State::Ok);
+    let approval = if is_rest { None } else { approvals::checked(tx, cx, &org, &task, &devices)? };
     let run = begin(tx, cx, &Begin { task: &task, devices: &devices, nominal: None, at: cx.now, by: &cx.name })?;
     approvals::used(tx, approval, run)?;
     let object = Object { kind: "run", id: Some(run.0), name: &task.doc.name };
@@ -173,6 +174,12 @@ fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
     .collect()
 }
 
+/// The set that was shown is another one now.
+pub(crate) fn plan_changed(count: usize) -> Error {
+    let detail = format!("the task or its targets changed since the preview (now {count} devices); preview it again");
+    Error::new(Kind::Conflict, "run/plan-changed", detail).with("count", count)
+}
+
 /// Empty selects nothing; a large start needs its number or its plan.
 pub(crate) fn guard(task: &Task, devices: &[DeviceId], settings: &Settings, start: &Start) -> Result<(), Error> {
     let count = devices.len();
@@ -181,8 +188,7 @@ pub(crate) fn guard(task: &Task, devices: &[DeviceId], settings: &Settings, star
     }
     if let Some(plan) = &start.plan {
         if *plan != plan_token(task, devices) {
-            let detail = format!("the task or its targets changed since the preview (now {count} devices); preview it again");
-            return Err(Error::new(Kind::Conflict, "run/plan-changed", detail).with("count", count));
+            return Err(plan_changed(count));
         }
         return Ok(());
     }

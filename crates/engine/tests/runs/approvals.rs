@@ -111,6 +111,9 @@ fn what_failed_of_an_approved_run_is_tried_again_without_asking(w: &World) {
     let retry =
         |cx: &Cx| w.engine.write_now("retry", cx, move |tx, cx| runs::run_retry(tx, cx, run, &[State::Cancelled], &Start::default()));
     assert_eq!(retry(&ann).expect("the same version").run.targeted, 3);
+    let states = [State::Ok, State::Cancelled];
+    let all = w.engine.write_now("retry", &ann, move |tx, cx| runs::run_retry(tx, cx, run, &states, &Start::default()));
+    assert_eq!(all.expect_err("what ended well is a new start").key, "run/needs-approval");
     let doc = json!({"name": "t", "targets": {"all": true}, "steps": [script("b")], "retry": {"attempts": 1}});
     w.engine.write_now("task", &ann, move |tx, cx| tasks::task_update(tx, cx, task, &doc, None)).expect("changed");
     assert_eq!(retry(&ann).expect_err("another version").key, "run/needs-approval");
