@@ -193,9 +193,13 @@ async fn start(client: &Client, task: &str) -> Result<String> {
 }
 
 async fn channels(client: &Client) -> Result<Option<u64>> {
+    metric(client, "muster_channels").await
+}
+
+async fn metric(client: &Client, name: &str) -> Result<Option<u64>> {
     let (_, text) = client.call("GET", "/metrics", None).await?;
     let text = text.as_str().unwrap_or_default().to_owned();
-    Ok(text.lines().find_map(|line| line.strip_prefix("muster_channels ")?.parse().ok()))
+    Ok(text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()))
 }
 
 #[tokio::test]
@@ -265,6 +269,43 @@ async fn what_was_handed_out_and_never_arrived_is_handed_out_again_and_what_is_t
         .await?;
     }
     Ok(())
+}
+
+/// The older channel looks for work while its agent goes away; what it finds then is not lost to the agent's next channel.
+#[tokio::test]
+async fn what_an_ended_channel_was_about_to_hand_out_goes_to_the_next() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let peer = Peer::join(&server, 1).await?;
+    peer.tell_inventory().await?;
+    let task = task(&client, &json!({})).await?;
+    let mut older = peer.connect().await?;
+    let full = ContactRequest { max_orders: 0, ..peer.state(&[])? };
+    older.say(&FromAgent::Hello { v: 1, state: full }).await?;
+    let FromServer::Welcome { .. } = older.hear().await? else { bail!("no welcome") };
+    let run = start(&client, &task).await?;
+    until("it waits for its machine", LIMIT, || async {
+        Ok((client.get(&format!("/api/v1/runs/{run}")).await?["state"] == "waiting").then_some(()))
+    })
+    .await?;
+    // Nothing can be handed out while another program holds the database.
+    let held = rusqlite::Connection::open(server.data().join("muster.db"))?;
+    held.execute_batch("BEGIN IMMEDIATE")?;
+    older.say(&FromAgent::State { state: peer.state(&[])? }).await?;
+    let other = client.clone();
+    let another = tokio::spawn(async move { other.post("/api/v1/groups", &json!({"name": "g"})).await });
+    until("commands wait behind its look", LIMIT, || async {
+        Ok(metric(&client, "muster_store_queue{kind=\"commands\"}").await?.filter(|n| *n > 0))
+    })
+    .await?;
+    drop(older);
+    let mut newer = peer.open(&[]).await?;
+    held.execute_batch("ROLLBACK")?;
+    another.await??;
+    let opened = peer.opened(&newer.orders().await?[0])?;
+    newer.say(&FromAgent::Report { id: 1, reports: vec![peer.report(opened.attempt, ReportState::Ok)] }).await?;
+    until("the run is over", LIMIT, || async { Ok((client.get(&format!("/api/v1/runs/{run}")).await?["verdict"] == "ok").then_some(())) })
+        .await
 }
 
 #[tokio::test]

@@ -445,15 +445,13 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
     text[..end].replace('\0', "\u{fffd}")
 }
 
-/// What was handed to one of our own agents before an instant, and is not among what it has, never arrived there and never began: it is
+/// What was handed to one of our own agents before this instant, and is not among what it has, never arrived there and never began: it is
 /// given back. Gives how many.
-pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)], before: Timestamp) -> Result<usize, Error> {
+pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)]) -> Result<usize, Error> {
     let ids = tx.open_ids(agent.device, LOOKED_AT)?;
     let mine = Actor { agent: agent.id, incarnation: agent.incarnation };
     let is_lost = |record: &AssignmentRecord| {
-        matches!(record.state.status, Status::Started { actor, .. } if actor == mine)
-            && record.updated < before
-            && !has.contains(&(record.id, record.state.attempt))
+        matches!(record.state.status, Status::Started { actor, .. } if actor == mine) && !has.contains(&(record.id, record.state.attempt))
     };
     let mut changes = Vec::new();
     for record in tx.assignments_for_update(&ids)?.into_iter().filter(is_lost) {

@@ -55,8 +55,8 @@ impl World {
         let Some(agent) = self.sender(i) else { return };
         let it = &self.agents[i];
         let has: Vec<_> = it.orders.iter().map(|r| (r.assignment, r.attempt)).chain(it.journal.iter().copied()).collect();
-        let (before, opened) = (self.before_contact(agent.clone()), self.now());
-        let answer = self.write("agent.resume", &self.door(agent.org), move |tx, cx| work::resume(tx, cx, &agent, &has, opened));
+        let before = self.before_contact(agent.clone());
+        let answer = self.write("agent.resume", &self.door(agent.org), move |tx, cx| work::resume(tx, cx, &agent, &has));
         self.touch_all(Some(&before));
         self.note(format_args!("agent {i} opens a channel: {:?} given back", answer.result.map_err(|e| e.key)));
     }

@@ -18,7 +18,6 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use muster_core::fleet::Agent;
 use muster_core::ids::AssignmentId;
-use muster_core::time::Timestamp;
 use muster_wire::channel::{FromAgent, FromServer, HEARTBEAT, MESSAGE_BYTES_MAX, VERSION};
 use muster_wire::native::{ANSWER_HEADER, ContactRequest, Report, ReportState, sign_answer};
 use sha1::{Digest as _, Sha1};
@@ -38,6 +37,8 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const HELLO_LIMIT: Duration = Duration::from_secs(20);
 /// How long writing one message may take: who does not read is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
+/// How long an older channel may take to say that it ends: the newer one waits for it.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long after a channel's end the next one is opened: this, spread by each agent up to the double.
 const RECONNECT: Duration = Duration::from_secs(5);
 /// When is looked again after there was too much to do.
@@ -132,7 +133,7 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
     let open = &gateway.inner.engine.doors().channels;
     open.fetch_add(1, Relaxed);
     let call = Call { gateway: &gateway, agent, peer, body: Mutex::new(None) };
-    let channel = Channel { opened: contact::now(&call), call, socket, told: None, noted: Instant::now(), ear };
+    let channel = Channel { call, socket, told: None, noted: Instant::now(), ear };
     let why = channel.run().await;
     tracing::debug!(why, "a channel ended");
     open.fetch_sub(1, Relaxed);
@@ -145,7 +146,6 @@ struct Channel<'a> {
     call: Call<'a>,
     socket: Socket,
     ear: Ear,
-    opened: Timestamp,
     /// When its presence was noted last.
     noted: Instant,
     /// What it said of itself last; nothing before its first message.
@@ -164,11 +164,14 @@ enum Found {
 
 /// Why a channel ends.
 type Over = &'static str;
+const ANOTHER: Over = "the agent opened another one";
 
 impl Channel<'_> {
     async fn run(mut self) -> Over {
         let over = self.talk().await.unwrap_or_else(|over| over);
-        let _ = timeout(WRITE_LIMIT, self.socket.close(None)).await;
+        // Nobody waits for a farewell that a dead connection does not take.
+        let farewell = if over == ANOTHER { FAREWELL } else { WRITE_LIMIT };
+        let _ = timeout(farewell, self.socket.close(None)).await;
         over
     }
 
@@ -176,6 +179,7 @@ impl Channel<'_> {
         let first = timeout(HELLO_LIMIT, self.read()).await.map_err(|_| "it said nothing")??;
         let FromAgent::Hello { state, .. } = first else { return Err("its first message was no hello") };
         self.say(&FromServer::Welcome { v: VERSION, heartbeat_seconds: HEARTBEAT.as_secs() }).await?;
+        self.ear.older_is_over().await;
         Box::pin(self.resume(&state)).await;
         self.told = Some(state);
         let mut shutdown = self.call.gateway.inner.options.shutdown.clone();
@@ -215,7 +219,7 @@ impl Channel<'_> {
                     self.say(&bye).await?;
                     return Ok("the server stops");
                 }
-                () = is_true(&mut self.ear.ended) => return Ok("the agent opened another one"),
+                () = is_true(&mut self.ear.ended) => return Ok(ANOTHER),
             }
         }
     }
@@ -260,12 +264,12 @@ impl Channel<'_> {
         self.say(&reported).await
     }
 
-    /// What was handed to this agent before it opened this channel, and is not with it, never arrived: it is handed out again.
+    /// What was handed to this agent before now, and was not with it when it opened this channel, never arrived: it is handed out again.
     async fn resume(&mut self, state: &ContactRequest) {
-        let (engine, agent, before) = (&self.call.gateway.inner.engine, self.call.agent.clone(), self.opened);
+        let (engine, agent) = (&self.call.gateway.inner.engine, self.call.agent.clone());
         let has: Vec<_> = state.busy.iter().map(|it| (it.assignment, it.attempt)).collect();
         let cx = self.call.gateway.cx_in(agent.org);
-        let given_back = engine.write("agent.resume", &cx, move |tx, cx| muster_engine::work::resume(tx, cx, &agent, &has, before)).await;
+        let given_back = engine.write("agent.resume", &cx, move |tx, cx| muster_engine::work::resume(tx, cx, &agent, &has)).await;
         match given_back {
             Ok(0) => {}
             Ok(count) => tracing::info!(agent = %self.call.agent.id, count, "orders that never arrived are handed out again"),
@@ -286,6 +290,8 @@ impl Channel<'_> {
         let seen = Box::pin(contact::look(&self.call, &told)).await;
         drop(turn);
         match seen {
+            // The newer one gives back what was found for this one.
+            Ok(_) if self.ear.is_ended() => Err(ANOTHER),
             Ok(seen) => {
                 if seen.is_news(&told) {
                     self.tell(&seen).await?;
@@ -326,9 +332,13 @@ impl Channel<'_> {
 
     async fn say(&mut self, message: &FromServer) -> Result<(), Over> {
         let text = serde_json::to_string(message).map_err(|_| "a message could not be written")?;
-        match timeout(WRITE_LIMIT, self.socket.send(Message::text(text))).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err("the connection broke"),
+        tokio::select! {
+            biased;
+            sent = timeout(WRITE_LIMIT, self.socket.send(Message::text(text))) => match sent {
+                Ok(Ok(())) => Ok(()),
+                _ => Err("the connection broke"),
+            },
+            () = is_true(&mut self.ear.ended) => Err(ANOTHER),
         }
     }
 

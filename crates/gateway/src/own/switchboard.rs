@@ -51,6 +51,8 @@ struct Entry {
     wake: Arc<Notify>,
     waits: Arc<AtomicBool>,
     end: watch::Sender<bool>,
+    /// Closes when the channel is over.
+    over: watch::Receiver<()>,
 }
 
 /// What a channel is told by.
@@ -62,6 +64,25 @@ pub(super) struct Ear {
     pub(super) waits: Arc<AtomicBool>,
     /// Becomes true when the agent opens another one.
     pub(super) ended: watch::Receiver<bool>,
+    /// The older channel of the same agent, which was told to end: it may be handing something out yet.
+    older: Option<watch::Receiver<()>>,
+    /// Lives as long as the channel does.
+    _alive: watch::Sender<()>,
+}
+
+impl Ear {
+    /// Waits until the older channel of the same agent hands out nothing any more.
+    pub(super) async fn older_is_over(&mut self) {
+        if let Some(mut older) = self.older.take() {
+            // Nothing is ever sent: it ends with its sender.
+            while older.changed().await.is_ok() {}
+        }
+    }
+
+    /// Whether the agent opened another one.
+    pub(super) fn is_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
 }
 
 impl Channels {
@@ -72,18 +93,22 @@ impl Channels {
     /// A channel begins; the first one has the hints watched.
     pub(super) fn begin(&self, agent: &Agent, inner: &Arc<Inner>) -> Ear {
         let (wake, waits, (end, ended)) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)), watch::channel(false));
+        let (alive, over) = watch::channel(());
         let mut open = self.open();
         open.opened += 1;
         let number = open.opened;
-        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), waits: Arc::clone(&waits), end };
-        match open.agents.insert(agent.id, entry) {
-            Some(older) => drop(older.end.send_replace(true)),
-            None => open.devices.entry(agent.device).or_default().push(agent.id),
+        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), waits: Arc::clone(&waits), end, over };
+        let older = open.agents.insert(agent.id, entry).map(|older| {
+            older.end.send_replace(true);
+            older.over
+        });
+        if older.is_none() {
+            open.devices.entry(agent.device).or_default().push(agent.id);
         }
         if !std::mem::replace(&mut open.is_watched, true) {
             drop(tokio::spawn(watch_hints(Arc::downgrade(inner), inner.engine.hints())));
         }
-        Ear { number, wake, waits, ended }
+        Ear { number, wake, waits, ended, older, _alive: alive }
     }
 
     pub(super) fn end(&self, agent: &Agent, number: u64) {
