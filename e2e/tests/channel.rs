@@ -302,7 +302,8 @@ async fn what_an_ended_channel_was_about_to_hand_out_goes_to_the_next() -> Resul
     let mut newer = peer.open(&[]).await?;
     held.execute_batch("ROLLBACK")?;
     another.await??;
-    let opened = peer.opened(&newer.orders().await?[0])?;
+    let orders = newer.orders().await.with_context(|| server.log())?;
+    let opened = peer.opened(&orders[0])?;
     newer.say(&FromAgent::Report { id: 1, reports: vec![peer.report(opened.attempt, ReportState::Ok)] }).await?;
     until("the run is over", LIMIT, || async { Ok((client.get(&format!("/api/v1/runs/{run}")).await?["verdict"] == "ok").then_some(())) })
         .await

@@ -26,6 +26,9 @@ const LOOKS_MAX: usize = 32;
 /// How long after the longest time for it the verdict of our own agent is waited for.
 const VERDICT_GRACE: Duration = Duration::from_secs(30);
 
+/// What is told of an attempt that never came to its agent.
+pub const NEVER_ARRIVED: &str = "it never arrived at the agent";
+
 /// A piece of work handed to an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claimed {
@@ -455,8 +458,8 @@ pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)]) 
     };
     let mut changes = Vec::new();
     for record in tx.assignments_for_update(&ids)?.into_iter().filter(is_lost) {
-        let input = Input::Ended { attempt: record.state.attempt, actor: mine, outcome: Outcome::Declined };
-        let message = Some("it never arrived at the agent".to_owned());
+        let input = Input::NeverArrived { attempt: record.state.attempt, actor: mine };
+        let message = Some(NEVER_ARRIVED.to_owned());
         changes.extend(change(record, input, cx.now).ok().map(|change| Change { message, ..change }));
     }
     save(tx, cx, &changes)?;

@@ -10,7 +10,7 @@ use crate::observe::{Observed, ObservedAssignment, ObservedGroup, ObservedRun, T
 use crate::script::lead;
 use muster_core::ids::{AssignmentId, DeviceId};
 use muster_core::tasks::state::Status;
-use muster_core::tasks::{AttemptState, Counts, Event, Outcome, RunState, Scope, State};
+use muster_core::tasks::{AttemptRecord, AttemptState, Counts, Event, Outcome, RunState, Scope, State};
 use muster_core::time::Timestamp;
 use muster_engine::work::Said;
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,7 +185,8 @@ impl Checkers {
                 self.require(1, late || !(remain && a.rules.on_unknown), || format!("{id} ended unknown after try {}", a.attempt));
             }
             State::Prepared => {
-                self.require(1, a.attempt == 0 || remain, || format!("{id} waits after its last try {}", a.attempt));
+                let lost = it.attempts.last().is_some_and(never_arrived);
+                self.require(1, a.attempt == 0 || remain || lost, || format!("{id} waits after its last try {}", a.attempt));
             }
             State::Expired => {
                 let passed = a.limits.not_after.is_some_and(|end| {
@@ -206,7 +207,8 @@ impl Checkers {
         let numbers: Vec<u32> = it.attempts.iter().map(|t| t.no).collect();
         let expected: Vec<u32> = (1..=a.attempt).collect();
         self.require(2, numbers == expected, || format!("{id} is at attempt {}, its attempts are {numbers:?}", a.attempt));
-        let made = it.attempts.len();
+        // What never arrived was no try.
+        let made = it.attempts.iter().filter(|attempt| !never_arrived(attempt)).count();
         self.require(3, made <= a.rules.attempts_max as usize, || format!("{id} was tried {made} times of {}", a.rules.attempts_max));
         let kept = it.attempts.iter().filter(|t| t.state != AttemptState::Declined).count();
         let begun = self.begun.get(&id).map_or(0, BTreeSet::len);
@@ -446,6 +448,11 @@ impl Checkers {
         let leased = matches!(it.record.state.status, Status::Started { .. } | Status::Running { .. });
         self.require(4, leased == it.record.state.status.lease().is_some(), || format!("{id} is {now} without a lease"));
     }
+}
+
+/// Whether an attempt never came to its agent.
+fn never_arrived(attempt: &AttemptRecord) -> bool {
+    attempt.message.as_deref() == Some(muster_engine::work::NEVER_ARRIVED)
 }
 
 /// Whether a state may follow another in the record.

@@ -319,6 +319,13 @@ pub enum Input {
         /// How.
         outcome: Outcome,
     },
+    /// The actor of an attempt never got it, and so never began: it is handed out again at once, also after the last try.
+    NeverArrived {
+        /// Which attempt.
+        attempt: u32,
+        /// Who did not get it.
+        actor: Actor,
+    },
     /// Time passed: the lease may have lapsed, the window may have closed.
     Time,
     /// A person ends it.
@@ -413,6 +420,7 @@ pub fn decide(it: &Assignment, input: Input, now: Timestamp) -> Result<Decision,
         Input::Claim { actor, lease, lead } => claim(it, actor, lease, lead, now),
         Input::Began { attempt, actor, lease } => began(it, attempt, actor, lease, now),
         Input::Ended { attempt, actor, outcome } => ended(it, attempt, actor, outcome, now),
+        Input::NeverArrived { attempt, actor } => never_arrived(it, attempt, actor, now),
         Input::Time => time(it, now),
         Input::Cancel => cancel(it, now),
         Input::Delay { until } => delay(it, until),
@@ -484,6 +492,18 @@ fn ended(it: &Assignment, attempt: u32, actor: Actor, outcome: Outcome, now: Tim
             to(it, status, Some(AttemptState::Error))
         }
     })
+}
+
+fn never_arrived(it: &Assignment, attempt: u32, actor: Actor, now: Timestamp) -> Result<Decision, Refused> {
+    if !is_current(it, attempt, actor) {
+        return Err(Refused::Stale);
+    }
+    if it.status.state() != State::Started {
+        return Err(Refused::Final);
+    }
+    let endless = Assignment { rules: Rules { attempts_max: ATTEMPTS_MAX, ..it.rules }, ..*it };
+    let status = endless.retry(true, now).unwrap_or_else(|| given_back(it, now, now));
+    Ok(to(it, status, Some(AttemptState::Declined)))
 }
 
 /// How one ends that was given back and is not handed out again.

@@ -169,6 +169,19 @@ fn what_was_given_back_unbegun_is_handed_out_again_whatever_the_action() {
 }
 
 #[test]
+fn what_never_arrived_is_handed_out_again_at_once_also_after_the_last_try() {
+    let lost = Input::NeverArrived { attempt: 1, actor: actor(1) };
+    let once = Assignment { rules: Rules { attempts_max: 1, ..fresh(false).rules }, ..fresh(false) };
+    let again = after(once, &[(claim_by(actor(1)), NOW), (lost, NOW)]);
+    assert_eq!((again.status, again.last_attempt), (Status::Prepared { from: NOW }, Some(AttemptState::Declined)));
+    let begun = after(fresh(false), &[(claim_by(actor(1)), NOW), (Input::Began { attempt: 1, actor: actor(1), lease: LEASE }, NOW)]);
+    assert_eq!(decide(&begun, lost, NOW), Err(Refused::Final), "what began has arrived");
+    assert_eq!(decide(&again, lost, NOW), Err(Refused::Final), "told once");
+    let asked = after(fresh(false), &[(claim_by(actor(1)), NOW), (Input::Cancel, NOW), (lost, NOW)]);
+    assert_eq!(asked.status.state(), State::Cancelled);
+}
+
+#[test]
 fn what_waits_can_be_put_off_and_never_comes_sooner_by_it() {
     let until = NOW.plus(Duration::from_secs(3_600));
     let put_off = after(fresh(true), &[(Input::Delay { until }, NOW)]);
@@ -184,6 +197,7 @@ fn any_input() -> impl Strategy<Value = Input> {
     prop_oneof![
         (who.clone(), lease.clone()).prop_map(|(actor, lease)| Input::Claim { actor, lease, lead: Duration::ZERO }),
         (attempt.clone(), who.clone(), lease).prop_map(|(attempt, actor, lease)| Input::Began { attempt, actor, lease }),
+        (attempt.clone(), who.clone()).prop_map(|(attempt, actor)| Input::NeverArrived { attempt, actor }),
         (attempt, who, prop::sample::select(vec![Outcome::Ok, Outcome::Error, Outcome::Declined]))
             .prop_map(|(attempt, actor, outcome)| Input::Ended { attempt, actor, outcome }),
         (1_000_000i64..3_000_000).prop_map(|until| Input::Delay { until: Timestamp(until) }),
@@ -202,7 +216,7 @@ proptest! {
     ) {
         let mut it = Assignment { limits: Limits { not_after: end.map(Timestamp), stops }, ..fresh(idempotent) };
         let mut now = NOW;
-        let (mut handed_out, mut declined) = (0, 0);
+        let (mut handed_out, mut declined, mut arrived_not) = (0, 0, 0);
         for (input, wait) in inputs {
             now = Timestamp(now.0 + wait);
             let Ok(decision) = decide(&it, input, now) else { continue };
@@ -216,6 +230,7 @@ proptest! {
             }
             let claimed = matches!(input, Input::Claim { .. });
             prop_assert!(!claimed || !it.limits.is_over(now), "nothing is handed out after its time");
+            arrived_not += u32::from(matches!(input, Input::NeverArrived { .. }));
             declined += u32::from(decision.attempt == Some(AttemptState::Declined));
             let still = decide(&decision.next, Input::Time, Timestamp(i64::MAX));
             prop_assert_eq!(decision.next.timer().is_some(), still.is_ok(), "what time changes has a timer: {:?}", decision.next);
@@ -223,7 +238,7 @@ proptest! {
             handed_out += u32::from(claimed);
             it = decision.next;
             prop_assert_eq!(it.attempt, handed_out);
-            prop_assert!(it.attempt <= it.rules.attempts_max);
+            prop_assert!(it.attempt <= it.rules.attempts_max + arrived_not);
             prop_assert!(idempotent || it.attempt <= declined + 1);
         }
     }
