@@ -80,6 +80,8 @@ impl Peer {
             max_orders: 8,
             life: None,
             frozen: Some(false),
+            walks: false,
+            ahead: Vec::new(),
         })
     }
 

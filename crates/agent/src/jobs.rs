@@ -4,12 +4,13 @@
 
 use crate::acts::{self, Around, Done, Ended, MODULES};
 use crate::identity::IdentityError;
-use crate::journal::{Journal, Stage, Taken};
+use crate::journal::{Journal, Next, OpenOrder, Stage, Taken};
 use crate::link::Link;
-use muster_core::tasks::Action;
+use muster_core::tasks::job::led::{Follows, Piece, Told};
 use muster_core::tasks::window::{Open, claimable};
+use muster_core::tasks::{Action, Outcome};
 use muster_core::time::Timestamp;
-use muster_wire::native::{AttemptRef, Report, ReportState};
+use muster_wire::native::{AttemptRef, Report, ReportResult, ReportState};
 use muster_wire::order::{Opened, Opener, Order, OrderRefusal};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -25,6 +26,8 @@ const WORDS_MAX: usize = 256;
 const BATCH_MAX: (usize, usize) = (64, 1 << 20);
 /// The first and the longest pause between two tellings of what a job has put out so far.
 const PROGRESS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// How long a job that is walked alone waits for the server to say that it goes on, milliseconds; without a connection it goes on at once.
+const ASK_MS: i64 = 10_000;
 /// How often the end of a window is looked at: the clock may be corrected meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -56,9 +59,12 @@ impl Batch {
 struct Held {
     opened: Opened,
     action: Action,
+    /// Until when, by the server's clock, it waits for the server to have heard of the piece before it.
+    asks: Option<i64>,
 }
 
 struct Running {
+    opened: Opened,
     /// Gets the reason when it must not go on.
     stop: watch::Sender<Option<String>>,
     task: tokio::task::Id,
@@ -74,6 +80,8 @@ pub(crate) struct Jobs {
     waiting: Vec<Held>,
     running: BTreeMap<(muster_core::ids::AssignmentId, u32), Running>,
     words: Vec<Report>,
+    /// What each later piece of a job follows.
+    after: BTreeMap<AttemptKey, AttemptRef>,
     /// What the jobs do; it ends with this.
     tasks: JoinSet<Done>,
     progress: (mpsc::Sender<Progress>, mpsc::Receiver<Progress>),
@@ -106,7 +114,9 @@ fn may_begin(opened: &Opened, effect_after: Duration, is_frozen: bool, now_ms: i
     }
 }
 
-fn key(attempt: AttemptRef) -> (muster_core::ids::AssignmentId, u32) {
+type AttemptKey = (muster_core::ids::AssignmentId, u32);
+
+fn key(attempt: AttemptRef) -> AttemptKey {
     (attempt.assignment, attempt.attempt)
 }
 
@@ -115,11 +125,12 @@ impl Jobs {
     pub(crate) fn new(link: Arc<Link>, journal: Journal, boot: String) -> Self {
         let (waiting, running, words, tasks) = (Vec::new(), BTreeMap::new(), Vec::new(), JoinSet::new());
         let progress = mpsc::channel(ORDERS_MAX);
-        let mut jobs = Self { link, journal, boot, waiting, running, words, tasks, progress, resets: false };
-        for (attempt, order, boot) in jobs.journal.open_orders() {
-            match boot {
-                None => jobs.take_up(attempt, &order),
-                Some(boot) => jobs.find_interrupted(attempt, &order, &boot),
+        let mut jobs = Self { link, journal, boot, waiting, running, words, after: BTreeMap::new(), tasks, progress, resets: false };
+        for OpenOrder { attempt, work, boot } in jobs.journal.open_orders() {
+            match (boot, work.piece) {
+                (None, None) => jobs.take_up(attempt, &work.order),
+                (None, Some(next)) => jobs.take_up_piece(attempt, &work.order, &next),
+                (Some(boot), next) => jobs.find_interrupted(attempt, &work.order, next.as_ref(), &boot),
             }
         }
         jobs
@@ -136,20 +147,35 @@ impl Jobs {
         }
     }
 
+    /// A later piece of a job, not begun.
+    fn take_up_piece(&mut self, attempt: AttemptRef, order: &Order, next: &Next) {
+        match self.reopened(order, Some(next)) {
+            Ok(opened) => self.hold_piece(opened, next.after),
+            Err(why) => self.end(Report { message: Some(why), ..self.word(attempt, ReportState::Error) }),
+        }
+    }
+
+    /// An order that was obeyed before, at the piece of its job where it stood.
+    fn reopened(&self, order: &Order, next: Option<&Next>) -> Result<Opened, String> {
+        let opened = order.reopen(&self.opener()).map_err(|why| why.to_string())?;
+        let at = |next: &Next| opened.at(&next.piece).ok_or_else(|| "the job has no such step".to_owned());
+        next.map_or_else(|| Ok(opened.clone()), at)
+    }
+
     /// An order that was begun, and whose end nobody saw. What can be done twice without harm is, within its time.
-    fn find_interrupted(&mut self, attempt: AttemptRef, order: &Order, boot: &str) {
-        let found = order.reopen(&self.opener()).map_err(|why| why.to_string());
-        let found = found.and_then(|opened| acts::read(&opened.step).map(|action| (opened, action)));
+    fn find_interrupted(&mut self, attempt: AttemptRef, order: &Order, next: Option<&Next>, boot: &str) {
+        self.after.extend(next.map(|next| (key(attempt), next.after)));
+        let found = self.reopened(order, next).and_then(|opened| acts::read(&opened.step).map(|action| (opened, action)));
         match found {
             Err(why) => self.end(Report { message: Some(why), ..self.word(attempt, ReportState::Error) }),
             Ok((opened, action)) => {
                 let may = may_begin(&opened, acts::takes_effect_after(&action), false, self.link.now_ms());
                 if opened.step.idempotent && may == Begin::Now {
                     tracing::info!(assignment = %attempt.assignment, "it was interrupted and begins again");
-                    self.start(Held { opened, action });
+                    self.start(Held { opened, action, asks: None });
                 } else {
                     let done = acts::after_interruption(&action, boot != self.boot);
-                    self.end(self.verdict(attempt, done));
+                    self.finish(&opened, self.verdict(attempt, done));
                 }
             }
         }
@@ -196,15 +222,62 @@ impl Jobs {
 
     fn hold(&mut self, opened: Opened) {
         match acts::read(&opened.step) {
-            Ok(action) => self.waiting.push(Held { opened, action }),
-            Err(why) => self.end(Report { message: Some(why), ..self.word(opened.attempt, ReportState::Error) }),
+            Ok(action) => self.waiting.push(Held { opened, action, asks: None }),
+            Err(why) => self.finish(&opened, Report { message: Some(why), ..self.word(opened.attempt, ReportState::Error) }),
         }
+    }
+
+    /// Holds the piece of a job that follows another one, until the server knows of that or cannot be reached.
+    fn hold_piece(&mut self, opened: Opened, after: AttemptRef) {
+        self.after.insert(key(opened.attempt), after);
+        let asks = self.is_untold(after).then(|| self.link.now_ms() + ASK_MS);
+        match acts::read(&opened.step) {
+            Ok(action) => self.waiting.push(Held { opened, action, asks }),
+            Err(why) => self.finish(&opened, Report { message: Some(why), ..self.word(opened.attempt, ReportState::Error) }),
+        }
+    }
+
+    fn is_untold(&self, attempt: AttemptRef) -> bool {
+        matches!(self.journal.stage(attempt), Some(Stage::Ended(_)))
+    }
+
+    /// Whether the server cannot know of an attempt yet: what came before it in its job was not told.
+    fn is_ahead(&self, attempt: AttemptRef) -> bool {
+        self.after.get(&key(attempt)).is_some_and(|after| self.is_untold(*after))
+    }
+
+    /// A piece of work is over: what follows it in its job is written down with it.
+    fn finish(&mut self, opened: &Opened, report: Report) {
+        let next = follows(opened, &report);
+        let after = AttemptRef { assignment: report.assignment, attempt: report.attempt };
+        if self.end_with(report, next.clone())
+            && let Some(opened) = next.and_then(|piece| opened.at(&piece))
+        {
+            tracing::info!(assignment = %opened.attempt.assignment, step = opened.step.id, "the job goes on");
+            self.hold_piece(opened, after);
+        }
+    }
+
+    /// The server leads a job from the piece that would follow this one.
+    fn leave_after(&mut self, attempt: AttemptRef) -> Result<(), IdentityError> {
+        let Some(place) = self.waiting.iter().position(|held| self.after.get(&key(held.opened.attempt)) == Some(&attempt)) else {
+            return Ok(());
+        };
+        let held = self.waiting.remove(place);
+        tracing::info!(assignment = %attempt.assignment, "the server leads the job from here");
+        self.journal.leave(held.opened.attempt).map(drop).map_err(|e| self.link.data.failed("journal", e))
     }
 
     /// Begins what may begin; gives the instant by the server's clock at which to look again.
     pub(crate) fn begin_due(&mut self, is_frozen: bool) -> Option<i64> {
         let (now, mut next) = (self.link.now_ms(), None::<i64>);
-        for held in std::mem::take(&mut self.waiting) {
+        for mut held in std::mem::take(&mut self.waiting) {
+            held.asks = held.asks.filter(|until| *until > now);
+            if let Some(until) = held.asks {
+                next = Some(next.map_or(until, |next| next.min(until)));
+                self.waiting.push(held);
+                continue;
+            }
             match may_begin(&held.opened, acts::takes_effect_after(&held.action), is_frozen, now) {
                 Begin::Now => self.begin(held),
                 Begin::Later(at) => {
@@ -231,14 +304,14 @@ impl Jobs {
         }
     }
 
-    fn start(&mut self, Held { opened, action }: Held) {
-        let attempt = opened.attempt;
+    fn start(&mut self, Held { opened, action, .. }: Held) {
+        let (attempt, kept) = (opened.attempt, opened.clone());
         self.say(self.word(attempt, ReportState::Running));
         let (stop, stopped) = watch::channel(None);
         let (is_reset, is_inventory) = (action == Action::ResetAgent, action == Action::Inventory);
         let work = perform(Arc::clone(&self.link), opened, action, stopped, self.progress.0.clone());
         let task = self.tasks.spawn(work).id();
-        self.running.insert(key(attempt), Running { stop, task, is_reset, is_inventory });
+        self.running.insert(key(attempt), Running { opened: kept, stop, task, is_reset, is_inventory });
     }
 
     /// What happens next to a job; nothing, for ever, while there is none.
@@ -280,8 +353,13 @@ impl Jobs {
     /// Takes note of what happened to a job.
     pub(crate) fn heard(&mut self, attempt: AttemptRef, done: Done) {
         let running = self.running.remove(&key(attempt));
-        self.resets |= running.is_some_and(|running| running.is_reset && done.state == ReportState::Ok);
-        self.end(self.verdict(attempt, done));
+        self.resets |= running.as_ref().is_some_and(|running| running.is_reset && done.state == ReportState::Ok);
+        let verdict = self.verdict(attempt, done);
+        match running {
+            // A job that was told to stop is the server's to go on with.
+            Some(running) if running.stop.borrow().is_none() => self.finish(&running.opened, verdict),
+            _ => self.end(verdict),
+        }
         if self.resets {
             let others: Vec<AttemptRef> = self.in_hand();
             for other in others {
@@ -302,13 +380,18 @@ impl Jobs {
     pub(crate) fn busy(&self) -> Vec<AttemptRef> {
         let running = self.running.iter().filter(|(_, it)| it.stop.borrow().is_none());
         let running = running.map(|(&(assignment, attempt), _)| AttemptRef { assignment, attempt });
-        running.chain(self.waiting.iter().map(|held| held.opened.attempt)).collect()
+        running.chain(self.waiting.iter().map(|held| held.opened.attempt)).filter(|it| !self.is_ahead(*it)).collect()
+    }
+
+    /// Attempts in hand of which the server cannot know yet.
+    pub(crate) fn ahead(&self) -> Vec<AttemptRef> {
+        self.in_hand().into_iter().filter(|it| self.is_ahead(*it)).collect()
     }
 
     /// All attempts that are with this agent, also those that are over and were not told.
     pub(crate) fn held(&self) -> Vec<AttemptRef> {
         let untold = self.journal.untold().map(|report| AttemptRef { assignment: report.assignment, attempt: report.attempt });
-        self.in_hand().into_iter().chain(untold).collect()
+        self.in_hand().into_iter().filter(|it| !self.is_ahead(*it)).chain(untold).collect()
     }
 
     fn in_hand(&self) -> Vec<AttemptRef> {
@@ -353,19 +436,39 @@ impl Jobs {
         Batch { words: std::mem::take(&mut self.words), verdicts }
     }
 
-    /// What could not be told waits again; word of progress that a verdict has overtaken does not.
+    /// What could not be told waits again; word of progress that a verdict has overtaken does not. Jobs go on without a connection.
     pub(crate) fn untold(&mut self, batch: Batch) {
+        let cut: Vec<AttemptRef> = batch.verdicts.iter().map(of).collect();
+        let after = &self.after;
+        for held in &mut self.waiting {
+            if after.get(&key(held.opened.attempt)).is_some_and(|before| cut.contains(before)) {
+                held.asks = None;
+            }
+        }
         let later = std::mem::take(&mut self.words);
         for word in batch.words.into_iter().chain(later) {
             self.say(word);
         }
     }
 
-    /// What was told, whether it was taken or not, is not told again.
-    pub(crate) fn told(&mut self, batch: &Batch) -> Result<(), IdentityError> {
-        let told: Vec<AttemptRef> =
-            batch.verdicts.iter().map(|report| AttemptRef { assignment: report.assignment, attempt: report.attempt }).collect();
-        self.journal.told(&told, &self.link.data)
+    /// What was told, whether it was taken or not, is not told again. A job goes on where the server says so.
+    pub(crate) fn told(&mut self, batch: &Batch, results: &[ReportResult]) -> Result<(), IdentityError> {
+        let told: Vec<AttemptRef> = batch.verdicts.iter().map(of).collect();
+        self.journal.told(&told, &self.link.data)?;
+        for attempt in told {
+            let goes_on = results.iter().any(|it| it.goes_on && (it.assignment, it.attempt) == key(attempt));
+            if !goes_on {
+                self.leave_after(attempt)?;
+            }
+        }
+        let after = &self.after;
+        for held in self.waiting.iter_mut().filter(|held| held.asks.is_some()) {
+            let before = after.get(&key(held.opened.attempt));
+            held.asks = held.asks.filter(|_| before.is_some_and(|it| matches!(self.journal.stage(*it), Some(Stage::Ended(_)))));
+        }
+        let journal = &self.journal;
+        self.after.retain(|(assignment, attempt), _| journal.stage(AttemptRef { assignment: *assignment, attempt: *attempt }).is_some());
+        Ok(())
     }
 
     fn say(&mut self, word: Report) {
@@ -375,14 +478,19 @@ impl Jobs {
         self.words.push(word);
     }
 
-    /// Writes a verdict down. A disk that takes nothing does not keep it from being told.
     fn end(&mut self, report: Report) {
+        self.end_with(report, None);
+    }
+
+    /// Writes a verdict down, with what follows it. A disk that takes nothing does not keep it from being told. Gives whether it is new.
+    fn end_with(&mut self, report: Report, next: Option<Piece>) -> bool {
         let state = report.state;
         tracing::info!(assignment = %report.assignment, attempt = report.attempt, ?state, message = report.message, "over");
-        if let Err(error) = self.journal.end(report.clone()) {
+        self.journal.end(report.clone(), next).unwrap_or_else(|error| {
             tracing::error!("a verdict could not be written down: {error}");
             self.say(report);
-        }
+            false
+        })
     }
 
     fn verdict(&self, attempt: AttemptRef, done: Done) -> Report {
@@ -402,6 +510,25 @@ impl Jobs {
             refused: None,
             at_ms: self.link.now_ms(),
         }
+    }
+}
+
+fn of(report: &Report) -> AttemptRef {
+    AttemptRef { assignment: report.assignment, attempt: report.attempt }
+}
+
+/// What follows a verdict in the job that is walked alone.
+fn follows(opened: &Opened, report: &Report) -> Option<Piece> {
+    let (course, piece) = opened.job.as_deref()?;
+    let outcome = match report.state {
+        ReportState::Ok => Outcome::Ok,
+        ReportState::Error => Outcome::Error,
+        ReportState::Declined | ReportState::Running => return None,
+    };
+    let told = Told { outcome, exit_code: report.exit_code.map(i64::from), output: report.output.as_deref() };
+    match course.follow(piece, &told, opened.target.not_after_ms.map(Timestamp), Timestamp(report.at_ms)) {
+        Follows::Piece(next) => Some(*next),
+        Follows::End(_) | Follows::GivenBack => None,
     }
 }
 
@@ -486,6 +613,7 @@ mod tests {
             step: Step { step: 0, id: "a".to_owned(), action: json!({}), timeout_seconds: 60, idempotent: false, stops: false },
             target: Target { agent: id(3).parse().expect("id"), incarnation: 1, not_before_ms, not_after_ms },
             lease_until_ms: 10_000,
+            job: None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! never acted on and is dropped. Absent on purpose: what orders mean, and the network.
 
 use crate::identity::{DataDir, IdentityError};
+use muster_core::tasks::job::led::Piece;
 use muster_core::time::Timestamp;
 use muster_wire::native::{AttemptRef, Report};
 use muster_wire::order::{Opened, Order};
@@ -27,11 +28,11 @@ const REMEMBERED: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Stage {
     /// Ordered and not begun.
-    Taken(Box<Order>),
+    Taken(Box<Work>),
     /// Begun, in this boot of the machine.
     Begun {
-        /// The order.
-        order: Box<Order>,
+        /// What was ordered.
+        work: Box<Work>,
         /// The boot.
         boot: String,
     },
@@ -39,6 +40,35 @@ pub(crate) enum Stage {
     Ended(Box<Report>),
     /// The server knows.
     Told,
+}
+
+/// What was ordered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Work {
+    /// The order.
+    pub(crate) order: Order,
+    /// The piece of its job, where this is a later one than the order names.
+    pub(crate) piece: Option<Next>,
+}
+
+/// A piece of a job that follows another one without a word of the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Next {
+    /// The attempt that it follows: the server must know of its end first.
+    pub(crate) after: AttemptRef,
+    /// The piece.
+    pub(crate) piece: Piece,
+}
+
+/// An order that has no verdict yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OpenOrder {
+    /// The attempt.
+    pub(crate) attempt: AttemptRef,
+    /// What was ordered.
+    pub(crate) work: Work,
+    /// The boot in which it was begun, if it was.
+    pub(crate) boot: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -51,10 +81,37 @@ struct Entry {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Taken { assignment: AttemptRef, lease_until_ms: i64, order: Box<Order> },
-    Begun { assignment: AttemptRef, boot: String },
-    Ended { lease_until_ms: i64, report: Box<Report> },
-    Told { assignment: AttemptRef, lease_until_ms: i64 },
+    Taken {
+        assignment: AttemptRef,
+        lease_until_ms: i64,
+        order: Box<Order>,
+    },
+    Begun {
+        assignment: AttemptRef,
+        boot: String,
+    },
+    Ended {
+        lease_until_ms: i64,
+        report: Box<Report>,
+        /// What follows in its job; in one line, so that no crash comes between.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Box<Piece>>,
+    },
+    /// A later piece of a job, as it is kept when the file is made anew.
+    Follows {
+        assignment: AttemptRef,
+        lease_until_ms: i64,
+        order: Box<Order>,
+        next: Box<Next>,
+    },
+    /// It is given back unbegun: the server leads.
+    Left {
+        assignment: AttemptRef,
+    },
+    Told {
+        assignment: AttemptRef,
+        lease_until_ms: i64,
+    },
 }
 
 /// What became of an order at the journal.
@@ -131,15 +188,25 @@ impl Journal {
         Ok(true)
     }
 
-    /// Writes a verdict down before it is told; one that is there stays.
-    pub(crate) fn end(&mut self, report: Report) -> Result<(), io::Error> {
+    /// Writes a verdict down before it is told, and what follows it in its job; one that is there stays. Gives whether it is new.
+    pub(crate) fn end(&mut self, report: Report, next: Option<Piece>) -> Result<bool, io::Error> {
         let entry = self.entries.get(&key(of_report(&report)));
         if entry.is_some_and(|entry| matches!(entry.stage, Stage::Ended(_) | Stage::Told)) {
-            return Ok(());
+            return Ok(false);
         }
         let lease_until_ms = entry.map_or(report.at_ms, |entry| entry.lease_until_ms);
-        self.add(Line::Ended { lease_until_ms, report: Box::new(report) }, true)?;
-        self.bound_outputs()
+        self.add(Line::Ended { lease_until_ms, report: Box::new(report), next: next.map(Box::new) }, true)?;
+        self.bound_outputs()?;
+        Ok(true)
+    }
+
+    /// Writes down that a piece which was not begun is left to the server; false when it was begun.
+    pub(crate) fn leave(&mut self, assignment: AttemptRef) -> Result<bool, io::Error> {
+        if !matches!(self.stage(assignment), Some(Stage::Taken(_))) {
+            return Ok(false);
+        }
+        self.add(Line::Left { assignment }, true)?;
+        Ok(true)
     }
 
     /// Notes what the server knows. It is not forced to the disk: told again, the server says that it knew.
@@ -163,11 +230,14 @@ impl Journal {
     }
 
     /// Orders that have no verdict yet, with the boot in which they were begun.
-    pub(crate) fn open_orders(&self) -> Vec<(AttemptRef, Order, Option<String>)> {
-        let open = |(&(assignment, attempt), entry): (&AttemptKey, &Entry)| match &entry.stage {
-            Stage::Taken(order) => Some((AttemptRef { assignment, attempt }, (**order).clone(), None)),
-            Stage::Begun { order, boot } => Some((AttemptRef { assignment, attempt }, (**order).clone(), Some(boot.clone()))),
-            _ => None,
+    pub(crate) fn open_orders(&self) -> Vec<OpenOrder> {
+        let open = |(&(assignment, attempt), entry): (&AttemptKey, &Entry)| {
+            let (work, boot) = match &entry.stage {
+                Stage::Taken(work) => (work, None),
+                Stage::Begun { work, boot } => (work, Some(boot.clone())),
+                _ => return None,
+            };
+            Some(OpenOrder { attempt: AttemptRef { assignment, attempt }, work: (**work).clone(), boot })
         };
         self.entries.iter().filter_map(open).collect()
     }
@@ -202,7 +272,8 @@ impl Journal {
             let dropped = report.output.as_ref().map_or(0, String::len);
             let why = format!("{dropped} bytes of output were dropped: too much waited for the server");
             let message = report.message.as_ref().map_or(why.clone(), |message| format!("{message}; {why}"));
-            self.add(Line::Ended { lease_until_ms, report: Box::new(Report { output: None, message: Some(message), ..*report }) }, true)?;
+            let report = Box::new(Report { output: None, message: Some(message), ..*report });
+            self.add(Line::Ended { lease_until_ms, report, next: None }, true)?;
             held -= dropped;
         }
         Ok(())
@@ -232,28 +303,49 @@ fn millis(span: Duration) -> i64 {
 fn lines(assignment: AttemptRef, entry: &Entry) -> Vec<Line> {
     let lease_until_ms = entry.lease_until_ms;
     match entry.stage.clone() {
-        Stage::Taken(order) => vec![Line::Taken { assignment, lease_until_ms, order }],
-        Stage::Begun { order, boot } => vec![Line::Taken { assignment, lease_until_ms, order }, Line::Begun { assignment, boot }],
-        Stage::Ended(report) => vec![Line::Ended { lease_until_ms, report }],
+        Stage::Taken(work) => vec![taken(assignment, lease_until_ms, *work)],
+        Stage::Begun { work, boot } => vec![taken(assignment, lease_until_ms, *work), Line::Begun { assignment, boot }],
+        Stage::Ended(report) => vec![Line::Ended { lease_until_ms, report, next: None }],
         Stage::Told => vec![Line::Told { assignment, lease_until_ms }],
+    }
+}
+
+fn taken(assignment: AttemptRef, lease_until_ms: i64, Work { order, piece }: Work) -> Line {
+    let order = Box::new(order);
+    match piece {
+        None => Line::Taken { assignment, lease_until_ms, order },
+        Some(next) => Line::Follows { assignment, lease_until_ms, order, next: Box::new(next) },
     }
 }
 
 fn note(entries: &mut BTreeMap<AttemptKey, Entry>, line: Line) {
     match line {
         Line::Taken { assignment, lease_until_ms, order } => {
-            entries.insert(key(assignment), Entry { stage: Stage::Taken(order), lease_until_ms });
+            let work = Box::new(Work { order: *order, piece: None });
+            entries.insert(key(assignment), Entry { stage: Stage::Taken(work), lease_until_ms });
+        }
+        Line::Follows { assignment, lease_until_ms, order, next } => {
+            let work = Box::new(Work { order: *order, piece: Some(*next) });
+            entries.insert(key(assignment), Entry { stage: Stage::Taken(work), lease_until_ms });
         }
         Line::Begun { assignment, boot } => {
             if let Some(entry) = entries.get_mut(&key(assignment))
-                && let Stage::Taken(order) = &entry.stage
+                && let Stage::Taken(work) = &entry.stage
             {
-                entry.stage = Stage::Begun { order: order.clone(), boot };
+                entry.stage = Stage::Begun { work: work.clone(), boot };
             }
         }
-        Line::Ended { lease_until_ms, report } => {
-            entries.insert(key(of_report(&report)), Entry { stage: Stage::Ended(report), lease_until_ms });
+        Line::Ended { lease_until_ms, report, next } => {
+            let after = of_report(&report);
+            let before = entries.insert(key(after), Entry { stage: Stage::Ended(report), lease_until_ms });
+            if let (Some(piece), Some(Stage::Taken(work) | Stage::Begun { work, .. })) = (next, before.map(|entry| entry.stage)) {
+                let follower = AttemptRef { assignment: piece.assignment, attempt: piece.attempt };
+                let work = Box::new(Work { order: work.order, piece: Some(Next { after, piece: *piece }) });
+                // What the server handed out meanwhile is the same piece.
+                entries.entry(key(follower)).or_insert(Entry { stage: Stage::Taken(work), lease_until_ms });
+            }
         }
+        Line::Left { assignment } => drop(entries.remove(&key(assignment))),
         Line::Told { assignment, lease_until_ms } => {
             entries.insert(key(assignment), Entry { stage: Stage::Told, lease_until_ms });
         }

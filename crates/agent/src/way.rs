@@ -74,7 +74,9 @@ impl Way {
 
     /// Tells the channel how this agent stands, when that has changed.
     pub(crate) fn tell(&mut self, state: ContactRequest) {
-        let is_news = |told: &ContactRequest| (&told.busy, told.max_orders, told.frozen) != (&state.busy, state.max_orders, state.frozen);
+        let is_news = |told: &ContactRequest| {
+            (&told.busy, &told.ahead, told.max_orders, told.frozen) != (&state.busy, &state.ahead, state.max_orders, state.frozen)
+        };
         if let Some(channel) = &self.channel
             && self.told.as_ref().is_none_or(is_news)
             && channel.state(state.clone())

@@ -362,6 +362,8 @@ impl<'a> Loop<'a> {
             max_orders: self.jobs.room(),
             life: Some(self.life.clone()),
             frozen: Some(self.is_frozen),
+            walks: true,
+            ahead: self.jobs.ahead(),
         }
     }
 
@@ -472,7 +474,7 @@ impl<'a> Loop<'a> {
             let reason = result.reason.as_deref().unwrap_or("no reason was given");
             tracing::warn!(assignment = %result.assignment, attempt = result.attempt, "a report was not accepted: {reason}");
         }
-        self.jobs.told(&batch)?;
+        self.jobs.told(&batch, &answer.results)?;
         self.ask_when_idle();
         Ok(())
     }

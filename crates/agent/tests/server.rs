@@ -259,6 +259,7 @@ impl Draft {
             task_name: "a task".to_owned(),
             version: 1,
             steps: vec![step],
+            job: None,
             root: String::new(),
             count: 0,
             issued_ms: at,
@@ -274,6 +275,7 @@ impl Draft {
             incarnation: 3,
             lease_until_ms: at + 600_000,
             issued_ms: at,
+            standing: None,
         };
         Self { manifest, target, token, key: server_key(1) }
     }

@@ -90,6 +90,23 @@ impl AgentId {
     pub const SERVER: Self = Self(Uuid::nil());
 }
 
+impl AssignmentId {
+    /// The assignment that follows this one in the walk of one target: whoever walks, server or agent, comes to the same id. It is one
+    /// millisecond later, so that ids of a walk are in its order.
+    pub fn following(self, step: usize, round: u32) -> Self {
+        let own = self.0.as_u128();
+        let mut known = self.0.as_bytes().to_vec();
+        known.extend((step as u64).to_be_bytes());
+        known.extend(round.to_be_bytes());
+        let mut tail = [0; 16];
+        tail[6..].copy_from_slice(&blake3::hash(&known).as_bytes()[..10]);
+        let time = ((own >> 80) + 1) << 80;
+        let marks = (0x7 << 76) | (0x2 << 62);
+        let free = u128::from_be_bytes(tail) & !(0xf << 76) & !(0x3 << 62);
+        Self(Uuid::from_u128(time | marks | free))
+    }
+}
+
 /// A text that is no id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not an id of a {kind} (a UUID is expected)")]

@@ -6,6 +6,7 @@
 use crate::limits::{QUERY_BYTES_MAX, QUERY_TERMS_MAX};
 use crate::nearest::nearest;
 use cel::common::ast::{Expr, LiteralValue, operators};
+use serde::{Deserialize, Serialize};
 
 /// A field of a device that a query may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +81,8 @@ const FIELDS: &[(&str, Field, Kind)] = &[
 ];
 
 /// How two values are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// `==`
     Eq,
@@ -101,7 +103,8 @@ pub enum Op {
 }
 
 /// A literal of a query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Literal {
     /// A text.
     Text(String),

@@ -133,6 +133,8 @@ pub struct Settings {
     pub approve_above: u32,
     /// An agent is shown offline after this silence. Default: 1.5 contact periods are added to it, so a late agent is not yet gone.
     pub offline_after: Span,
+    /// How long a machine may go on with a job alone, without a word, before what it does counts as unknown. Default 2 h.
+    pub offline_for: Span,
     /// Whether push delivery may call agents' own HTTP servers.
     pub wake_enabled: bool,
     /// Whether agents are verified as they come (small trusted networks). Default false: a stranger may report, not obey.
@@ -167,6 +169,7 @@ impl Default for Settings {
             verify_networks: Vec::new(),
             new_agents_per_source_max: 1_000,
             inventory_lease: Span(Duration::from_secs(600)),
+            offline_for: Span(Duration::from_secs(7_200)),
             agent_auth: AgentAuth::Off,
             zone: ZoneName::Server,
             in_flight_per_agent: 4,
@@ -221,6 +224,7 @@ impl Settings {
         between("contact_every", self.contact_every, 10, 30 * 86_400)?;
         between("offline_after", self.offline_after, 10, 366 * 86_400)?;
         between("inventory_lease", self.inventory_lease, 10, 86_400)?;
+        between("offline_for", self.offline_for, 60, 2_592_000)?;
         if let Some(wrong) = self.verify_networks.iter().find(|n| Network::parse(n).is_none()) {
             return Err(BadSetting {
                 key: "verify_networks".to_owned(),

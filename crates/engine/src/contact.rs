@@ -8,6 +8,7 @@ use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, TaskId};
 use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
+use muster_core::tasks::job::led::{Course, Standing};
 use muster_core::tasks::{Action, TaskDoc};
 use muster_core::time::Timestamp;
 use muster_store::{Heard, Rx, Tx};
@@ -162,11 +163,22 @@ pub fn own_presence(
     }
 }
 
+/// A piece of work as our own agent gets it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Handed {
+    /// What was claimed.
+    pub claimed: Claimed,
+    /// The action: `type` and parameters.
+    pub action: Value,
+    /// The job that it walks alone from here.
+    pub job: Option<Box<(Course, Standing)>>,
+}
+
 /// What our own agent is told at a contact.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tidings {
-    /// Work handed out, each with its action: `type` and parameters.
-    pub claimed: Vec<(Claimed, Value)>,
+    /// Work handed out.
+    pub claimed: Vec<Handed>,
     /// Whether the brake is on: nothing that was handed out before may begin.
     pub frozen: bool,
     /// When to come again, unless it waits on the line.
@@ -203,7 +215,7 @@ pub fn own_idle(look: &Look, cx: &Cx) -> Option<Tidings> {
     Some(tidings(cx, agent, &look.org, Vec::new()))
 }
 
-fn tidings(cx: &Cx, agent: &Agent, org: &Org, claimed: Vec<(Claimed, Value)>) -> Tidings {
+fn tidings(cx: &Cx, agent: &Agent, org: &Org, claimed: Vec<Handed>) -> Tidings {
     let settings = &org.settings;
     Tidings {
         claimed,
@@ -222,11 +234,13 @@ pub struct OwnContact {
     pub modules: Vec<String>,
     /// How many pieces it takes now.
     pub max: usize,
+    /// Whether it can walk a job alone.
+    pub walks: bool,
 }
 
 /// Answers a contact of our own agent and hands out what waits, at most `max` pieces of the modules it has.
 pub fn own_contact(tx: &mut Tx, cx: &Cx, id: AgentId, modules: &[String], max: usize) -> Result<Tidings, Error> {
-    let one = OwnContact { agent: id, modules: modules.to_vec(), max };
+    let one = OwnContact { agent: id, modules: modules.to_vec(), max, walks: false };
     own_contacts(tx, cx, &[&one])?.pop().unwrap_or_else(|| Err(not_enrolled()))
 }
 
@@ -238,7 +252,7 @@ pub fn own_contacts(tx: &mut Tx, cx: &Cx, all: &[&OwnContact]) -> Result<Vec<Res
     for (it, actions) in all.iter().zip(&actions) {
         let home = agents.get(&it.agent).and_then(|agent| Some((agent, orgs.get(&agent.org)?)));
         let max = it.max.min(muster_core::limits::ORDERS_PER_CONTACT_MAX);
-        asks.extend(home.map(|(agent, org)| work::Ask { agent, org, actions, max }));
+        asks.extend(home.map(|(agent, org)| work::Ask { agent, org, actions, max, walks: it.walks }));
     }
     let mut claimed = work::claim_set(tx, cx, &asks)?.into_iter().zip(&asks);
     let mut docs = BTreeMap::new();
@@ -247,7 +261,7 @@ pub fn own_contacts(tx: &mut Tx, cx: &Cx, all: &[&OwnContact]) -> Result<Vec<Res
         if !agents.contains_key(&it.agent) {
             answers.push(Err(not_enrolled()));
         } else if let Some((claimed, ask)) = claimed.next() {
-            answers.push(Ok(tidings(cx, ask.agent, ask.org, with_actions(tx, &mut docs, ask.agent, claimed)?)));
+            answers.push(Ok(tidings(cx, ask.agent, ask.org, with_actions(tx, &mut docs, ask, claimed)?)));
         }
     }
     Ok(answers)
@@ -273,7 +287,8 @@ fn homes(tx: &mut Tx, ids: impl Iterator<Item = AgentId>) -> Result<Homes, Error
 type Docs = BTreeMap<(TaskId, i64), Option<TaskDoc>>;
 
 /// Work that was handed out, with what is to be done.
-fn with_actions(tx: &mut Tx, docs: &mut Docs, agent: &Agent, claimed: Vec<Claimed>) -> Result<Vec<(Claimed, Value)>, Error> {
+fn with_actions(tx: &mut Tx, docs: &mut Docs, ask: &work::Ask<'_>, claimed: Vec<Claimed>) -> Result<Vec<Handed>, Error> {
+    let agent = ask.agent;
     let mut all = Vec::with_capacity(claimed.len());
     for it in claimed {
         let version = (it.of.task, it.of.version);
@@ -284,7 +299,8 @@ fn with_actions(tx: &mut Tx, docs: &mut Docs, agent: &Agent, claimed: Vec<Claime
         let action = step_of(doc, &it)?.clone();
         let action = filled_for(tx, agent, &it, &action)?;
         let action = serde_json::to_value(&action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
-        all.push((it, action));
+        let job = if it.leads { crate::jobs::alone(tx, doc, &it, agent, &ask.org.settings)?.map(Box::new) } else { None };
+        all.push(Handed { claimed: it, action, job });
     }
     Ok(all)
 }
@@ -340,13 +356,13 @@ pub struct OwnReports {
 }
 
 /// Takes the reports of our own agent.
-pub fn own_report(tx: &mut Tx, cx: &Cx, id: AgentId, reports: &[work::Report]) -> Result<work::Answers, Error> {
+pub fn own_report(tx: &mut Tx, cx: &Cx, id: AgentId, reports: &[work::Report]) -> Result<work::Taken, Error> {
     let one = OwnReports { agent: id, reports: reports.to_vec() };
     own_reports(tx, cx, &[&one])?.pop().unwrap_or_else(|| Err(not_enrolled()))
 }
 
 /// Takes the reports of several of our own agents at once. Whoever is unknown or revoked is refused alone.
-pub fn own_reports(tx: &mut Tx, cx: &Cx, all: &[&OwnReports]) -> Result<Vec<Result<work::Answers, Error>>, Error> {
+pub fn own_reports(tx: &mut Tx, cx: &Cx, all: &[&OwnReports]) -> Result<Vec<Result<work::Taken, Error>>, Error> {
     let (agents, orgs) = homes(tx, all.iter().map(|it| it.agent))?;
     let mut told = Vec::with_capacity(all.len());
     for it in all {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::hot::Item;
 use crate::idle::{Idle, Key};
 use crate::intake::Patience;
-use crate::work::Answers;
+use crate::work::Taken;
 use muster_core::access::Caller;
 use muster_core::ids::{AgentId, OrgId};
 use muster_core::time::{Clock, Timestamp};
@@ -245,7 +245,7 @@ impl Engine {
     }
 
     /// Takes reports of our own agent, together with others; waits for room. Whoever calls needs a tokio runtime.
-    pub async fn own_reports(&self, cx: &Cx, reports: OwnReports) -> Result<Answers, Error> {
+    pub async fn own_reports(&self, cx: &Cx, reports: OwnReports) -> Result<Taken, Error> {
         self.inner.reports.call(self.item(cx, reports)).await
     }
 

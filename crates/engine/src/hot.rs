@@ -6,7 +6,7 @@ use crate::cx::Cx;
 use crate::engine::Shared;
 use crate::error::Error;
 use crate::groups;
-use crate::work::Answers;
+use crate::work::Taken;
 use muster_store::{Answer, Fault, Hot, Tx};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl Hot for Item<OwnContact> {
 }
 
 impl Hot for Item<OwnReports> {
-    type Done = Answers;
+    type Done = Taken;
     type Error = Error;
 
     fn run(tx: &mut Tx, items: &[Self]) -> Result<Vec<Answer<Self>>, Fault> {

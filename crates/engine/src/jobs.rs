@@ -9,14 +9,21 @@ pub use lead::work;
 
 use crate::cx::Cx;
 use crate::error::Error;
-use crate::work::{change, save};
+use crate::work::{self, Claimed, change, save};
 use crate::workers::wake_agents;
-use muster_core::fleet::DeviceFacts;
-use muster_core::ids::{AssignmentId, DeviceId, RunId};
+use muster_core::fleet::{Agent, DeviceFacts};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, RunId};
+use muster_core::settings::Settings;
 use muster_core::tasks::doc::ActionKind;
-use muster_core::tasks::job::capture::Capture;
-use muster_core::tasks::job::{Job, Move, Next, StepResult, Trail};
-use muster_core::tasks::{AssignmentRecord, Change, Delivery, Input, JobPhase, JobRecord, Mode, Run, Scope, State, TaskDoc, Walk};
+use muster_core::tasks::job::guard::Guard;
+use muster_core::tasks::job::led::{Course, Leg, RunFacts, Standing};
+use muster_core::tasks::job::{Job, Move, Next, Plan, StepResult, Trail};
+use muster_core::tasks::state::Actor;
+use muster_core::tasks::{
+    AssignmentRecord, AttemptState, Change, Delivery, Input, JobPhase, JobRecord, Lead, Led, Mode, Run, RunState, Scope, State, TaskDoc,
+    Walk,
+};
+use muster_core::time::Timestamp;
 use muster_store::{NewAssignment, Tx};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -27,8 +34,8 @@ fn document(tx: &mut Tx, run: &Run) -> Result<Option<TaskDoc>, Error> {
 }
 
 /// What the conditions of a client job may ask of some devices; nothing is loaded where there is none.
-fn facts_of(tx: &mut Tx, run: &Run, doc: &TaskDoc, devices: &[DeviceId]) -> Result<BTreeMap<DeviceId, DeviceFacts>, Error> {
-    if run.mode == Mode::ServerJob || doc.steps.iter().all(|s| s.when.is_none()) {
+fn facts_of(tx: &mut Tx, run: &Run, plan: &Plan<Guard>, devices: &[DeviceId]) -> Result<BTreeMap<DeviceId, DeviceFacts>, Error> {
+    if run.mode == Mode::ServerJob || !plan.asks_device() {
         return Ok(BTreeMap::new());
     }
     Ok(tx.devices_by_id(run.org, devices)?.into_iter().map(|d| (d.id, d.into())).collect())
@@ -39,25 +46,37 @@ fn facts_of(tx: &mut Tx, run: &Run, doc: &TaskDoc, devices: &[DeviceId]) -> Resu
 struct Rows {
     made: BTreeMap<(i64, u8), Vec<NewAssignment>>,
     skipped: BTreeMap<i64, Vec<(AssignmentId, DeviceId)>>,
+    /// What an agent goes on with alone, and since when.
+    led: Vec<(AssignmentId, Actor, Timestamp)>,
 }
 
 /// The steps of a run while its targets are moved.
 struct Steps<'a> {
     run: &'a Run,
     doc: &'a TaskDoc,
+    plan: Plan<Guard>,
 }
 
 fn index(place: usize) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX)
 }
 
-impl Steps<'_> {
-    fn job(&self) -> Job<'_> {
-        Job::of(self.doc)
+impl<'a> Steps<'a> {
+    fn of(run: &'a Run, doc: &'a TaskDoc) -> Self {
+        Self { run, doc, plan: Plan::of(doc) }
+    }
+
+    fn job(&self) -> Job<'_, Guard> {
+        Job::of(&self.plan)
     }
 
     /// Brings a walk where its move leads.
     fn go(&self, cx: &Cx, walk: &mut Walk, it: &Move, priority: u8, rows: &mut Rows) {
+        self.go_as(cx, walk, it, priority, rows, None);
+    }
+
+    /// As `go`; with `known`, the agent that walks alone comes to the same assignment after this one by itself.
+    fn go_as(&self, cx: &Cx, walk: &mut Walk, it: &Move, priority: u8, rows: &mut Rows, known: Option<&Change>) {
         let of_machines = |place: &&usize| self.doc.steps.get(**place).is_some_and(|s| s.scope() == Scope::Client);
         for place in it.skipped.iter().filter(of_machines) {
             rows.skipped.entry(index(*place)).or_default().push((cx.id(), walk.device));
@@ -69,7 +88,10 @@ impl Steps<'_> {
                 let (round, replaces) = walk.trail.enter(&step.id);
                 (walk.step, walk.round) = (index(place), round);
                 let (from, not_after) = (walk.not_before.max(cx.now), walk.not_after);
-                let new = NewAssignment { id: cx.id(), device: walk.device, from, not_after, round, replaces };
+                let id = known.map_or_else(|| cx.id(), |before| before.before.id.following(place, round));
+                let led = walk.led.as_ref().filter(|led| led.goes_on).zip(known);
+                rows.led.extend(led.map(|(led, before)| (id, led.actor(), before.at)));
+                let new = NewAssignment { id, device: walk.device, from, not_after, round, replaces };
                 rows.made.entry((index(place), priority)).or_default().push(new);
             }
         }
@@ -94,6 +116,7 @@ impl Steps<'_> {
         for (step, skipped) in &rows.skipped {
             tx.assignments_skip((self.run.org, self.run.id), *step, self.run.priority, cx.now, skipped)?;
         }
+        self.goes_on(tx, &rows.led)?.map_or(Ok(()), |changes| save(tx, cx, &changes))?;
         if unable.is_empty() {
             return Ok(());
         }
@@ -104,6 +127,25 @@ impl Steps<'_> {
             .map(|it| Change { data: json!({"unable": true}), ..it })
             .collect();
         save(tx, cx, &changes)
+    }
+
+    /// What agents that walk alone go on with is theirs at once.
+    fn goes_on(&self, tx: &mut Tx, led: &[(AssignmentId, Actor, Timestamp)]) -> Result<Option<Vec<Change>>, Error> {
+        if led.is_empty() {
+            return Ok(None);
+        }
+        let (steps, settings) = (tx.run_steps(self.run.id)?, tx.org(self.run.org)?.map(|org| org.settings).unwrap_or_default());
+        let ids: Vec<AssignmentId> = led.iter().map(|(id, ..)| *id).collect();
+        let mut changes = Vec::new();
+        for record in tx.assignments_for_update(&ids)? {
+            let Some((_, actor, at)) = led.iter().find(|(id, ..)| *id == record.id).copied() else { continue };
+            let Some(step) = steps.iter().find(|s| s.step == record.step) else { continue };
+            let lease = at.plus(work::patience(step, &settings, muster_core::fleet::Protocol::Muster, true));
+            if let Ok(taken) = change(record, Input::Lead { actor, lease }, at) {
+                changes.push(Change { lead: Lead::GoesOn, data: json!({"agent": actor.agent, "alone": true}), ..taken });
+            }
+        }
+        Ok(Some(changes))
     }
 
     fn unable(&self, tx: &mut Tx, step: i64, new: &[NewAssignment]) -> Result<Vec<AssignmentId>, Error> {
@@ -126,8 +168,9 @@ impl Steps<'_> {
 pub(crate) fn begin(tx: &mut Tx, cx: &Cx, run: &Run, targets: &[NewAssignment]) -> Result<(), Error> {
     let Some(doc) = document(tx, run)? else { return Ok(()) };
     let devices: Vec<DeviceId> = targets.iter().map(|n| n.device).collect();
-    let facts = facts_of(tx, run, &doc, &devices)?;
-    let (steps, mut rows, mut walks) = (Steps { run, doc: &doc }, Rows::default(), Vec::with_capacity(targets.len()));
+    let steps = Steps::of(run, &doc);
+    let facts = facts_of(tx, run, &steps.plan, &devices)?;
+    let (mut rows, mut walks) = (Rows::default(), Vec::with_capacity(targets.len()));
     for new in targets {
         let mut walk = Walk {
             run: run.id,
@@ -138,6 +181,7 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, run: &Run, targets: &[NewAssignment]) 
             not_before: new.from,
             not_after: new.not_after,
             trail: Trail::default(),
+            led: None,
             updated: cx.now,
         };
         if run.mode == Mode::ClientJob {
@@ -150,14 +194,43 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, run: &Run, targets: &[NewAssignment]) 
     steps.write(tx, cx, rows)
 }
 
+/// What an agent needs to walk on alone from a piece that it was handed.
+pub(crate) fn alone(
+    tx: &mut Tx,
+    doc: Option<&TaskDoc>,
+    it: &Claimed,
+    agent: &Agent,
+    settings: &Settings,
+) -> Result<Option<(Course, Standing)>, Error> {
+    let (Some(doc), Some(walk), Some(run)) = (doc, tx.walk(it.run, agent.device)?, tx.run(agent.org, it.run)?) else { return Ok(None) };
+    let (Some(led), Ok(place)) = (walk.led, usize::try_from(walk.step)) else { return Ok(None) };
+    let steps = tx.run_steps(run.id)?;
+    let mut legs = Vec::with_capacity(steps.len());
+    for (step, written) in steps.iter().zip(&doc.steps) {
+        let action = serde_json::to_value(&written.action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
+        legs.push(Leg {
+            action,
+            timeout_seconds: work::lease_of(step, settings).as_secs(),
+            stops: step.stops,
+            idempotent: step.rules.idempotent,
+            attempts: step.rules.attempts_max,
+            backoff_ms: u64::try_from(step.rules.backoff.as_millis()).unwrap_or(u64::MAX),
+            on_error: step.rules.on_error,
+        });
+    }
+    let facts = RunFacts { task_name: run.task_name, number: run.number, id: run.id.to_string(), targets: run.targeted };
+    let course = Course { plan: Plan::of(doc).with(&[]), legs, run: facts };
+    Ok(Some((course, Standing { conditions: led.conditions, place, round: walk.round, trail: walk.trail })))
+}
+
 /// All targets of a run are there: a server job begins.
 pub(crate) fn lead(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<(), Error> {
     if run.mode == Mode::ClientJob {
         return Ok(());
     }
     let Some(doc) = document(tx, run)? else { return Ok(()) };
-    let mut trail = Trail::default();
-    let it = Job::of(&doc).begin(&mut trail, None);
+    let (steps, mut trail) = (Steps::of(run, &doc), Trail::default());
+    let it = steps.job().begin(&mut trail, None);
     let mut job = JobRecord {
         run: run.id,
         org: run.org,
@@ -176,7 +249,7 @@ pub(crate) fn lead(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<(), Error> {
 /// Targets that are gone take no further part: what they have open is cancelled, and so are they.
 pub(crate) fn leave(tx: &mut Tx, cx: &Cx, run: &Run, devices: &[DeviceId]) -> Result<(), Error> {
     let Some(doc) = document(tx, run)? else { return Ok(()) };
-    let steps = Steps { run, doc: &doc };
+    let steps = Steps::of(run, &doc);
     let open: Vec<AssignmentId> = {
         let mut all = Vec::new();
         for device in devices {
@@ -184,7 +257,7 @@ pub(crate) fn leave(tx: &mut Tx, cx: &Cx, run: &Run, devices: &[DeviceId]) -> Re
         }
         tx.assignments_for_update(&all)?.into_iter().filter(|r| r.run == run.id).map(|r| r.id).collect()
     };
-    crate::work::cancel(tx, cx, &open)?;
+    work::cancel(tx, cx, &open)?;
     let (mut rows, mut saved) = (Rows::default(), Vec::new());
     for mut walk in tx.walks_for_update(run.id, devices)?.into_iter().filter(|w| w.state.is_open()) {
         let before = walk.state;
@@ -207,10 +280,10 @@ pub(crate) fn follow(tx: &mut Tx, cx: &Cx, changes: &[Change]) -> Result<(), Err
     Ok(())
 }
 
-/// Whether a change is one that a walk follows: its first hand-out, its end, a late result.
+/// Whether a change is one that a walk follows: a hand-out, another try, its end, a late result.
 fn moves(change: &Change) -> bool {
     let (before, after) = (change.before.state.status.state(), change.after.status.state());
-    before != after && (after == State::Started || !after.is_open())
+    before != after && after != State::Running
 }
 
 fn follow_run(tx: &mut Tx, cx: &Cx, mine: &[&Change]) -> Result<(), Error> {
@@ -218,16 +291,19 @@ fn follow_run(tx: &mut Tx, cx: &Cx, mine: &[&Change]) -> Result<(), Error> {
     let Some(run) = tx.run(first.before.org, first.before.run)? else { return Ok(()) };
     let Some(doc) = document(tx, &run)? else { return Ok(()) };
     let devices: Vec<DeviceId> = mine.iter().map(|c| c.before.device).filter(|d| *d != DeviceId::SERVER).collect();
-    let facts = facts_of(tx, &run, &doc, &devices)?;
+    let steps = Steps::of(&run, &doc);
+    let facts = facts_of(tx, &run, &steps.plan, &devices)?;
     let mut walks: BTreeMap<DeviceId, (State, Walk)> =
         tx.walks_for_update(run.id, &devices)?.into_iter().map(|w| (w.device, (w.state, w))).collect();
-    let (steps, mut rows, mut has_ended) = (Steps { run: &run, doc: &doc }, Rows::default(), false);
+    let leaders = leaders(tx, &run, walks.values().map(|(_, walk)| walk))?;
+    let (mut rows, mut has_ended) = (Rows::default(), false);
     for change in mine {
         has_ended |= !change.after.status.state().is_open();
         if change.before.device == DeviceId::SERVER {
             of_server(tx, cx, &steps, change)?;
         } else if let Some((_, walk)) = walks.get_mut(&change.before.device) {
-            steps.walk_on(cx, walk, change, facts.get(&change.before.device), &mut rows);
+            let leader = walk.led.as_ref().and_then(|led| leaders.get(&led.agent));
+            steps.walk_on(cx, walk, change, (facts.get(&change.before.device), leader), &mut rows);
         }
     }
     let saved: Vec<(State, Walk)> = walks.into_values().collect();
@@ -243,15 +319,21 @@ fn follow_run(tx: &mut Tx, cx: &Cx, mine: &[&Change]) -> Result<(), Error> {
     if gone.is_empty() { Ok(()) } else { leave(tx, cx, &run, &gone) }
 }
 
+/// The agents that walk alone, as they stand; none may go on while the run or all work is held.
+fn leaders<'w>(tx: &mut Tx, run: &Run, walks: impl Iterator<Item = &'w Walk>) -> Result<BTreeMap<AgentId, Agent>, Error> {
+    let ids: Vec<AgentId> = walks.filter_map(|walk| Some(walk.led.as_ref()?.agent)).collect();
+    let is_held = matches!(run.gate_state(), RunState::Paused | RunState::Halted) || run.cancel_requested;
+    if ids.is_empty() || is_held || tx.org(run.org)?.is_none_or(|org| org.freeze.is_some()) {
+        return Ok(BTreeMap::new());
+    }
+    Ok(tx.agents_by_id(&ids)?.into_iter().filter(|a| a.org == run.org && a.verified).map(|a| (a.id, a)).collect())
+}
+
 /// What a step came to for one target.
-fn result(doc: &TaskDoc, change: &Change) -> StepResult {
-    let exit_code = change.exit_code.or(change.before.exit_code);
-    let step = usize::try_from(change.before.step).ok().and_then(|place| doc.steps.get(place));
-    let captured = step.into_iter().flat_map(|s| &s.outputs).filter_map(|(name, how)| {
-        let taken = Capture::parse(how).ok()?.take(exit_code, change.output.as_deref())?;
-        Some((name.clone(), taken))
-    });
-    StepResult { exit_code, outputs: captured.collect(), ..StepResult::new(change.after.status.state()) }
+fn result(plan: &Plan<Guard>, change: &Change) -> StepResult {
+    let (state, exit_code) = (change.after.status.state(), change.exit_code.or(change.before.exit_code));
+    let part = usize::try_from(change.before.step).ok().and_then(|place| plan.parts.get(place));
+    part.map_or_else(|| StepResult { exit_code, ..StepResult::new(state) }, |part| part.result(state, exit_code, change.output.as_deref()))
 }
 
 /// A step of the server in a server job: its result is one for all.
@@ -266,28 +348,66 @@ fn of_server(tx: &mut Tx, cx: &Cx, steps: &Steps<'_>, change: &Change) -> Result
     let Some(mut job) = tx.job_for_update(steps.run.id)? else { return Ok(()) };
     let is_here = job.step == change.before.step && job.round == change.before.round;
     if let Some(step) = usize::try_from(job.step).ok().and_then(|place| steps.doc.steps.get(place)).filter(|_| is_here) {
-        job.trail.results.insert(step.id.clone(), result(steps.doc, change));
+        job.trail.results.insert(step.id.clone(), result(&steps.plan, change));
         tx.job_save(&job)?;
     }
     Ok(())
 }
 
 impl Steps<'_> {
-    fn walk_on(&self, cx: &Cx, walk: &mut Walk, change: &Change, device: Option<&DeviceFacts>, rows: &mut Rows) {
+    /// Who leads a walk after a change of the step it is at: an agent that walks alone goes on as long as it tells how its steps end.
+    fn leads(&self, walk: &mut Walk, change: &Change, device: Option<&DeviceFacts>, leader: Option<&Agent>) {
+        let holder = change.after.status.lease().or(change.before.state.status.lease()).map(|(actor, _)| actor);
+        let goes_on = match (change.lead, change.after.status.state()) {
+            (Lead::Begins, _) => {
+                let conditions = self.plan.bound(device);
+                let led = |Actor { agent, incarnation }| Led { agent, incarnation, conditions, goes_on: true };
+                return walk.led = holder.map(led);
+            }
+            (Lead::GoesOn, _) => true,
+            (Lead::No, State::Started) => false,
+            (Lead::No, _) => {
+                let was_told = matches!(change.attempt, Some(AttemptState::Ok | AttemptState::Error));
+                was_told && !change.before.state.cancel_requested && leader.is_some_and(|it| self.may_lead(it, change))
+            }
+        };
+        if let Some(led) = &mut walk.led {
+            led.goes_on &= goes_on && holder == Some(led.actor());
+        }
+    }
+
+    /// Whether an agent may still do every step that can follow.
+    fn may_lead(&self, agent: &Agent, change: &Change) -> bool {
+        let lives_on = change.before.state.last_actor.is_some_and(|it| it.incarnation == agent.incarnation);
+        lives_on && agent.device == change.before.device && self.doc.steps.iter().all(|s| agent.may_be_asked(s.action.kind()))
+    }
+
+    fn walk_on(
+        &self,
+        cx: &Cx,
+        walk: &mut Walk,
+        change: &Change,
+        (device, leader): (Option<&DeviceFacts>, Option<&Agent>),
+        rows: &mut Rows,
+    ) {
         let record: &AssignmentRecord = &change.before;
         let after = change.after.status.state();
         if (walk.step, walk.round) != (record.step, record.round) {
             return;
         }
+        self.leads(walk, change, device, leader);
         if after == State::Started {
             if walk.state == State::Prepared {
                 walk.state = State::Running;
             }
             return;
         }
+        if after == State::Prepared {
+            return rows.led.extend(walk.led.as_ref().filter(|led| led.goes_on).map(|led| (record.id, led.actor(), change.at)));
+        }
         let Ok(at) = usize::try_from(record.step) else { return };
         let Some(step) = self.doc.steps.get(at) else { return };
-        walk.trail.results.insert(step.id.clone(), result(self.doc, change));
+        walk.trail.results.insert(step.id.clone(), result(&self.plan, change));
         if !walk.state.is_open() {
             if walk.state == State::Unknown && record.state.status.state() == State::Unknown {
                 walk.state = self.job().amended(at, after).unwrap_or(walk.state);
@@ -298,10 +418,13 @@ impl Steps<'_> {
         if self.run.mode == Mode::ServerJob {
             return;
         }
-        let mut it = self.job().follow(&mut walk.trail, at, after == State::Error, device);
+        let mut it = match &walk.led {
+            Some(led) => Job::of(&self.plan.with(&led.conditions)).follow(&mut walk.trail, at, after == State::Error, None),
+            None => self.job().follow(&mut walk.trail, at, after == State::Error, device),
+        };
         if self.run.cancel_requested && matches!(it.next, Next::Do(_)) {
             it = self.job().end(&mut walk.trail, State::Cancelled);
         }
-        self.go(cx, walk, &it, record.priority, rows);
+        self.go_as(cx, walk, &it, record.priority, rows, Some(change));
     }
 }

@@ -9,14 +9,14 @@ use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::settings::Settings;
 use muster_core::tasks::state::{Actor, Status};
 use muster_core::tasks::{
-    AssignmentRecord, AttemptState, Change, Hands, Input, Load, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate,
-    held_from,
+    AssignmentRecord, AttemptState, Change, Hands, Input, Lead, Load, Mode, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide,
+    gate, held_from,
 };
 use muster_core::time::Timestamp;
 use muster_store::{Opened, Tx};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Open assignments of one device looked at at a time.
@@ -52,6 +52,8 @@ pub struct Claimed {
     pub not_after: Option<Timestamp>,
     /// What the run and the step are called, and what may be done with it.
     pub of: Part,
+    /// The agent gets the rest of the job with it, and walks on alone.
+    pub leads: bool,
 }
 
 /// The part of a task that is handed out.
@@ -88,6 +90,8 @@ pub struct Report {
     pub output: Option<String>,
     /// A word on it.
     pub message: Option<String>,
+    /// When that was by the agent's clock, as it corrects it; of a job that it walks alone, which may be told much later.
+    pub at: Option<Timestamp>,
 }
 
 /// What a report says.
@@ -166,6 +170,7 @@ pub(crate) fn change(record: AssignmentRecord, input: Input, now: Timestamp) -> 
         output: None,
         message: None,
         data: json!({}),
+        lead: Lead::No,
         at: now,
     })
 }
@@ -177,7 +182,7 @@ pub(crate) fn after(change: &Change) -> AssignmentRecord {
 }
 
 /// How long an attempt of a step may stay silent.
-fn lease_of(step: &RunStep, settings: &Settings) -> std::time::Duration {
+pub(crate) fn lease_of(step: &RunStep, settings: &Settings) -> std::time::Duration {
     let silent = step.timeout.unwrap_or(settings.inventory_lease.0);
     step.longest_run.map_or(silent, |longest| longest.min(silent))
 }
@@ -185,6 +190,12 @@ fn lease_of(step: &RunStep, settings: &Settings) -> std::time::Duration {
 /// How much longer than the work may take is waited for word of it: our own agent ends it by itself and says so.
 fn grace(protocol: Protocol) -> Duration {
     if protocol == Protocol::Muster { VERDICT_GRACE } else { Duration::ZERO }
+}
+
+/// How long word of an attempt is waited for; one who walks a job `alone` may have no connection for a while.
+pub(crate) fn patience(step: &RunStep, settings: &Settings, protocol: Protocol, alone: bool) -> Duration {
+    let waited = lease_of(step, settings) + grace(protocol);
+    if alone { waited.max(settings.offline_for.0) } else { waited }
 }
 
 /// What an agent can and may of an action; `able` is whether its kind can do it.
@@ -209,11 +220,13 @@ pub struct Ask<'a> {
     pub actions: &'a [&'a str],
     /// How many pieces it takes now.
     pub max: usize,
+    /// Whether it can walk a job alone.
+    pub walks: bool,
 }
 
 /// Hands an agent the work that waits for its device: at most `max` pieces whose action is one of `actions`.
 pub fn claim(tx: &mut Tx, cx: &Cx, agent: &Agent, org: &Org, actions: &[&str], max: usize) -> Result<Vec<Claimed>, Error> {
-    Ok(claim_set(tx, cx, &[Ask { agent, org, actions, max }])?.pop().unwrap_or_default())
+    Ok(claim_set(tx, cx, &[Ask { agent, org, actions, max, walks: false }])?.pop().unwrap_or_default())
 }
 
 /// What several agents ask for at once is loaded together, decided one after the other, and saved together.
@@ -295,6 +308,7 @@ fn offer(
 ) -> Result<Option<(Change, Claimed)>, Error> {
     let Ask { agent, org, actions, .. } = *ask;
     let (Some(run), steps) = around.load(tx, record.org, record.run)?.clone() else { return Ok(None) };
+    let leads = ask.walks && run.mode == Mode::ClientJob && record.walked && steps.iter().all(|s| may_do(agent, actions, s));
     let Some(step) = steps.into_iter().find(|s| s.step == record.step && s.scope == Scope::Client) else { return Ok(None) };
     if agent.org != run.org || record.state.status.state() != State::Prepared {
         return Ok(None);
@@ -311,11 +325,15 @@ fn offer(
     if held_from(&record.state, &facts, &hands, cx.now).is_some() {
         return Ok(None);
     }
-    let lease = cx.now.plus(lease_of(&step, &org.settings) + grace(agent.protocol));
+    let lease = cx.now.plus(patience(&step, &org.settings, agent.protocol, leads));
     let actor = Actor { agent: agent.id, incarnation: agent.incarnation };
     let not_before = if let Status::Prepared { from } = record.state.status { from } else { cx.now };
     let Ok(mut change) = change(record, Input::Claim { actor, lease, lead: hands.lead }, cx.now) else { return Ok(None) };
     change.data = json!({"agent": agent.id, "protocol": agent.protocol});
+    if leads {
+        change.data["alone"] = json!(true);
+        change.lead = Lead::Begins;
+    }
     let order = Claimed {
         assignment: change.before.id,
         run: change.before.run,
@@ -334,8 +352,15 @@ fn offer(
             idempotent: step.rules.idempotent,
             stops: step.stops,
         },
+        leads,
     };
     Ok(Some((change, order)))
+}
+
+/// Whether an agent can and may do a step when it comes to it alone.
+fn may_do(agent: &Agent, actions: &[&str], step: &RunStep) -> bool {
+    let able = step.scope == Scope::Client && actions.contains(&step.action.as_str());
+    able && agent.may_be_asked(&step.action) && (agent.verified || step.open_to_strangers)
 }
 
 /// Whether an attempt is in this agent's hands: it came again before it reported, which renews the offer and is no error.
@@ -365,19 +390,32 @@ pub struct Told<'a> {
 /// Per report of an agent, whether it changed the state, or why not.
 pub type Answers = Vec<Result<(), Refused>>;
 
+/// What an agent is answered to its reports.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Taken {
+    /// Report by report.
+    pub answers: Answers,
+    /// Which of the assignments that ended belong to a job that it still walks alone: it goes on.
+    pub goes_on: BTreeSet<AssignmentId>,
+}
+
 /// Takes an agent's reports.
 pub fn report(tx: &mut Tx, cx: &Cx, agent: &Agent, settings: &Settings, reports: &[Report]) -> Result<Answers, Error> {
-    Ok(report_set(tx, cx, &[Told { agent, settings, reports }])?.pop().unwrap_or_default())
+    Ok(report_set(tx, cx, &[Told { agent, settings, reports }])?.pop().unwrap_or_default().answers)
 }
 
 /// What several agents tell at once is loaded together, decided one after the other, and saved together.
-pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Answers>, Error> {
+pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Taken>, Error> {
     let ids: Vec<AssignmentId> = told.iter().flat_map(|t| t.reports).map(|r| r.assignment).collect();
     let mut records: BTreeMap<AssignmentId, AssignmentRecord> = tx.assignments_for_update(&ids)?.into_iter().map(|r| (r.id, r)).collect();
     let (mut around, mut changes, mut answers) = (Around::default(), Vec::new(), Vec::with_capacity(told.len()));
     for it in told {
         let mut of_one = Vec::with_capacity(it.reports.len());
         for report in it.reports {
+            if let Some(begun) = begun_alone(tx, cx, &records, it, report)? {
+                records.insert(report.assignment, after(&begun));
+                changes.push(begun);
+            }
             of_one.push(match take(tx, cx, &mut around, &records, it, report)? {
                 Ok(Some(change)) => {
                     records.insert(report.assignment, after(&change));
@@ -388,10 +426,42 @@ pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Answers
                 Err(refused) => Err(refused),
             });
         }
-        answers.push(of_one);
+        answers.push(Taken { answers: of_one, goes_on: BTreeSet::new() });
     }
     save(tx, cx, &changes)?;
+    for (taken, it) in answers.iter_mut().zip(told) {
+        let actor = Actor { agent: it.agent.id, incarnation: it.agent.incarnation };
+        for report in it.reports.iter().filter(|r| matches!(r.what, Said::Ended(_))) {
+            let Some(record) = records.get(&report.assignment).filter(|r| r.walked && r.org == it.agent.org) else { continue };
+            let led = tx.walk(record.run, record.device)?.filter(|walk| walk.state.is_open()).and_then(|walk| walk.led);
+            taken.goes_on.extend(led.filter(|led| led.goes_on && led.actor() == actor).map(|_| report.assignment));
+        }
+    }
     Ok(answers)
+}
+
+/// The beginning of an attempt of which only its report tells: the agent walked the job alone, and went on before it could hear that the
+/// server leads.
+fn begun_alone(
+    tx: &mut Tx,
+    cx: &Cx,
+    records: &BTreeMap<AssignmentId, AssignmentRecord>,
+    told: &Told<'_>,
+    report: &Report,
+) -> Result<Option<Change>, Error> {
+    let is_next = |r: &&AssignmentRecord| {
+        r.org == told.agent.org && r.walked && r.state.status.state() == State::Prepared && r.state.attempt + 1 == report.attempt
+    };
+    let Some(record) = records.get(&report.assignment).filter(is_next) else { return Ok(None) };
+    let actor = Actor { agent: told.agent.id, incarnation: told.agent.incarnation };
+    let led = tx.walk(record.run, record.device)?.and_then(|walk| walk.led);
+    let is_own = report.incarnation == actor.incarnation && led.is_some_and(|led| led.actor() == actor);
+    if !is_own || report.what == Said::Ended(Outcome::Declined) {
+        return Ok(None);
+    }
+    let at = report.at.map_or(cx.now, |at| at.max(record.updated).min(cx.now));
+    let begun = change(record.clone(), Input::Lead { actor, lease: cx.now.plus(told.settings.inventory_lease.0) }, at).ok();
+    Ok(begun.map(|it| Change { data: json!({"agent": told.agent.id, "alone": true}), ..it }))
 }
 
 /// What a report changes; nothing when it says what is known.
@@ -407,7 +477,8 @@ fn take(
     let record = records.get(&report.assignment).filter(|r| r.org == agent.org).cloned();
     // An agent that joined anew answers for nothing of its former life.
     let Some(record) = record.filter(|_| report.incarnation == agent.incarnation) else { return Ok(Err(Refused::Stale)) };
-    let (_, steps) = around.load(tx, record.org, record.run)?;
+    let (run, steps) = around.load(tx, record.org, record.run)?;
+    let alone = record.walked && run.as_ref().is_some_and(|run| run.mode == Mode::ClientJob);
     let lease = steps.iter().find(|s| s.step == record.step).map_or(settings.inventory_lease.0, |s| lease_of(s, settings));
     let lease = lease + grace(agent.protocol);
     let actor = Actor { agent: agent.id, incarnation: report.incarnation };
@@ -416,7 +487,9 @@ fn take(
         Said::Ended(outcome) => Input::Ended { attempt: report.attempt, actor, outcome },
     };
     let known = record.state.last_attempt;
-    Ok(match change(record, input, cx.now) {
+    // What was done alone is told later; an agent's clock is believed as far as it fits in between.
+    let at = report.at.filter(|_| alone).map_or(cx.now, |at| at.max(record.updated).min(cx.now));
+    Ok(match change(record, input, at) {
         Ok(change) => Ok(Some(Change {
             exit_code: report.exit_code,
             output: report.output.as_deref().map(|o| cut(o, OUTPUT_BYTES_MAX)),

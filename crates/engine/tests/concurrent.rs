@@ -129,13 +129,13 @@ impl Hand<'_> {
         let who: BTreeSet<usize> = (0..count).map(|_| self.below(AGENTS)).collect();
         let modules = vec!["ip_configuration".to_owned()];
         let all: Vec<OwnContact> =
-            who.iter().map(|i| OwnContact { agent: self.house.agents[*i], modules: modules.clone(), max: 2 }).collect();
+            who.iter().map(|i| OwnContact { agent: self.house.agents[*i], modules: modules.clone(), max: 2, walks: false }).collect();
         let (asked, given) = (self.ticket(), all.clone());
         let answer = self.write("contacts", move |tx, cx| contact::own_contacts(tx, cx, &given.iter().collect::<Vec<_>>()));
         let answered = self.ticket();
         let mut handed = Vec::new();
         for (it, tidings) in all.iter().zip(answer.into_iter().flatten()) {
-            for (claimed, _) in tidings.expect("known agents").claimed {
+            for claimed in tidings.expect("known agents").claimed.into_iter().map(|it| it.claimed) {
                 handed.push(Handed { assignment: claimed.assignment, attempt: claimed.attempt, agent: it.agent, asked, answered });
             }
         }
@@ -145,9 +145,9 @@ impl Hand<'_> {
 
     fn report(&mut self, it: Handed, what: Said) {
         let (assignment, attempt) = (it.assignment, it.attempt);
-        let report = Report { assignment, attempt, incarnation: 1, what, exit_code: None, output: None, message: None };
+        let report = Report { assignment, attempt, incarnation: 1, what, exit_code: None, output: None, message: None, at: None };
         let answer = self.write("reports", move |tx, cx| contact::own_report(tx, cx, it.agent, std::slice::from_ref(&report)));
-        if let (Said::Ended(outcome), Ok([Ok(())])) = (what, answer.as_deref()) {
+        if let (Said::Ended(outcome), Ok([Ok(())])) = (what, answer.as_ref().map(|taken| &*taken.answers)) {
             self.log().ended.push((assignment, attempt, outcome));
         }
     }

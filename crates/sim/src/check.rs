@@ -226,7 +226,9 @@ impl Checkers {
                 && actor.is_some_and(|a| a.agent == told.agent && a.incarnation == told.incarnation)
                 && told.incarnation == told.incarnation_now
         });
-        if current {
+        // What an agent did alone begins with its word of it.
+        let begins = told.before.as_ref().is_some_and(|b| b.state.attempt + 1 == told.attempt && b.state.status.state() == State::Prepared);
+        if current || (told.alone && begins && told.incarnation == told.incarnation_now) {
             return;
         }
         let what = format!("{} of {} by {} in life {}", told.attempt, told.assignment, told.agent, told.incarnation);

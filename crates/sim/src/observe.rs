@@ -74,6 +74,8 @@ pub struct Told {
     pub attempt: u32,
     /// The incarnation it named.
     pub incarnation: u32,
+    /// Whether it is of a job that the agent walks alone.
+    pub alone: bool,
     /// What it said.
     pub said: Said,
     /// The answer.

@@ -7,17 +7,18 @@ use crate::world::World;
 use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
+use muster_core::tasks::job::led::{self, Course, Follows, Piece};
 use muster_core::tasks::state::Status;
 use muster_core::tasks::{AssignmentRecord, Outcome, Refused, State};
 use muster_core::time::Timestamp;
-use muster_engine::contact::{self, Hello};
+use muster_engine::contact::{self, Hello, OwnContact};
 use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::intake::{self, Arrival, Plan};
 use muster_engine::runs::RunDetail;
-use muster_engine::work::{Claimed, Report, Said};
+use muster_engine::work::{Claimed, Report, Said, Taken};
 use muster_engine::{AssignmentFilter, Cx, Kind, Rx};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,10 @@ pub(crate) struct Script {
     asked: bool,
     pub woken: bool,
     pub(crate) orders: Vec<Report>,
+    /// The jobs that it walks alone, by the attempt where they stand.
+    jobs: BTreeMap<(AssignmentId, u32), Walking>,
+    /// Verdicts of those jobs that it has not told yet, in their order.
+    pub(crate) untold: Vec<Report>,
     /// What it began: its journal, which outlives every crash.
     pub(crate) journal: BTreeSet<(AssignmentId, u32)>,
     sent: Vec<Report>,
@@ -66,6 +71,8 @@ impl Script {
             asked: false,
             woken: false,
             orders: Vec::new(),
+            jobs: BTreeMap::new(),
+            untold: Vec::new(),
             journal: BTreeSet::new(),
             sent: Vec::new(),
             counter: 0,
@@ -129,8 +136,37 @@ impl Script {
         }
     }
 
-    pub(crate) fn take(&mut self, claimed: &[Claimed]) {
-        for it in claimed {
+    /// Whether an order belongs to a job that it walks alone.
+    pub(crate) fn is_alone_in(&self, report: &Report) -> bool {
+        self.jobs.contains_key(&(report.assignment, report.attempt))
+    }
+
+    /// What follows an order that ended, in the job that it walks alone.
+    pub(crate) fn goes_on(&mut self, report: &Report, now: Timestamp) {
+        let key = (report.assignment, report.attempt);
+        let (Some(walking), Said::Ended(outcome)) = (self.jobs.get(&key), report.what) else { return };
+        let told = led::Told { outcome, exit_code: report.exit_code, output: report.output.as_deref() };
+        if let Follows::Piece(piece) = walking.course.follow(&walking.piece, &told, walking.not_after, now) {
+            let next = (piece.assignment, piece.attempt);
+            let order =
+                Report { assignment: next.0, attempt: next.1, what: Said::Running, output: None, exit_code: None, ..report.clone() };
+            self.jobs.insert(next, Walking { piece: *piece, after: Some(key), ..walking.clone() });
+            self.orders.push(order);
+        }
+    }
+
+    pub(crate) fn take(&mut self, handed: &[contact::Handed]) {
+        for contact::Handed { claimed: it, job, .. } in handed {
+            let key = (it.assignment, it.attempt);
+            // What it went on with alone and is handed now is the same: its journal knows it.
+            if self.is_own() && (self.journal.contains(&key) || self.orders.iter().any(|order| (order.assignment, order.attempt) == key)) {
+                continue;
+            }
+            if let Some((course, standing)) = job.as_deref() {
+                let (assignment, attempt) = key;
+                let piece = Piece { assignment, attempt, from: it.not_before, standing: standing.clone() };
+                self.jobs.insert(key, Walking { course: course.clone(), piece, not_after: it.not_after, after: None });
+            }
             let said = Said::Running;
             let report = Report {
                 assignment: it.assignment,
@@ -140,10 +176,21 @@ impl Script {
                 exit_code: None,
                 output: None,
                 message: None,
+                at: None,
             };
             self.orders.push(report);
         }
     }
+}
+
+/// Where a job stands that an agent walks alone.
+#[derive(Clone, Debug)]
+struct Walking {
+    course: Course,
+    piece: Piece,
+    not_after: Option<Timestamp>,
+    /// The attempt before this one.
+    after: Option<(AssignmentId, u32)>,
 }
 
 /// The modules our own agent tells; one in ten times, none that anybody asks for.
@@ -358,18 +405,18 @@ impl World {
         let before = self.before_contact(agent);
         let max = self.dice.within(1, 4);
         let able = self.calm || self.dice.chance(900);
-        let modules = own_modules(able);
-        let answer = self.write("agent.contact", &door, move |tx, cx| contact::own_contact(tx, cx, id, &modules, max));
+        let ask = OwnContact { agent: id, modules: own_modules(able), max, walks: true };
+        let answer = self.write("agent.contact", &door, move |tx, cx| contact::own_contacts(tx, cx, &[&ask])?.remove(0));
         self.touch_all(Some(&before));
         let Ok(tidings) = answer.result else { return self.note(format_args!("agent {i} contact: no answer")) };
-        let claimed: Vec<Claimed> = tidings.claimed.into_iter().map(|(claimed, _)| claimed).collect();
+        let claimed: Vec<Claimed> = tidings.claimed.iter().map(|it| it.claimed.clone()).collect();
         if able || !claimed.is_empty() {
             self.handed(&before, &claimed, max);
         }
         let lost = self.is_answer_lost();
         self.note(format_args!("agent {i} contact: {} handed of {}, lost {lost}", claimed.len(), before.claimable));
         if !lost {
-            self.agents[i].take(&claimed);
+            self.agents[i].take(&tidings.claimed);
         }
     }
 
@@ -486,27 +533,56 @@ impl World {
             }
             return;
         }
+        if !self.agents[i].untold.is_empty() && (self.calm || self.dice.chance(400)) {
+            return self.tell_untold(i);
+        }
         let place = self.dice.below(self.agents[i].orders.len());
         let Some(mut report) = self.agents[i].orders.get(place).cloned() else { return };
-        let begun = self.agents[i].journal.contains(&(report.assignment, report.attempt));
+        let key = (report.assignment, report.attempt);
+        let begun = self.agents[i].journal.contains(&key);
+        let (now, walking) = (self.now(), self.agents[i].jobs.get(&key).cloned());
+        if walking.as_ref().is_some_and(|it| it.piece.from > now) {
+            return self.note(format_args!("agent {i} waits with {}", report.assignment));
+        }
+        let is_late = walking.as_ref().is_some_and(|it| !begun && it.not_after.is_some_and(|end| end <= now));
         report.what = match self.dice.below(11) {
             0..3 => return self.inventory(i, false),
+            _ if is_late => Said::Ended(Outcome::Declined),
             _ if self.calm => Said::Ended(Outcome::Ok),
             3..5 => Said::Running,
             5..7 => Said::Ended(Outcome::Error),
             7 if !begun => Said::Ended(Outcome::Declined),
             _ => Said::Ended(Outcome::Ok),
         };
+        report.at = walking.is_some().then_some(now);
         self.begins(i, &report);
         if matches!(report.what, Said::Ended(_)) {
             report.output = Some("done".to_owned());
             self.agents[i].orders.remove(place);
+            self.agents[i].goes_on(&report, now);
             if self.agents[i].sent.len() > 8 {
                 self.agents[i].sent.remove(0);
             }
             self.agents[i].sent.push(report.clone());
+            // Without a connection it goes on, and tells later.
+            if walking.is_some() && !self.calm && (!self.agents[i].untold.is_empty() || self.dice.chance(400)) {
+                self.note(format_args!("agent {i} keeps to itself that {} {}/{:?}", report.assignment, report.attempt, report.what));
+                return self.agents[i].untold.push(report);
+            }
         }
         self.report(i, report);
+    }
+
+    /// Tells the verdicts that it kept to itself, the oldest first, until one does not come through.
+    fn tell_untold(&mut self, i: usize) {
+        for _ in 0..self.agents[i].untold.len() {
+            let before = self.agents[i].untold.len();
+            let report = self.agents[i].untold.remove(0);
+            self.report(i, report);
+            if self.agents[i].untold.len() >= before {
+                return;
+            }
+        }
     }
 
     /// An agent notes that it begins before it says anything but that it will not.
@@ -535,7 +611,7 @@ impl World {
         let Some((_, assignment)) = self.dice.pick(&self.known) else { return };
         let attempt = u32::try_from(self.dice.within(0, 2)).unwrap_or(1);
         let (incarnation, what) = (self.agents[i].incarnation, Said::Ended(Outcome::Ok));
-        self.report(i, Report { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None });
+        self.report(i, Report { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None, at: None });
     }
 
     fn report(&mut self, i: usize, report: Report) {
@@ -543,8 +619,29 @@ impl World {
         let before = self.known_state(&agent, report.assignment);
         let (id, sent, door) = (agent.id, report.clone(), self.door(agent.org));
         let answer = self.write("agent.report", &door, move |tx, cx| contact::own_report(tx, cx, id, std::slice::from_ref(&sent)));
-        let told = answer.result.ok().and_then(|mut all| all.pop());
-        self.reported(i, &agent, report, before, told);
+        let told = answer.result.ok();
+        self.heard_back(i, &report, told.as_ref());
+        self.reported(i, &agent, report, before, told.and_then(|mut taken| taken.answers.pop()));
+    }
+
+    /// An agent that walks a job alone hears whether it goes on, or nothing.
+    pub(crate) fn heard_back(&mut self, i: usize, report: &Report, taken: Option<&Taken>) {
+        let key = (report.assignment, report.attempt);
+        let it = &mut self.agents[i];
+        if !matches!(report.what, Said::Ended(_)) || !it.jobs.contains_key(&key) {
+            return;
+        }
+        let Some(taken) = taken else { return it.untold.insert(0, report.clone()) };
+        it.jobs.remove(&key);
+        if taken.goes_on.contains(&report.assignment) {
+            return;
+        }
+        let next = it.jobs.iter().find(|(_, walking)| walking.after == Some(key)).map(|(next, _)| *next);
+        if let Some(next) = next.filter(|next| !it.journal.contains(next)) {
+            it.jobs.remove(&next);
+            it.orders.retain(|order| (order.assignment, order.attempt) != next);
+            self.note(format_args!("agent {i} leaves {} to the server", next.0));
+        }
     }
 
     /// How an assignment stands, wherever it is.
@@ -579,6 +676,7 @@ impl World {
             attempt: report.attempt,
             incarnation: report.incarnation,
             said: report.what,
+            alone: report.at.is_some(),
             answer,
             before,
             after,
@@ -595,6 +693,8 @@ impl World {
         it.installation += 1;
         (it.agent, it.device, it.asked, it.counter) = (None, None, false, 0);
         it.orders.clear();
+        it.jobs.clear();
+        it.untold.clear();
         it.journal.clear();
         it.sent.clear();
         self.note(format_args!("agent {i} is set up anew"));

@@ -33,17 +33,19 @@ impl World {
         let door = self.door(first.org);
         let seen: Vec<Before> = some.iter().map(|(_, agent)| self.before_contact(agent.clone())).collect();
         let max = self.dice.within(1, 4);
-        let asks: Vec<OwnContact> = some.iter().map(|(_, agent)| OwnContact { agent: agent.id, modules: own_modules(true), max }).collect();
+        let asks: Vec<OwnContact> =
+            some.iter().map(|(_, agent)| OwnContact { agent: agent.id, modules: own_modules(true), max, walks: true }).collect();
         let answer = self.write("agent.contacts", &door, move |tx, cx| contact::own_contacts(tx, cx, &asks.iter().collect::<Vec<_>>()));
         seen.iter().for_each(|before| self.touch_all(Some(before)));
         let Ok(answers) = answer.result else { return self.note(format_args!("{} contacts together: no answer", some.len())) };
         for (((i, _), before), answer) in some.iter().zip(&seen).zip(answers) {
-            let claimed: Vec<Claimed> = answer.map_or(Vec::new(), |tidings| tidings.claimed.into_iter().map(|(it, _)| it).collect());
+            let handed = answer.map_or(Vec::new(), |tidings| tidings.claimed);
+            let claimed: Vec<Claimed> = handed.iter().map(|it| it.claimed.clone()).collect();
             self.handed_each(before, &claimed);
             let lost = self.is_answer_lost();
             self.note(format_args!("agent {i} contact with others: {} handed, lost {lost}", claimed.len()));
             if !lost {
-                self.agents[*i].take(&claimed);
+                self.agents[*i].take(&handed);
             }
         }
     }
@@ -66,8 +68,9 @@ impl World {
         let (mut told, mut assignments): (Vec<Telling>, _) = (Vec::new(), BTreeSet::new());
         for (i, agent) in self.some_own() {
             let place = self.dice.below(self.agents[i].orders.len());
-            let Some(mut report) = self.agents[i].orders.get(place).cloned() else { continue };
+            let Some(mut report) = self.agents[i].orders.get(place).cloned().filter(|_| self.agents[i].untold.is_empty()) else { continue };
             let ends = self.calm || self.dice.chance(700);
+            report.at = self.agents[i].is_alone_in(&report).then_some(self.now());
             report.what = match ends {
                 true if self.calm || self.dice.chance(700) => Said::Ended(Outcome::Ok),
                 true => Said::Ended(Outcome::Error),
@@ -77,6 +80,8 @@ impl World {
                 self.begins(i, &report);
                 if ends {
                     self.agents[i].orders.remove(place);
+                    let now = self.now();
+                    self.agents[i].goes_on(&report, now);
                 }
                 let before = self.known_state(&agent, report.assignment);
                 told.push((i, agent, report, before));
@@ -88,10 +93,11 @@ impl World {
             told.iter().map(|(_, agent, report, _)| OwnReports { agent: agent.id, reports: vec![report.clone()] }).collect();
         let answer = self.write("agent.reports", &door, move |tx, cx| contact::own_reports(tx, cx, &all.iter().collect::<Vec<_>>()));
         let answers = answer.result.unwrap_or_default();
-        let mut answers = answers.into_iter().map(|of_one| of_one.ok().and_then(|mut all| all.pop()));
+        let mut answers = answers.into_iter().map(Result::ok);
         for (i, agent, report, before) in told {
-            let answer = answers.next().flatten();
-            self.reported(i, &agent, report, before, answer);
+            let taken = answers.next().flatten();
+            self.heard_back(i, &report, taken.as_ref());
+            self.reported(i, &agent, report, before, taken.and_then(|mut taken| taken.answers.pop()));
         }
     }
 }

@@ -6,7 +6,6 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::ids::{AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::page::{Page, PageRequest};
-use muster_core::tasks::job::Trail;
 use muster_core::tasks::{Counts, JobPhase, JobRecord, State, Walk};
 use muster_core::time::Timestamp;
 use uuid::Uuid;
@@ -14,8 +13,8 @@ use uuid::Uuid;
 /// The step under which the totals of walks are kept.
 pub(crate) const WALKS: i64 = -1;
 
-const WALK: &str = "w.run, w.device, w.state, w.step, w.round, w.not_before, w.not_after, w.trail, w.updated";
-const SHOWN: &str = "w.run, w.device, w.state, w.step, w.round, w.not_before, w.not_after, w.trail, w.updated, coalesce(d.name, '')";
+const WALK: &str = "w.run, w.device, w.state, w.step, w.round, w.not_before, w.not_after, w.trail, w.updated, w.led";
+const SHOWN: &str = "w.run, w.device, w.state, w.step, w.round, w.not_before, w.not_after, w.trail, w.updated, w.led, coalesce(d.name, '')";
 const SHOWN_FROM: &str = "walk w LEFT JOIN device d ON d.id = w.device";
 
 fn walk(row: &Row) -> Result<Walk, Fault> {
@@ -29,6 +28,7 @@ fn walk(row: &Row) -> Result<Walk, Fault> {
         not_after: row.opt_int(6)?.map(Timestamp),
         trail: json(row, 7, "walk", "trail")?,
         updated: Timestamp(row.int(8)?),
+        led: row.opt_text(9)?.map(|_| json(row, 9, "walk", "led")).transpose()?,
     })
 }
 
@@ -46,8 +46,8 @@ fn job(row: &Row) -> Result<JobRecord, Fault> {
     })
 }
 
-fn text(trail: &Trail) -> Result<String, Fault> {
-    serde_json::to_string(trail).map_err(|e| Fault::Db(e.to_string()))
+fn text(value: &impl serde::Serialize) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|e| Fault::Db(e.to_string()))
 }
 
 impl Rx {
@@ -58,7 +58,7 @@ impl Rx {
         if !states.is_empty() {
             list.any_of("w.state", states.iter().map(|s| s.as_str()));
         }
-        list.page(self, page, &Order { column: "w.device", id: "w.device" }, |row| Ok((walk(row)?, row.text(9)?.to_owned())))
+        list.page(self, page, &Order { column: "w.device", id: "w.device" }, |row| Ok((walk(row)?, row.text(10)?.to_owned())))
     }
 
     /// Devices of a run's walks in some states, sorted.
@@ -166,7 +166,7 @@ impl Tx {
         for (before, it) in all {
             self.fenced(
                 1,
-                "UPDATE walk SET state = ?3, step = ?4, round = ?5, trail = ?6, updated = ?7 WHERE run = ?1 AND device = ?2",
+                "UPDATE walk SET state = ?3, step = ?4, round = ?5, trail = ?6, updated = ?7, led = ?8 WHERE run = ?1 AND device = ?2",
                 &[
                     V::U(run.0),
                     V::U(it.device.0),
@@ -175,6 +175,7 @@ impl Tx {
                     i64::from(it.round).into(),
                     text(&it.trail)?.into(),
                     now.0.into(),
+                    it.led.as_ref().map(text).transpose()?.into(),
                 ],
             )?;
             counts.add(*before, -1);

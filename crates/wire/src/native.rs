@@ -113,6 +113,12 @@ pub struct ContactRequest {
     /// the agent does not ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<bool>,
+    /// Whether the agent can walk a job alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub walks: bool,
+    /// Attempts of jobs that it walks alone of which the server cannot know yet, because what came before them was not told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ahead: Vec<AttemptRef>,
 }
 
 /// Answer to a contact.
@@ -233,6 +239,9 @@ pub struct ReportResult {
     pub attempt: u32,
     /// Whether it changed or confirmed the state; a refused report is not to be sent again.
     pub accepted: bool,
+    /// Of an end within a job that the agent walks alone: whether it goes on. Otherwise the server leads from here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_on: bool,
     /// Why not, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

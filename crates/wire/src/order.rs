@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use muster_core::ids::{AgentId, AssignmentId, OrgId, RunId, TaskId};
+use muster_core::tasks::job::led::{Course, Piece, Standing};
+use muster_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -34,6 +36,9 @@ pub struct Manifest {
     pub version: i64,
     /// What agents do in it.
     pub steps: Vec<Step>,
+    /// The whole job, for those who walk it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Course>,
     /// Root of the tree of targets, see [`Targets`]; hex.
     pub root: String,
     /// How many targets the tree has.
@@ -173,7 +178,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 }
 
 /// Gives one attempt to one agent. It is signed as the text that it was written as.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// blake3 of the manifest's text, hex: a token fits no other run.
     pub manifest: String,
@@ -191,6 +196,9 @@ pub struct Token {
     pub lease_until_ms: i64,
     /// When it was signed.
     pub issued_ms: i64,
+    /// Where the job stands that the agent walks alone from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }
 
 /// One piece of work as it is handed to an agent.
@@ -285,6 +293,32 @@ pub struct Opened {
     pub target: Target,
     /// Until when the server waits for word of it.
     pub lease_until_ms: i64,
+    /// The job that is walked alone from here, and the piece of it that this attempt is.
+    pub job: Option<Box<(Course, Piece)>>,
+}
+
+impl Opened {
+    /// The order of another piece of the same job; `None`: the job has no such piece.
+    pub fn at(&self, piece: &Piece) -> Option<Opened> {
+        let course = &self.job.as_deref()?.0;
+        let (place, leg) = (piece.standing.place, course.legs.get(piece.standing.place)?);
+        let step = Step {
+            step: u32::try_from(place).ok()?,
+            id: course.plan.parts.get(place)?.id.clone(),
+            action: course.action(&piece.standing)?,
+            timeout_seconds: leg.timeout_seconds,
+            idempotent: leg.idempotent,
+            stops: leg.stops,
+        };
+        let from = self.target.not_before_ms.unwrap_or(i64::MIN).max(piece.from.millis());
+        Some(Opened {
+            attempt: AttemptRef { assignment: piece.assignment, attempt: piece.attempt },
+            step,
+            target: Target { not_before_ms: Some(from), ..self.target },
+            job: Some(Box::new((course.clone(), piece.clone()))),
+            ..self.clone()
+        })
+    }
 }
 
 /// Why an agent refuses an order.
@@ -386,6 +420,13 @@ impl Order {
 
     fn opened(&self, manifest: Manifest, token: &Token) -> Result<Opened, OrderRefusal> {
         let step = manifest.steps.into_iter().find(|s| s.step == token.step).ok_or(OrderRefusal::Malformed)?;
+        let piece = |standing: &Standing| Piece {
+            assignment: token.assignment,
+            attempt: token.attempt,
+            from: Timestamp(self.target.not_before_ms.unwrap_or(0)),
+            standing: standing.clone(),
+        };
+        let job = manifest.job.zip(token.standing.as_ref().map(piece)).map(Box::new);
         Ok(Opened {
             run: manifest.run,
             task_name: manifest.task_name,
@@ -393,6 +434,7 @@ impl Order {
             step,
             target: self.target,
             lease_until_ms: token.lease_until_ms,
+            job,
         })
     }
 }

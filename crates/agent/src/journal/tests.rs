@@ -26,8 +26,12 @@ fn order(n: u8, number: u32) -> (Order, Opened) {
     let step =
         Step { step: 0, id: "a".to_owned(), action: json!({"type": "inventory"}), timeout_seconds: 60, idempotent: false, stops: false };
     let run = "00000000-0000-7000-8000-000000000002".parse().expect("id");
-    let opened = Opened { run, task_name: "t".to_owned(), attempt, step, target, lease_until_ms: NOW.millis() + 60_000 };
+    let opened = Opened { run, task_name: "t".to_owned(), attempt, step, target, lease_until_ms: NOW.millis() + 60_000, job: None };
     (order, opened)
+}
+
+fn open(attempt: AttemptRef, order: Order, boot: Option<String>) -> OpenOrder {
+    OpenOrder { attempt, work: Work { order, piece: None }, boot }
 }
 
 fn report(attempt: AttemptRef, output: Option<String>) -> Report {
@@ -73,12 +77,12 @@ fn an_attempt_goes_from_taken_to_told_and_comes_back_after_each_restart() {
     let mut journal = place.open();
     assert_eq!(place.take(&mut journal, 7, 1), Taken::New);
     let mut journal = place.open();
-    assert_eq!(journal.open_orders(), [(it, order(7, 1).0, None)]);
+    assert_eq!(journal.open_orders(), [open(it, order(7, 1).0, None)]);
     assert!(journal.begin(it, "boot-1").expect("written"));
     let mut journal = place.open();
-    assert_eq!(journal.open_orders(), [(it, order(7, 1).0, Some("boot-1".to_owned()))]);
+    assert_eq!(journal.open_orders(), [open(it, order(7, 1).0, Some("boot-1".to_owned()))]);
     assert!(!journal.begin(it, "boot-2").expect("read"), "what was begun is not begun again");
-    journal.end(report(it, Some("out".to_owned()))).expect("written");
+    journal.end(report(it, Some("out".to_owned())), None).expect("written");
     let mut journal = place.open();
     assert_eq!(journal.untold().cloned().collect::<Vec<_>>(), [report(it, Some("out".to_owned()))]);
     assert!(journal.open_orders().is_empty() && !journal.begin(it, "boot-2").expect("read"));
@@ -94,7 +98,7 @@ fn an_order_that_came_before_is_known_or_replayed() {
     assert_eq!(place.take(&mut journal, 7, 2), Taken::New);
     assert_eq!(place.take(&mut journal, 7, 2), Taken::Known);
     assert_eq!(place.take(&mut journal, 7, 1), Taken::Replayed, "an older attempt");
-    journal.end(report(attempt(7, 2), None)).expect("written");
+    journal.end(report(attempt(7, 2), None), None).expect("written");
     assert_eq!(place.take(&mut journal, 7, 2), Taken::Known, "its verdict waits to be told");
     journal.told(&[attempt(7, 2)], &place.data).expect("written");
     assert_eq!(place.take(&mut journal, 7, 2), Taken::Replayed);
@@ -113,7 +117,7 @@ fn wherever_a_write_is_cut_what_was_written_before_stands() {
     mark(&journal);
     journal.begin(attempt(7, 1), "boot").expect("written");
     mark(&journal);
-    journal.end(report(attempt(7, 1), Some("a\nb".to_owned()))).expect("written");
+    journal.end(report(attempt(7, 1), Some("a\nb".to_owned())), None).expect("written");
     mark(&journal);
     let whole = fs::read(&path).expect("there");
     for cut in 0..=whole.len() {
@@ -143,7 +147,7 @@ fn outputs_beyond_the_bound_go_oldest_first_and_verdicts_stay() {
     let mut journal = place.open();
     for n in 0..5 {
         place.take(&mut journal, n, 1);
-        journal.end(report(attempt(n, 1), Some("x".repeat(OUTPUTS_MAX / 4)))).expect("written");
+        journal.end(report(attempt(n, 1), Some("x".repeat(OUTPUTS_MAX / 4))), None).expect("written");
     }
     let journal = place.open();
     let outputs: Vec<bool> = journal.untold().map(|r| r.output.is_some()).collect();
@@ -158,7 +162,7 @@ fn the_file_does_not_grow_with_what_is_over_and_old_attempts_are_forgotten() {
     let mut journal = place.open();
     for number in 1..400 {
         place.take(&mut journal, 7, number);
-        journal.end(report(attempt(7, number), Some("x".repeat(10_000)))).expect("written");
+        journal.end(report(attempt(7, number), Some("x".repeat(10_000))), None).expect("written");
         journal.told(&[attempt(7, number)], &place.data).expect("written");
     }
     assert!(fs::metadata(place.dir.path().join(JOURNAL)).expect("there").len() <= 2 << 20);

@@ -330,6 +330,9 @@ pub struct Settings {
     pub new_agents_per_source_max: u32,
     /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
     pub inventory_lease: String,
+    /// How long a machine may go on with a job alone, without a word, before what it does counts as unknown.
+    #[schema(example = "2h")]
+    pub offline_for: String,
     /// What foreign agents must show: `off`, `basic` (name and secret, or a token), `oauth` (a token: GLPI agents only). Counts in
     /// the organization of agents that name none.
     pub agent_auth: String,
@@ -351,6 +354,7 @@ impl From<core_settings::Settings> for Settings {
             verify_networks: s.verify_networks,
             new_agents_per_source_max: s.new_agents_per_source_max,
             inventory_lease: s.inventory_lease.to_string(),
+            offline_for: s.offline_for.to_string(),
             agent_auth: s.agent_auth.as_str().to_owned(),
         }
     }
@@ -386,6 +390,8 @@ pub struct SettingsPatch {
     pub new_agents_per_source_max: Option<u32>,
     /// How long a legacy agent may take from the hand-out of an inventory until it arrives.
     pub inventory_lease: Option<String>,
+    /// How long a machine may go on with a job alone, without a word.
+    pub offline_for: Option<String>,
     /// What foreign agents must show: `off`, `basic`, `oauth`.
     pub agent_auth: Option<String>,
 }

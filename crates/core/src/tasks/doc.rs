@@ -223,7 +223,7 @@ pub struct Step {
     /// It is done only if this holds, see [`super::job::guard`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// What follows when it ends badly, when written; see [`TaskDoc::on_error`].
+    /// What follows when it ends badly, when written; see [`super::job::Part::on_error`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnError>,
     /// What is kept of it for later steps, by name; see [`super::job::capture`].

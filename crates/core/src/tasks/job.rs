@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod guard;
+pub mod led;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,9 @@ use super::doc::{OnError, Step, Stragglers, TaskDoc};
 use super::run::Counts;
 use super::state::State;
 use crate::fleet::DeviceFacts;
-use guard::{Facts, Guard};
+use crate::query::Query;
+use capture::Capture;
+use guard::{Bound, Facts, Guard};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -85,24 +88,128 @@ pub struct Move {
     pub skipped: Vec<usize>,
 }
 
-/// The steps of a task as a walk needs them.
-#[derive(Clone, Copy, Debug)]
-pub struct Job<'a> {
-    doc: &'a TaskDoc,
+/// A condition of a step, as its walk asks it.
+pub trait Condition {
+    /// Whether it holds.
+    fn holds(&self, trail: &Trail, device: Option<&DeviceFacts>) -> bool;
 }
 
-impl<'a> Job<'a> {
+impl Condition for Guard {
+    fn holds(&self, trail: &Trail, device: Option<&DeviceFacts>) -> bool {
+        Guard::holds(self, &Facts { trail, device })
+    }
+}
+
+impl Condition for Bound {
+    fn holds(&self, trail: &Trail, _: Option<&DeviceFacts>) -> bool {
+        Bound::holds(self, trail)
+    }
+}
+
+/// A step as a walk needs it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part<C> {
+    /// Its id in the task.
+    pub id: String,
+    /// It is done only if this holds; always when absent.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub when: Option<C>,
+    /// What follows when it ends badly.
+    pub on_error: OnError,
+    /// Whether it is done only when another one fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_handler: bool,
+    /// Whether targets that were late for its barrier still take part in what follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_stragglers: bool,
+    /// What is kept of it for later steps, by name; see [`capture`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
+}
+
+const fn none<C>() -> Option<C> {
+    None
+}
+
+impl<C> Part<C> {
+    /// What it came to, with what is captured of it.
+    pub fn result(&self, state: State, exit_code: Option<i64>, output: Option<&str>) -> StepResult {
+        let taken = |how: &String| Capture::parse(how).ok()?.take(exit_code, output);
+        let outputs = self.outputs.iter().filter_map(|(name, how)| Some((name.clone(), taken(how)?))).collect();
+        StepResult { exit_code, outputs, ..StepResult::new(state) }
+    }
+}
+
+/// The steps of a task as a walk needs them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Plan<C> {
+    /// The steps, in order.
+    pub parts: Vec<Part<C>>,
+}
+
+impl Plan<Guard> {
     /// Of a task.
-    pub fn of(doc: &'a TaskDoc) -> Self {
-        Self { doc }
+    pub fn of(doc: &TaskDoc) -> Self {
+        // It was read when the task was written; should it not be readable any more, nothing is done on a guess.
+        let read = |text: &str| Guard::parse(text).unwrap_or(Guard::Device(Query::Always(false)));
+        let guards: Vec<Option<Guard>> = doc.steps.iter().map(|s| s.when.as_deref().map(read)).collect();
+        let asked =
+            |id: &str| guards.iter().flatten().any(|g| g.paths().iter().any(|p| p.step == id && !matches!(p.part, guard::Part::Output(_))));
+        let part = |(step, when): (&Step, &Option<Guard>)| Part {
+            id: step.id.clone(),
+            when: when.clone(),
+            // What asks how a step ended takes its errors on itself.
+            on_error: step.on_error.clone().unwrap_or(if asked(&step.id) { OnError::Continue } else { OnError::Fail }),
+            is_handler: doc.is_handler(step),
+            keeps_stragglers: step.barrier.is_some_and(|b| b.stragglers == Stragglers::Keep),
+            outputs: step.outputs.clone(),
+        };
+        Self { parts: doc.steps.iter().zip(&guards).map(part).collect() }
     }
 
-    fn steps(&self) -> &'a [Step] {
-        &self.doc.steps
+    /// Whether a condition asks anything of the device.
+    pub fn asks_device(&self) -> bool {
+        self.parts.iter().any(|part| part.when.as_ref().is_some_and(Guard::asks_device))
+    }
+
+    /// The conditions of one device, step by step.
+    pub fn bound(&self, device: Option<&DeviceFacts>) -> Vec<Option<Bound>> {
+        self.parts.iter().map(|part| part.when.as_ref().map(|g| g.bound(device))).collect()
+    }
+
+    /// The plan with the conditions of one device.
+    pub fn with(&self, conditions: &[Option<Bound>]) -> Plan<Bound> {
+        let part = |(place, it): (usize, &Part<Guard>)| Part {
+            id: it.id.clone(),
+            when: conditions.get(place).cloned().flatten(),
+            on_error: it.on_error.clone(),
+            is_handler: it.is_handler,
+            keeps_stragglers: it.keeps_stragglers,
+            outputs: it.outputs.clone(),
+        };
+        Plan { parts: self.parts.iter().enumerate().map(part).collect() }
+    }
+}
+
+/// The rules of walking through a plan.
+#[derive(Debug)]
+pub struct Job<'a, C> {
+    plan: &'a Plan<C>,
+}
+
+impl<'a, C: Condition> Job<'a, C> {
+    /// Of a plan.
+    pub fn of(plan: &'a Plan<C>) -> Self {
+        Self { plan }
+    }
+
+    fn parts(&self) -> &'a [Part<C>] {
+        &self.plan.parts
     }
 
     fn place(&self, id: &str) -> Option<usize> {
-        self.steps().iter().position(|s| s.id == id)
+        self.parts().iter().position(|s| s.id == id)
     }
 
     /// The first move.
@@ -112,12 +219,12 @@ impl<'a> Job<'a> {
 
     /// The move after step `at`, whose result is in the trail. `failing` is whether it ended in error for somebody.
     pub fn follow(&self, trail: &mut Trail, at: usize, failing: bool, device: Option<&DeviceFacts>) -> Move {
-        let Some(step) = self.steps().get(at) else { return self.end(trail, State::Error) };
+        let Some(step) = self.parts().get(at) else { return self.end(trail, State::Error) };
         let state = trail.results.get(&step.id).map_or(State::Error, |r| r.state);
-        if failing && let OnError::Retry { run, max } = self.doc.on_error(step) {
+        if failing && let OnError::Retry { run, max } = &step.on_error {
             let jumps = trail.jumps.entry(step.id.clone()).or_default();
-            if *jumps < max
-                && let Some(place) = self.place(&run)
+            if *jumps < *max
+                && let Some(place) = self.place(run)
             {
                 *jumps += 1;
                 trail.back = Some(step.id.clone());
@@ -130,21 +237,18 @@ impl<'a> Job<'a> {
                 Some(place) => Move { next: Next::Do(place), skipped: Vec::new() },
                 None => self.forward(trail, at + 1, device),
             },
-            State::Error | State::Unknown if self.doc.on_error(step) == OnError::Continue => self.forward(trail, at + 1, device),
+            State::Error | State::Unknown if step.on_error == OnError::Continue => self.forward(trail, at + 1, device),
             state => self.end(trail, state),
         }
     }
 
     fn forward(&self, trail: &mut Trail, from: usize, device: Option<&DeviceFacts>) -> Move {
         let mut skipped = Vec::new();
-        for (place, step) in self.steps().iter().enumerate().skip(from) {
-            if self.doc.is_handler(step) {
+        for (place, step) in self.parts().iter().enumerate().skip(from) {
+            if step.is_handler {
                 continue;
             }
-            let guard = step.when.as_deref().map(Guard::parse);
-            // It was read when the task was written; should it not be readable any more, nothing is done on a guess.
-            let holds = guard.is_none_or(|g| g.is_ok_and(|g| g.holds(&Facts { trail, device })));
-            if holds {
+            if step.when.as_ref().is_none_or(|when| when.holds(trail, device)) {
                 return Move { next: Next::Do(place), skipped };
             }
             trail.results.insert(step.id.clone(), StepResult::new(State::Skipped));
@@ -158,7 +262,7 @@ impl<'a> Job<'a> {
     /// The end of a walk: what it never came to is skipped.
     pub fn end(&self, trail: &mut Trail, state: State) -> Move {
         let mut skipped = Vec::new();
-        for (place, step) in self.steps().iter().enumerate() {
+        for (place, step) in self.parts().iter().enumerate() {
             if !trail.results.contains_key(&step.id) {
                 trail.results.insert(step.id.clone(), StepResult::new(State::Skipped));
                 skipped.push(place);
@@ -169,7 +273,7 @@ impl<'a> Job<'a> {
 
     /// What a late result of step `at` makes of a walk that ended because nothing was known of it; `None`: it stays.
     pub fn amended(&self, at: usize, late: State) -> Option<State> {
-        let is_last = !self.steps().iter().skip(at + 1).any(|s| !self.doc.is_handler(s));
+        let is_last = !self.parts().iter().skip(at + 1).any(|s| !s.is_handler);
         match late {
             State::Error => Some(State::Error),
             State::Ok if is_last => Some(State::Ok),
@@ -180,8 +284,8 @@ impl<'a> Job<'a> {
     /// What a step of a server job came to for all, and whether somebody failed who may be helped.
     pub fn gathered(&self, at: usize, counts: &Counts) -> (StepResult, bool) {
         let of = |state| counts.of(state) > 0;
-        let tolerated = self.steps().get(at).is_some_and(|s| self.doc.on_error(s) == OnError::Continue);
-        let kept = self.steps().get(at).is_some_and(Step::keeps_stragglers);
+        let tolerated = self.parts().get(at).is_some_and(|s| s.on_error == OnError::Continue);
+        let kept = self.parts().get(at).is_some_and(|s| s.keeps_stragglers);
         let state = match () {
             () if of(State::Ok) => State::Ok,
             () if tolerated && (of(State::Error) || of(State::Unknown)) => State::Error,
@@ -194,10 +298,10 @@ impl<'a> Job<'a> {
 
     /// Whether a target that ended step `at` of a server job so takes no further part.
     pub fn drops(&self, at: usize, state: State) -> bool {
-        let Some(step) = self.steps().get(at) else { return true };
+        let Some(step) = self.parts().get(at) else { return true };
         match state {
-            State::Error | State::Unknown if self.doc.on_error(step) == OnError::Continue => false,
-            State::Expired | State::Unknown if step.keeps_stragglers() => false,
+            State::Error | State::Unknown if step.on_error == OnError::Continue => false,
+            State::Expired | State::Unknown if step.keeps_stragglers => false,
             State::Ok | State::Skipped => false,
             _ => true,
         }
@@ -205,17 +309,10 @@ impl<'a> Job<'a> {
 
     /// Whether a step of a server job is done only by those that failed before it: a jump back, or the try after it.
     pub fn is_for_failed(&self, trail: &Trail, place: usize) -> Option<usize> {
-        let step = self.steps().get(place)?;
+        let step = self.parts().get(place)?;
         if let Some(back) = &trail.back {
             return self.place(back);
         }
         (trail.jumps.contains_key(&step.id) && trail.results.contains_key(&step.id)).then_some(place)
-    }
-}
-
-impl Step {
-    /// Whether targets that were late for its barrier still take part in what follows.
-    pub fn keeps_stragglers(&self) -> bool {
-        self.barrier.is_some_and(|b| b.stragglers == Stragglers::Keep)
     }
 }

@@ -3,11 +3,13 @@
 use super::doc::{Delivery, Mode, Scope, TaskDoc};
 use super::gate::Load;
 use super::job::Trail;
+use super::job::guard::Bound;
 use super::rollout::{Share, is_beyond};
 use super::run::{Counts, RunState, Verdict};
-use super::state::{Assignment, AttemptState, Rules, State};
+use super::state::{Actor, Assignment, AttemptState, Rules, State};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::str::FromStr;
 
@@ -313,8 +315,42 @@ pub struct Change {
     pub message: Option<String>,
     /// More for the event.
     pub data: Value,
+    /// Whether the actor walks the job on alone.
+    pub lead: Lead,
     /// Now.
     pub at: Timestamp,
+}
+
+/// Whether an agent that takes a step of a job walks on alone from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lead {
+    /// The server leads.
+    #[default]
+    No,
+    /// It was given the rest of the job.
+    Begins,
+    /// It has it, and goes on.
+    GoesOn,
+}
+
+/// The agent that walks a job alone, for one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Led {
+    /// The agent.
+    pub agent: AgentId,
+    /// In which of its lives.
+    pub incarnation: u32,
+    /// The conditions of this target as it was given them, step by step.
+    pub conditions: Vec<Option<Bound>>,
+    /// Whether it goes on; otherwise the server leads, and what the agent did before it knew of that still counts.
+    pub goes_on: bool,
+}
+
+impl Led {
+    /// The agent in its life.
+    pub fn actor(&self) -> Actor {
+        Actor { agent: self.agent, incarnation: self.incarnation }
+    }
 }
 
 /// Agents that wait to be woken.
@@ -349,6 +385,8 @@ pub struct Walk {
     pub not_after: Option<Timestamp>,
     /// What happened so far.
     pub trail: Trail,
+    /// The agent that walks on alone; the server leads when there is none.
+    pub led: Option<Led>,
     /// When it last changed.
     pub updated: Timestamp,
 }

@@ -301,6 +301,13 @@ pub enum Input {
         /// How long after the hand-out it begins at the latest.
         lead: Duration,
     },
+    /// The actor that walks a job alone goes on with this by itself: it was given the whole job in its time, and keeps to it.
+    Lead {
+        /// Who.
+        actor: Actor,
+        /// Until when it must be heard of.
+        lease: Timestamp,
+    },
     /// The actor of an attempt says it began or goes on.
     Began {
         /// Which attempt.
@@ -418,6 +425,7 @@ pub enum Refused {
 pub fn decide(it: &Assignment, input: Input, now: Timestamp) -> Result<Decision, Refused> {
     match input {
         Input::Claim { actor, lease, lead } => claim(it, actor, lease, lead, now),
+        Input::Lead { actor, lease } => lead(it, actor, lease),
         Input::Began { attempt, actor, lease } => began(it, attempt, actor, lease, now),
         Input::Ended { attempt, actor, outcome } => ended(it, attempt, actor, outcome, now),
         Input::NeverArrived { attempt, actor } => never_arrived(it, attempt, actor, now),
@@ -444,6 +452,14 @@ fn claim(it: &Assignment, actor: Actor, lease: Timestamp, lead: Duration, now: T
     }
 }
 
+fn lead(it: &Assignment, actor: Actor, lease: Timestamp) -> Result<Decision, Refused> {
+    if it.cancel_requested || it.status.state() != State::Prepared {
+        return Err(Refused::NotClaimable);
+    }
+    let taken = Assignment { attempt: it.attempt + 1, last_actor: Some(actor), ..*it };
+    Ok(to(&taken, Status::Started { actor, lease }, Some(AttemptState::Started)))
+}
+
 /// A report counts only for the last attempt and the actor that has it in the same incarnation.
 fn is_current(it: &Assignment, attempt: u32, actor: Actor) -> bool {
     attempt != 0 && attempt == it.attempt && it.last_actor == Some(actor)
@@ -454,8 +470,13 @@ fn began(it: &Assignment, attempt: u32, actor: Actor, lease: Timestamp, now: Tim
         return Err(Refused::Stale);
     }
     match it.status {
-        Status::Started { .. } => Ok(to(it, Status::Running { actor, since: now, lease }, Some(AttemptState::Running))),
-        Status::Running { since, .. } => Ok(to(it, Status::Running { actor, since, lease }, Some(AttemptState::Running))),
+        // Word of it never makes the wait for it shorter: of a job that is walked alone it is long.
+        Status::Started { lease: before, .. } => {
+            Ok(to(it, Status::Running { actor, since: now, lease: lease.max(before) }, Some(AttemptState::Running)))
+        }
+        Status::Running { since, lease: before, .. } => {
+            Ok(to(it, Status::Running { actor, since, lease: lease.max(before) }, Some(AttemptState::Running)))
+        }
         _ => Err(Refused::Final),
     }
 }

@@ -33,7 +33,7 @@ pub fn work(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
 fn look(tx: &mut Tx, cx: &Cx, mut job: JobRecord) -> Result<(), Error> {
     let (Some(run), phase) = (tx.run_for_update(job.org, job.run)?, job.phase) else { return Ok(tx.job_end(&job)?) };
     let Some(doc) = document(tx, &run)? else { return Ok(tx.job_end(&job)?) };
-    let steps = Steps { run: &run, doc: &doc };
+    let steps = Steps::of(&run, &doc);
     match phase {
         JobPhase::Done => Ok(tx.job_end(&job)?),
         JobPhase::Ending(state) => steps.end_piece(tx, cx, job, state),

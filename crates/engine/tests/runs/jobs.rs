@@ -208,8 +208,9 @@ fn a_report_is_taken_only_for_what_its_attempt_came_to(w: &World) {
             exit_code: None,
             output: None,
             message: None,
+            at: None,
         };
-        w.write(move |tx, cx| contact::own_report(tx, cx, a.agent, std::slice::from_ref(&report)))
+        w.write(move |tx, cx| contact::own_report(tx, cx, a.agent, std::slice::from_ref(&report))).answers
     };
     assert_eq!(claim(Outcome::Declined), [Ok(())], "said again it is the same");
     assert_eq!((claim(Outcome::Error), claim(Outcome::Ok)), (vec![Err(Refused::Final)], vec![Err(Refused::Final)]));

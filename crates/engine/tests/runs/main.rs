@@ -1,5 +1,6 @@
 //! Runs on our own agents and on others: jobs of several steps, roll-out.
 
+mod alone;
 mod approvals;
 mod jobs;
 mod rollout;

@@ -136,7 +136,8 @@ impl World {
     /// What an agent is handed at a contact, with its actions.
     pub(crate) fn take(&self, own: Own) -> Vec<(Claimed, Value)> {
         let modules: Vec<String> = ["inventory", "run_script"].map(str::to_owned).to_vec();
-        self.write(move |tx, cx| contact::own_contact(tx, cx, own.agent, &modules, 8)).claimed
+        let handed = self.write(move |tx, cx| contact::own_contact(tx, cx, own.agent, &modules, 8)).claimed;
+        handed.into_iter().map(|it| (it.claimed, it.action)).collect()
     }
 
     /// An agent does the one thing that waits for it; gives its step.
@@ -157,9 +158,10 @@ impl World {
             exit_code: Some(exit_code),
             output: Some(output.to_owned()),
             message: None,
+            at: None,
         };
         let told = self.write(move |tx, cx| contact::own_report(tx, cx, own.agent, std::slice::from_ref(&report)));
-        assert_eq!(told, [Ok(())]);
+        assert_eq!(told.answers, [Ok(())]);
         self.work();
     }
 

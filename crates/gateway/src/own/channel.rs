@@ -267,7 +267,7 @@ impl Channel<'_> {
     /// What was handed to this agent before now, and was not with it when it opened this channel, never arrived: it is handed out again.
     async fn resume(&mut self, state: &ContactRequest) {
         let (engine, agent) = (&self.call.gateway.inner.engine, self.call.agent.clone());
-        let has: Vec<_> = state.busy.iter().map(|it| (it.assignment, it.attempt)).collect();
+        let has: Vec<_> = state.busy.iter().chain(&state.ahead).map(|it| (it.assignment, it.attempt)).collect();
         let cx = self.call.gateway.cx_in(agent.org);
         let given_back = engine.write("agent.resume", &cx, move |tx, cx| muster_engine::work::resume(tx, cx, &agent, &has)).await;
         match given_back {
@@ -316,7 +316,7 @@ impl Channel<'_> {
                 .tidings
                 .claimed
                 .iter()
-                .map(|(it, _)| muster_wire::native::AttemptRef { assignment: it.assignment, attempt: it.attempt });
+                .map(|it| muster_wire::native::AttemptRef { assignment: it.claimed.assignment, attempt: it.claimed.attempt });
             told.busy.extend(handed);
             told.busy.retain(|it| !tidings.stop.contains(it));
         }

@@ -7,12 +7,10 @@ use muster_core::ids::OrgId;
 use muster_core::limits::{LONG_POLL_SECONDS_MAX, WRITER_QUEUE_MAX};
 use muster_core::load::Class;
 use muster_core::time::Timestamp;
-use muster_engine::contact::{OwnContact, Tidings, own_idle, own_presence};
-use muster_engine::work::Claimed;
+use muster_engine::contact::{Handed, OwnContact, Tidings, own_idle, own_presence};
 use muster_engine::{Cx, Heard, Hint, Reason, Topic, contact};
 use muster_wire::native::{AttemptRef, ContactAnswer, ContactRequest};
 use muster_wire::order::{Manifest, Order, Signed, Step, Target, Token};
-use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -47,7 +45,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
 /// What an agent is told.
 pub(super) fn told_back(call: &Call<'_>, tidings: &Tidings, stop: Vec<AttemptRef>, again_in: Duration) -> ContactAnswer {
     ContactAnswer {
-        orders: tidings.claimed.iter().filter_map(|(claimed, action)| order(call, claimed, action)).collect(),
+        orders: tidings.claimed.iter().filter_map(|handed| order(call, handed)).collect(),
         contact_in_seconds: again_in.as_secs().max(1),
         inventory_due: tidings.inventory_due,
         stop,
@@ -69,7 +67,9 @@ pub(super) fn heard(call: &Call<'_>, told: &ContactRequest, again_in: Duration) 
 }
 
 /// The signed order of an attempt (docs/adr/0010): a manifest for this one target, and the token of the attempt.
-fn order(call: &Call<'_>, claimed: &Claimed, action: &Value) -> Option<Order> {
+fn order(call: &Call<'_>, handed: &Handed) -> Option<Order> {
+    let Handed { claimed, action, job } = handed;
+    let (job, standing) = job.as_deref().cloned().unzip();
     let (agent, key, issued_ms) = (&call.agent, &call.gateway.inner.options.server_key, now(call).millis());
     let step = u32::try_from(claimed.step).ok()?;
     let mut nonce = [0; 16];
@@ -89,6 +89,7 @@ fn order(call: &Call<'_>, claimed: &Claimed, action: &Value) -> Option<Order> {
             idempotent: claimed.of.idempotent,
             stops: claimed.of.stops,
         }],
+        job,
         root: String::new(),
         count: 0,
         issued_ms,
@@ -109,6 +110,7 @@ fn order(call: &Call<'_>, claimed: &Claimed, action: &Value) -> Option<Order> {
         incarnation: agent.incarnation,
         lease_until_ms: claimed.lease.millis(),
         issued_ms,
+        standing,
     };
     Signed::new(key, manifest, vec![target]).order(key, 0, token)
 }
@@ -175,13 +177,13 @@ pub(super) async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen,
     if let Some(tidings) = own_idle(&found, &cx) {
         return Ok(Seen { tidings, stop, something_waits: false });
     }
-    let (modules, max) = (told.modules.clone(), told.max_orders);
+    let (modules, max, walks) = (told.modules.clone(), told.max_orders, told.walks);
     // What is left of the writer's queue is for those who report.
     if engine.store().stats().queued >= Class::Contact.requests_of(WRITER_QUEUE_MAX) as u64 {
         engine.doors().refused(Class::Contact, Reason::Busy);
         return Err(Refusal::Busy.into());
     }
-    let tidings = engine.own_contact(&cx, OwnContact { agent: id, modules, max }).await?;
+    let tidings = engine.own_contact(&cx, OwnContact { agent: id, modules, max, walks }).await?;
     Ok(Seen { tidings, stop, something_waits: true })
 }
 

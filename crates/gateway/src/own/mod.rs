@@ -26,8 +26,10 @@ use axum::response::Response;
 use muster_core::fleet::Agent;
 use muster_core::load::Class;
 use muster_core::tasks::Outcome;
+use muster_core::time::Timestamp;
 use muster_engine::contact::OwnReports;
 use muster_engine::findings::Sender;
+use muster_engine::work::Taken;
 use muster_engine::{Error, Kind, work};
 use muster_wire::body::Decoded;
 use muster_wire::channel::CHANNEL_PATH;
@@ -269,9 +271,11 @@ async fn take_reports(call: &Call<'_>, reports: Vec<native::Report>) -> Result<V
     // Waits for room in the queue, where others are sent away: what became of work is told once and waited for.
     let told = OwnReports { agent: id, reports: reports.into_iter().map(heard_of).collect() };
     let taken = gateway.inner.engine.own_reports(&cx, told).await?;
-    let results = refs.into_iter().zip(taken).map(|((assignment, attempt), outcome)| ReportResult {
+    let Taken { answers, goes_on } = taken;
+    let results = refs.into_iter().zip(answers).map(|((assignment, attempt), outcome)| ReportResult {
         assignment,
         attempt,
+        goes_on: goes_on.contains(&assignment),
         accepted: outcome.is_ok(),
         reason: outcome.err().map(|refused| refused.to_string()),
     });
@@ -294,6 +298,7 @@ fn heard_of(it: native::Report) -> work::Report {
         exit_code: it.exit_code.map(i64::from),
         output: it.output,
         message: it.message.or_else(|| it.refused.map(|why| why.to_string())),
+        at: (it.at_ms > 0).then_some(Timestamp(it.at_ms)),
     }
 }
 

@@ -159,6 +159,8 @@ async fn connect(fleet: &Arc<Fleet>, members: Vec<Member>) -> anyhow::Result<()>
                     max_orders: 8,
                     life: None,
                     frozen: Some(false),
+                    walks: true,
+                    ahead: Vec::new(),
                 };
                 say(&mut socket, &FromAgent::Hello { v: 1, state }).await?;
                 let FromServer::Welcome { .. } = hear(&mut socket).await? else { bail!("no welcome") };

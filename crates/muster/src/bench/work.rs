@@ -80,8 +80,8 @@ async fn measure(args: &Work) -> anyhow::Result<()> {
         let (handed, id) = (handed.clone(), kept[place]);
         async move {
             let modules = ["inventory".to_owned()];
-            let got = engine.own_contact(&cx, OwnContact { agent: id, modules: modules.to_vec(), max: 1 }).await?.claimed;
-            handed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(got.into_iter().map(|(c, _)| (id, c)));
+            let got = engine.own_contact(&cx, OwnContact { agent: id, modules: modules.to_vec(), max: 1, walks: false }).await?.claimed;
+            handed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(got.into_iter().map(|it| (id, it.claimed)));
             Ok(())
         }
     };
@@ -99,9 +99,14 @@ async fn measure(args: &Work) -> anyhow::Result<()> {
                 exit_code: Some(0),
                 output: None,
                 message: None,
+                at: None,
             };
             let taken = engine.own_reports(&cx, OwnReports { agent: id, reports: vec![report] }).await?;
-            if taken.iter().all(Result::is_ok) { Ok(()) } else { Err(Error::not_found("bench/report", "attempt", order.assignment)) }
+            if taken.answers.iter().all(Result::is_ok) {
+                Ok(())
+            } else {
+                Err(Error::not_found("bench/report", "attempt", order.assignment))
+            }
         }
     };
     house.measured(|| house.each(end)).await?.print("finished", floor.2);

@@ -83,6 +83,7 @@ fn apply(w: &World, n: u128, input: Input, at: Timestamp) -> Option<(AssignmentR
             output: ended.then(|| "out".to_owned()),
             message: None,
             data: json!({"n": 1}),
+            lead: muster_core::tasks::Lead::No,
             at,
         };
         assert_eq!(tx.save(std::slice::from_ref(&change))?, BTreeMap::from([(RunId(id(60)), HERE)]));
@@ -186,7 +187,17 @@ fn a_hand_out_after_the_end_of_its_time_is_counted(w: &World) {
             let before = tx.assignments_for_update(&[AssignmentId(id(n))])?.pop().unwrap();
             let decision = decide(&before.state, claim(10, later(120)), NOW).unwrap();
             let (attempt, after) = (decision.attempt, decision.next);
-            let change = Change { before, after, attempt, exit_code: None, output: None, message: None, data: json!({}), at };
+            let change = Change {
+                before,
+                after,
+                attempt,
+                exit_code: None,
+                output: None,
+                message: None,
+                data: json!({}),
+                lead: muster_core::tasks::Lead::No,
+                at,
+            };
             tx.save(&[change]).map(|_| ())
         });
     }
@@ -303,7 +314,17 @@ fn a_push_waits_only_while_it_is_prepared(w: &World) {
         let before = tx.assignments_for_update(&[AssignmentId(id(100))])?.pop().unwrap();
         let decision = decide(&before.state, claim(10, later(60)), NOW).unwrap();
         let (after, attempt) = (decision.next, decision.attempt);
-        tx.save(&[Change { before, after, attempt, exit_code: None, output: None, message: None, data: json!({}), at: NOW }])
+        tx.save(&[Change {
+            before,
+            after,
+            attempt,
+            exit_code: None,
+            output: None,
+            message: None,
+            data: json!({}),
+            lead: muster_core::tasks::Lead::No,
+            at: NOW,
+        }])
     });
     assert!(!waits(10));
 }

@@ -39,6 +39,7 @@ fn walk(n: u128, state: State) -> Walk {
         not_before: NOW,
         not_after: Some(later(60)),
         trail: Trail::default(),
+        led: None,
         updated: NOW,
     }
 }
@@ -77,7 +78,13 @@ fn walks_are_saved_found_and_counted(w: &World) {
     write(w, |tx| tx.walks_insert(RUN, &[walk(10, State::Prepared), walk(11, State::Prepared), walk(12, State::Prepared)]));
     let results = [("a".to_owned(), StepResult { exit_code: Some(3), ..StepResult::new(State::Error) })].into();
     let trail = Trail { results, back: Some("a".to_owned()), ..Trail::default() };
-    let saved = Walk { state: State::Error, step: 1, round: 2, trail, updated: later(1), ..walk(11, State::Prepared) };
+    let led = Some(muster_core::tasks::Led {
+        agent: muster_core::ids::AgentId(uuid::Uuid::from_u128(9)),
+        incarnation: 2,
+        conditions: vec![None, Some(muster_core::tasks::job::guard::Bound::Known(true))],
+        goes_on: true,
+    });
+    let saved = Walk { state: State::Error, step: 1, round: 2, trail, led, updated: later(1), ..walk(11, State::Prepared) };
     let kept = saved.clone();
     write(w, move |tx| tx.walks_save(RUN, later(1), &[(State::Prepared, kept.clone())]));
     assert_eq!(read(w, |rx| rx.walk(RUN, DeviceId(id(11)))), Some(saved.clone()));

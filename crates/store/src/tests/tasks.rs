@@ -268,8 +268,17 @@ fn machines_that_were_not_heard_of_since_are_counted(w: &World) {
     write(w, |tx| {
         let record = tx.assignments_for_update(&[AssignmentId(id(70))])?.remove(0);
         let after = Assignment { status: Status::Ok { at: later(60) }, ..record.state };
-        let change =
-            Change { before: record, after, attempt: None, exit_code: None, output: None, message: None, data: json!({}), at: later(60) };
+        let change = Change {
+            before: record,
+            after,
+            attempt: None,
+            exit_code: None,
+            output: None,
+            message: None,
+            data: json!({}),
+            lead: muster_core::tasks::Lead::No,
+            at: later(60),
+        };
         tx.save(&[change]).map(|_| ())
     });
     let it = run(60, &task(50, "scan"), 2);

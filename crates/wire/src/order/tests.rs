@@ -27,6 +27,7 @@ fn manifest() -> Manifest {
         task_name: "nightly".to_owned(),
         version: 4,
         steps: vec![Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: true, stops: false }],
+        job: None,
         root: String::new(),
         count: 0,
         issued_ms: NOW,
@@ -44,6 +45,7 @@ fn token(n: u128) -> Token {
         incarnation: 2,
         lease_until_ms: NOW + 60_000,
         issued_ms: NOW,
+        standing: None,
     }
 }
 

@@ -102,16 +102,6 @@ impl TaskDoc {
     pub fn is_handler(&self, step: &Step) -> bool {
         self.steps.iter().any(|s| matches!(&s.on_error, Some(OnError::Retry { run, .. }) if *run == step.id))
     }
-
-    /// What follows when a step ends badly: as written, otherwise the walk ends, unless a later condition asks how it ended.
-    pub fn on_error(&self, step: &Step) -> OnError {
-        if let Some(written) = &step.on_error {
-            return written.clone();
-        }
-        let guards = self.steps.iter().filter_map(|s| Guard::parse(s.when.as_deref()?).ok());
-        let asked = |g: &Guard| g.paths().iter().any(|p| p.step == step.id && !matches!(p.part, Part::Output(_)));
-        if guards.into_iter().any(|g| asked(&g)) { OnError::Continue } else { OnError::Fail }
-    }
 }
 
 impl Reader {

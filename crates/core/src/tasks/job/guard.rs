@@ -9,10 +9,12 @@ use crate::limits::QUERY_TERMS_MAX;
 use crate::query::{self, BadQuery, Field, Literal, Op, Query};
 use crate::tasks::state::State;
 use cel::common::ast::{Expr, operators};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A part of what a step came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The word of its state.
     State,
@@ -25,7 +27,7 @@ pub enum Part {
 }
 
 /// A part of what a step came to, by the step's id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Path {
     /// The step.
     pub step: String,
@@ -48,6 +50,38 @@ pub enum Guard {
     Compare(Path, Op, Literal),
     /// Whether a part is there.
     Has(Path),
+}
+
+/// A condition for one device: what it asked of the device is answered, so that it holds or not by what the steps come to alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Always, or never.
+    Known(bool),
+    /// All must hold.
+    And(Vec<Bound>),
+    /// One must hold.
+    Or(Vec<Bound>),
+    /// Must not hold.
+    Not(Box<Bound>),
+    /// A part of a step's result compared with a literal; false when it is missing.
+    Compare(Path, Op, Literal),
+    /// Whether a part is there.
+    Has(Path),
+}
+
+impl Bound {
+    /// Whether it holds.
+    pub fn holds(&self, trail: &Trail) -> bool {
+        match self {
+            Bound::Known(answer) => *answer,
+            Bound::And(all) => all.iter().all(|it| it.holds(trail)),
+            Bound::Or(any) => any.iter().any(|it| it.holds(trail)),
+            Bound::Not(inner) => !inner.holds(trail),
+            Bound::Compare(path, op, literal) => value(path, trail).is_some_and(|have| compare(&have, *op, literal)),
+            Bound::Has(path) => value(path, trail).is_some(),
+        }
+    }
 }
 
 /// What a condition is asked of.
@@ -73,14 +107,19 @@ impl Guard {
 
     /// Whether it holds.
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
+        self.bound(facts.device).holds(facts.trail)
+    }
+
+    /// The condition for one device; without a device, whatever it asks of one does not hold.
+    pub fn bound(&self, device: Option<&DeviceFacts>) -> Bound {
         match self {
-            Guard::Device(Query::Always(answer)) => *answer,
-            Guard::Device(query) => facts.device.is_some_and(|device| query.matches(device)),
-            Guard::And(all) => all.iter().all(|g| g.holds(facts)),
-            Guard::Or(any) => any.iter().any(|g| g.holds(facts)),
-            Guard::Not(inner) => !inner.holds(facts),
-            Guard::Compare(path, op, literal) => value(path, facts).is_some_and(|have| compare(&have, *op, literal)),
-            Guard::Has(path) => value(path, facts).is_some(),
+            Guard::Device(Query::Always(answer)) => Bound::Known(*answer),
+            Guard::Device(query) => Bound::Known(device.is_some_and(|device| query.matches(device))),
+            Guard::And(all) => Bound::And(all.iter().map(|g| g.bound(device)).collect()),
+            Guard::Or(any) => Bound::Or(any.iter().map(|g| g.bound(device)).collect()),
+            Guard::Not(inner) => Bound::Not(Box::new(inner.bound(device))),
+            Guard::Compare(path, op, literal) => Bound::Compare(path.clone(), *op, literal.clone()),
+            Guard::Has(path) => Bound::Has(path.clone()),
         }
     }
 
@@ -105,8 +144,8 @@ impl Guard {
     }
 }
 
-fn value(path: &Path, facts: &Facts<'_>) -> Option<Value> {
-    let result: &StepResult = facts.trail.results.get(&path.step)?;
+fn value(path: &Path, trail: &Trail) -> Option<Value> {
+    let result: &StepResult = trail.results.get(&path.step)?;
     match &path.part {
         Part::State => Some(result.state.as_str().into()),
         Part::ExitCode => result.exit_code.map(Value::from),

@@ -17,7 +17,8 @@ fn script(id: &str, more: Value) -> Value {
 
 /// Walks with the results that `told` gives to each step done, in order; gives what was done and the end.
 fn walk(doc: &TaskDoc, mut told: impl FnMut(&str, usize) -> (State, Option<i64>)) -> (Vec<String>, State, Vec<usize>) {
-    let (job, mut trail, mut done, mut skipped) = (Job::of(doc), Trail::default(), Vec::new(), Vec::new());
+    let plan = Plan::of(doc);
+    let (job, mut trail, mut done, mut skipped) = (Job::of(&plan), Trail::default(), Vec::new(), Vec::new());
     let mut it = job.begin(&mut trail, None);
     loop {
         skipped.extend(it.skipped.clone());
@@ -72,7 +73,8 @@ fn what_fails_is_helped_and_tried_again_and_not_for_ever() {
 fn a_server_job_leaves_out_who_failed_and_has_one_branch() {
     let mail = json!({"id": "mail", "action": {"type": "raise_message", "title": "bad"}, "when": "steps.a.counts.error > 1"});
     let it = doc("server_job", json!([script("a", json!({})), mail]));
-    let job = Job::of(&it);
+    let plan = Plan::of(&it);
+    let job = Job::of(&plan);
     let gathered = |ok, error| {
         let mut counts = Counts::default();
         counts.add(State::Ok, ok);
