@@ -4,11 +4,13 @@
 //! that is missing fails the test and says how to get it.
 
 mod agents;
+mod link;
 mod mail;
 mod own;
 mod server;
 
 pub use agents::{AgentRun, Agents, Daemon};
+pub use link::{Link, State as LinkState};
 pub use mail::MailServer;
 pub use own::OwnAgent;
 pub use server::{Client, Database, Server, http};

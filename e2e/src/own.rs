@@ -38,11 +38,16 @@ impl OwnAgent {
 
     /// Starts, or starts again.
     pub fn go(&mut self, server: &Server) -> Result<()> {
+        self.go_by(&server.url)
+    }
+
+    /// As `go`, with another way to the server.
+    pub fn go_by(&mut self, url: &str) -> Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("agent.log"))?;
         let name = self.home.path().file_name().and_then(|name| name.to_str()).context("a name")?;
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
         let mut command = muster_agent()?;
-        command.args(["--server", &server.url, "--join", &self.join, "--name", name, "--data"]).arg(self.path("data"));
+        command.args(["--server", url, "--join", &self.join, "--name", name, "--data"]).arg(self.path("data"));
         command.env("PATH", path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn()?);
         Ok(())

@@ -210,6 +210,27 @@ impl Client {
         self.good("POST", path, Some(body)).await
     }
 
+    /// Starts a task that is there; gives the run's id.
+    pub async fn start(&self, task: &str) -> Result<String> {
+        let run = self.post(&format!("/api/v1/tasks/{task}/runs"), &serde_json::json!({})).await?;
+        Ok(run["id"].as_str().context("an id")?.to_owned())
+    }
+
+    /// Waits until a run is over, at most so long.
+    pub async fn finished(&self, run: &str, limit: Duration) -> Result<Value> {
+        crate::until("the run is over", limit, || async {
+            let now = self.get(&format!("/api/v1/runs/{run}")).await?;
+            Ok((now["state"] == "finished").then_some(now))
+        })
+        .await
+    }
+
+    /// The assignments of a run.
+    pub async fn assignments(&self, run: &str) -> Result<Vec<Value>> {
+        let list = self.get(&format!("/api/v1/runs/{run}/assignments?limit=1000")).await?;
+        Ok(list["items"].as_array().context("assignments")?.clone())
+    }
+
     async fn good(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let (status, answer) = self.call(method, path, body).await?;
         if !(200..300).contains(&status) {

@@ -189,11 +189,6 @@ async fn task(client: &Client, retry: &Value) -> Result<String> {
     Ok(client.post("/api/v1/tasks", &task).await?["id"].as_str().context("an id")?.to_owned())
 }
 
-async fn start(client: &Client, task: &str) -> Result<String> {
-    let run = client.post(&format!("/api/v1/tasks/{task}/runs"), &json!({})).await?;
-    Ok(run["id"].as_str().context("an id")?.to_owned())
-}
-
 async fn channels(client: &Client) -> Result<Option<u64>> {
     metric(client, "muster_channels").await
 }
@@ -214,14 +209,14 @@ async fn an_order_its_verdict_a_stop_and_the_brake_go_by_the_channel() -> Result
     until("the channel is counted", LIMIT, || async { Ok((channels(&client).await? == Some(1)).then_some(())) }).await?;
     let task = task(&client, &json!({"attempts": 3, "backoff": "1s", "on": ["error"]})).await?;
 
-    let run = start(&client, &task).await?;
+    let run = client.start(&task).await?;
     let opened = peer.opened(&line.orders().await?[0])?;
     line.say(&FromAgent::Report { id: 9, reports: vec![peer.report(opened.attempt, ReportState::Ok)] }).await?;
     let FromServer::Reported { id: 9, results, error: None } = line.hear().await? else { bail!("no answer to the report") };
     assert!(results[0].accepted);
     assert_eq!(client.get(&format!("/api/v1/runs/{run}")).await?["verdict"], "ok");
 
-    let run = start(&client, &task).await?;
+    let run = client.start(&task).await?;
     let opened = peer.opened(&line.orders().await?[0])?;
     client.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).await?;
     assert_eq!(line.tidings().await?.stop, [opened.attempt]);
@@ -242,7 +237,7 @@ async fn what_was_handed_out_and_never_arrived_is_handed_out_again_and_what_is_t
     let peer = Peer::join(&server, 1).await?;
     peer.tell_inventory().await?;
     let task = task(&client, &json!({"attempts": 3, "backoff": "1s", "on": ["error"]})).await?;
-    let (first, second) = (start(&client, &task).await?, start(&client, &task).await?);
+    let (first, second) = (client.start(&task).await?, client.start(&task).await?);
     for run in [&first, &second] {
         until("it waits for its machine", LIMIT, || async {
             Ok((client.get(&format!("/api/v1/runs/{run}")).await?["state"] == "waiting").then_some(()))
@@ -285,7 +280,7 @@ async fn what_an_ended_channel_was_about_to_hand_out_goes_to_the_next() -> Resul
     let full = ContactRequest { max_orders: 0, ..peer.state(&[])? };
     older.say(&FromAgent::Hello { v: 1, state: full }).await?;
     let FromServer::Welcome { .. } = older.hear().await? else { bail!("no welcome") };
-    let run = start(&client, &task).await?;
+    let run = client.start(&task).await?;
     until("it waits for its machine", LIMIT, || async {
         Ok((client.get(&format!("/api/v1/runs/{run}")).await?["state"] == "waiting").then_some(()))
     })

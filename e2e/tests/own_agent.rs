@@ -20,36 +20,22 @@ async fn task(client: &Client, name: &str, action: &Value, more: &Value) -> Resu
     Ok(client.post("/api/v1/tasks", &task).await?["id"].as_str().context("an id")?.to_owned())
 }
 
-async fn start(client: &Client, task: &str) -> Result<String> {
-    let run = client.post(&format!("/api/v1/tasks/{task}/runs"), &json!({})).await?;
-    Ok(run["id"].as_str().context("an id")?.to_owned())
-}
-
 async fn run_of(client: &Client, name: &str, action: Value) -> Result<String> {
-    start(client, &task(client, name, &action, &json!({})).await?).await
+    client.start(&task(client, name, &action, &json!({})).await?).await
 }
 
 async fn finished(client: &Client, run: &str) -> Result<Value> {
-    until("the run is over", LIMIT, || async {
-        let now = client.get(&format!("/api/v1/runs/{run}")).await?;
-        Ok((now["state"] == "finished").then_some(now))
-    })
-    .await
-}
-
-async fn assignments(client: &Client, run: &str) -> Result<Vec<Value>> {
-    let list = client.get(&format!("/api/v1/runs/{run}/assignments?limit=1000")).await?;
-    Ok(list["items"].as_array().context("assignments")?.clone())
+    client.finished(run, LIMIT).await
 }
 
 async fn assignment(client: &Client, run: &str) -> Result<Value> {
-    let all = assignments(client, run).await?;
+    let all = client.assignments(run).await?;
     client.get(&format!("/api/v1/assignments/{}", all.first().context("an assignment")?["id"].as_str().context("an id")?)).await
 }
 
 async fn in_state(client: &Client, run: &str, state: &str) -> Result<Value> {
     until(&format!("its assignment is {state}"), LIMIT, || async {
-        let all = assignments(client, run).await?;
+        let all = client.assignments(run).await?;
         Ok(all.first().filter(|a| a["state"] == state).cloned())
     })
     .await
@@ -90,7 +76,7 @@ async fn a_script_runs_and_its_output_exit_code_and_progress_are_seen() -> Resul
     let watched = format!("echo first; while [ ! -e '{0}' ]; do sleep 0.1; done; echo last", gate.display());
     let run = run_of(&client, "watched", json!({"type": "run_script", "script": watched})).await?;
     until("the first line is seen while it runs", LIMIT, || async {
-        let all = assignments(&client, &run).await?;
+        let all = client.assignments(&run).await?;
         let Some(id) = all.first().and_then(|a| a["id"].as_str()) else { return Ok(None) };
         let now = client.get(&format!("/api/v1/assignments/{id}")).await?;
         Ok((now["state"] == "running" && now["output"] == "first\n").then_some(()))
@@ -131,7 +117,7 @@ async fn a_person_stops_what_runs_and_the_brake_holds_what_did_not_begin() -> Re
     assert_eq!(status, 409, "{answer}");
     let (status, answer) = admin.call("DELETE", "/api/v1/brake", None).await?;
     assert!(status < 300, "{answer}");
-    assert_eq!(finished(&client, &start(&client, &task).await?).await?["verdict"], "ok");
+    assert_eq!(finished(&client, &client.start(&task).await?).await?["verdict"], "ok");
     Ok(())
 }
 
@@ -146,13 +132,13 @@ async fn a_machine_is_shut_down_in_its_window_and_not_when_it_comes_too_late() -
     devices(&client, 1).await?;
     let action = json!({"type": "power_control", "do": "shutdown", "message": "good night"});
     let window = |seconds: u64| -> Result<Value> { Ok(json!({"window": {"not_after": in_seconds(seconds)?, "at_end": "stop"}})) };
-    let evening = start(&client, &task(&client, "evening", &action, &window(60)?).await?).await?;
+    let evening = client.start(&task(&client, "evening", &action, &window(60)?).await?).await?;
     assert_eq!(finished(&client, &evening).await.with_context(|| agent.log())?["verdict"], "ok");
     assert_eq!(agent.lines("down"), ["[-h][now][good night]"], "{}", agent.log());
 
     // It is away until the end of the window.
     agent.kill()?;
-    let night = start(&client, &task(&client, "night", &action, &window(3)?).await?).await?;
+    let night = client.start(&task(&client, "night", &action, &window(3)?).await?).await?;
     let over = finished(&client, &night).await.with_context(|| agent.log())?;
     agent.go(&server)?;
     let morning = run_of(&client, "morning", json!({"type": "ip_configuration"})).await?;
@@ -186,9 +172,9 @@ async fn through_kills_at_any_point_nothing_is_begun_twice_and_every_verdict_arr
     let (mut runs, mut seen) = (BTreeMap::new(), 0);
     for kill in 0..KILLS {
         for _ in 0..4 {
-            runs.insert(start(&client, &once).await?, "once");
+            runs.insert(client.start(&once).await?, "once");
         }
-        runs.insert(start(&client, &again).await?, "again");
+        runs.insert(client.start(&again).await?, "again");
         // The point is a number of beginnings, not a time: another one each round.
         let wanted = seen + 1 + kill % 4;
         until("scripts begin", LIMIT, || async { Ok((agent.lines("marks").len() >= wanted).then_some(())) }).await?;
@@ -240,7 +226,7 @@ async fn a_job_fails_helps_itself_and_tries_again() -> Result<()> {
     let never = json!({"id": "never", "action": {"type": "inventory"}, "when": "steps.install.outputs.version < 10"});
     let steps = json!([install, script("fix", "echo fix >> 'MARKS'"), check, never]);
     let job = client.post("/api/v1/tasks", &json!({"name": "job", "targets": {"all": true}, "steps": steps})).await?;
-    let run = start(&client, job["id"].as_str().context("an id")?).await?;
+    let run = client.start(job["id"].as_str().context("an id")?).await?;
     let done = finished(&client, &run).await?;
     assert_eq!((&done["verdict"], &done["counts"]["ok"]), (&json!("ok"), &json!(1)), "{done:#}");
     assert_eq!(agent.lines("marks"), ["install", "fix", "install", "check 12"]);
@@ -250,7 +236,7 @@ async fn a_job_fails_helps_itself_and_tries_again() -> Result<()> {
     let tell = json!({"id": "tell", "action": {"type": "raise_message", "title": "{{steps.one.state}}"}});
     let steps = json!([script("one", "echo one >> 'MARKS'"), tell, script("two", "echo two >> 'MARKS'")]);
     let job = json!({"name": "led", "mode": "server_job", "targets": {"all": true}, "steps": steps});
-    let run = start(&client, client.post("/api/v1/tasks", &job).await?["id"].as_str().context("an id")?).await?;
+    let run = client.start(client.post("/api/v1/tasks", &job).await?["id"].as_str().context("an id")?).await?;
     assert_eq!(finished(&client, &run).await?["verdict"], "ok");
     assert_eq!(agent.lines("marks")[4..], ["one", "two"]);
     assert_eq!(client.get("/api/v1/messages").await?["items"][0]["title"], "ok");

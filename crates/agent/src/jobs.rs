@@ -50,8 +50,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// In the order of their attempts: of a job that is walked alone, the server hears of each step after the one before.
     pub(crate) fn reports(&self) -> Vec<Report> {
-        self.words.iter().chain(&self.verdicts).cloned().collect()
+        let mut all: Vec<Report> = self.words.iter().chain(&self.verdicts).cloned().collect();
+        all.sort_by_key(|report| (report.assignment, report.attempt));
+        all
     }
 }
 

@@ -411,7 +411,7 @@ pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Taken>,
     let (mut around, mut changes, mut answers) = (Around::default(), Vec::new(), Vec::with_capacity(told.len()));
     for it in told {
         let mut of_one = Vec::with_capacity(it.reports.len());
-        for report in it.reports {
+        for (place, report) in it.reports.iter().enumerate() {
             if let Some(begun) = begun_alone(tx, cx, &records, it, report)? {
                 records.insert(report.assignment, after(&begun));
                 changes.push(begun);
@@ -425,6 +425,15 @@ pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Taken>,
                 Ok(None) => Ok(()),
                 Err(refused) => Err(refused),
             });
+            // What follows in a job is there once its walk has moved.
+            let rest = it.reports.get(place + 1..).unwrap_or_default();
+            let is_over = |state: State| !state.is_open() || state == State::Prepared;
+            let moves = |c: &Change| c.before.id == report.assignment && c.before.walked && is_over(c.after.status.state());
+            if !rest.is_empty() && changes.last().is_some_and(moves) {
+                save(tx, cx, &std::mem::take(&mut changes))?;
+                let ids: Vec<AssignmentId> = rest.iter().map(|r| r.assignment).collect();
+                records.extend(tx.assignments_for_update(&ids)?.into_iter().map(|r| (r.id, r)));
+            }
         }
         answers.push(Taken { answers: of_one, goes_on: BTreeSet::new() });
     }
