@@ -557,7 +557,9 @@ impl Tx {
         }
         let made = i64::try_from(made).unwrap_or(0);
         if made > 0 {
-            self.after(Hint { topic: Topic::Work, id: None, org: Some(org.0) });
+            for n in all {
+                self.after(Hint { topic: Topic::Work, id: Some(n.device.0), org: Some(org.0) });
+            }
         }
         let mut counts = Counts::default();
         counts.add(State::Prepared, made);

@@ -202,16 +202,17 @@ impl Channel<'_> {
                     {
                         found = self.look().await?;
                     }
+                    tick = again_after(found);
                 }
                 () = self.ear.wake.notified(), if !hinted => hinted = true,
                 () = sleep_until(next_look), if hinted => {
                     (hinted, next_look) = (false, Instant::now() + LOOK_PAUSE);
                     found = self.look().await?;
+                    tick = again_after(found);
                 }
                 () = sleep_until(tick) => {
-                    // What waits but is not for this agent now would be a write each time; a change of it gives a hint, most often.
-                    tick = Instant::now() + if found == Found::Nothing { LOOK_EVERY } else { HEARTBEAT };
                     found = self.look().await?;
+                    tick = again_after(found);
                 }
                 () = sleep_until(heard + silent) => return Err("it was silent"),
                 () = is_true(&mut shutdown) => {
@@ -287,7 +288,8 @@ impl Channel<'_> {
         let channels = &self.call.gateway.inner.channels;
         // Nobody closes the turns; a channel is small while it waits, so the long way is kept apart from it.
         let turn = channels.turns.acquire().await.map_err(|_| "the server stops")?;
-        let seen = Box::pin(contact::look(&self.call, &told)).await;
+        let is_known = self.ear.work.swap(false, Relaxed) && told.max_orders > 0;
+        let seen = Box::pin(contact::look(&self.call, &told, is_known)).await;
         drop(turn);
         match seen {
             // The newer one gives back what was found for this one.
@@ -350,6 +352,12 @@ impl Channel<'_> {
             }
         }
     }
+}
+
+/// When is looked again though nothing calls for it: a hint may have been lost. What waits but is not for this agent now would be a write
+/// each time; a change of it gives a hint, most often.
+fn again_after(found: Found) -> Instant {
+    Instant::now() + if found == Found::Nothing { LOOK_EVERY } else { HEARTBEAT }
 }
 
 /// Waits until a switch is true; for ever when nobody is left to move it.

@@ -123,7 +123,7 @@ async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -
     let mut shutdown = inner.options.shutdown.clone();
     let deadline = Instant::now() + wait;
     let mut next_look = Instant::now();
-    let mut seen = look(call, told).await?;
+    let mut seen = look(call, told, false).await?;
     loop {
         let over = Instant::now() >= deadline || *shutdown.borrow_and_update();
         if over || seen.is_news(told) {
@@ -148,7 +148,7 @@ async fn wait_for_work(call: &Call<'_>, told: &ContactRequest, wait: Duration) -
         }
         // What waits but is not for this agent now is not asked for again until something changes: that would be a write each time.
         if hinted || !seen.something_waits || !told.busy.is_empty() {
-            seen = look(call, told).await?;
+            seen = look(call, told, false).await?;
         }
     }
 }
@@ -168,13 +168,14 @@ impl Seen {
     }
 }
 
-pub(super) async fn look(call: &Call<'_>, told: &ContactRequest) -> Result<Seen, Refused> {
+/// Looks for news. Whether anything waits is read first, without writing, unless it `is_known` that something does.
+pub(super) async fn look(call: &Call<'_>, told: &ContactRequest, is_known: bool) -> Result<Seen, Refused> {
     let engine = &call.gateway.inner.engine;
     let (mut cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
     cx.now = engine.now();
-    let found = engine.look_own(&cx, id).await?;
+    let idle = if is_known { None } else { own_idle(&engine.look_own(&cx, id).await?, &cx) };
     let stop = to_stop(call, &cx, told).await?;
-    if let Some(tidings) = own_idle(&found, &cx) {
+    if let Some(tidings) = idle {
         return Ok(Seen { tidings, stop, something_waits: false });
     }
     let (modules, max, walks) = (told.modules.clone(), told.max_orders, told.walks);

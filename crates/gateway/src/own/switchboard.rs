@@ -49,6 +49,7 @@ struct Entry {
     number: u64,
     org: Uuid,
     wake: Arc<Notify>,
+    work: Arc<AtomicBool>,
     waits: Arc<AtomicBool>,
     end: watch::Sender<bool>,
     /// Closes when the channel is over.
@@ -60,6 +61,8 @@ pub(super) struct Ear {
     pub(super) number: u64,
     /// Something may be new for it.
     pub(super) wake: Arc<Notify>,
+    /// Whether it was woken because there is work for its very device.
+    pub(super) work: Arc<AtomicBool>,
     /// Whether something waits for it that it may not have now.
     pub(super) waits: Arc<AtomicBool>,
     /// Becomes true when the agent opens another one.
@@ -93,11 +96,11 @@ impl Channels {
     /// A channel begins; the first one has the hints watched.
     pub(super) fn begin(&self, agent: &Agent, inner: &Arc<Inner>) -> Ear {
         let (wake, waits, (end, ended)) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)), watch::channel(false));
-        let (alive, over) = watch::channel(());
+        let (work, (alive, over)) = (Arc::new(AtomicBool::new(false)), watch::channel(()));
         let mut open = self.open();
         open.opened += 1;
         let number = open.opened;
-        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), waits: Arc::clone(&waits), end, over };
+        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), work: Arc::clone(&work), waits: Arc::clone(&waits), end, over };
         let older = open.agents.insert(agent.id, entry).map(|older| {
             older.end.send_replace(true);
             older.over
@@ -108,7 +111,7 @@ impl Channels {
         if !std::mem::replace(&mut open.is_watched, true) {
             drop(tokio::spawn(watch_hints(Arc::downgrade(inner), inner.engine.hints())));
         }
-        Ear { number, wake, waits, ended, older, _alive: alive }
+        Ear { number, wake, work, waits, ended, older, _alive: alive }
     }
 
     pub(super) fn end(&self, agent: &Agent, number: u64) {
@@ -147,11 +150,12 @@ impl Channels {
         open.rotor = open.rotor.wrapping_add(ROOM.1);
     }
 
-    /// Wakes the channels of one agent or device.
-    fn wake(&self, id: Uuid) {
+    /// Wakes the channels of one agent or device; `has_work` is whether there is work for it.
+    fn wake(&self, id: Uuid, has_work: bool) {
         let open = self.open();
         let of_device = open.devices.get(&DeviceId(id)).into_iter().flatten();
         for entry in of_device.chain([&AgentId(id)]).filter_map(|id| open.agents.get(id)) {
+            entry.work.fetch_or(has_work, Relaxed);
             entry.wake.notify_one();
         }
     }
@@ -195,7 +199,7 @@ async fn watch_hints(inner: Weak<Inner>, mut hints: Receiver<Hint>) {
             Some(Err(RecvError::Lagged(_))) => drop(due.insert((None, true), now)),
             Some(Ok(hint)) => match concern(&hint) {
                 Concern::Nobody => {}
-                Concern::One(id) => inner.channels.wake(id),
+                Concern::One(id) => inner.channels.wake(id, hint.topic == Topic::Work),
                 Concern::All => drop(due.entry((hint.org, true)).or_insert(now + SOON)),
                 Concern::Some => drop(due.entry((hint.org, false)).or_insert(now + ROOM.0)),
             },
