@@ -234,6 +234,8 @@ export type Targets = {
   query?: string;
   all?: true;
   exclude?: { devices?: string[]; groups?: string[]; query?: string; tags?: string[] };
+  /** Whether devices that are selected only after the start join the run. */
+  late_joiners?: true;
 };
 export type Trigger =
   | "device_enrolled"
@@ -419,6 +421,8 @@ export type Run = RunSummary & {
   halt_on_error_rate: string | null;
   /** How many were handed out after the end of their time. */
   handed_out_late: number;
+  /** How many devices joined after its start. */
+  joined_late: number;
   forecast: Forecast | null;
 };
 

@@ -88,6 +88,7 @@ function Facts({ run }: { run: RunType }) {
       )}
       {run.started_by && <span>{t("run.by_whom", { name: run.started_by })}</span>}
       {run.state !== "finished" && run.forecast && <ForecastLine forecast={run.forecast} />}
+      {run.joined_late > 0 && <span>{t("run.joined", { count: run.joined_late })}</span>}
       {run.not_after && <span>{t("run.late", { count: run.handed_out_late, at: moment(Date.parse(run.not_after), i18n.language) })}</span>}
       {run.paused && run.state !== "paused" && run.state !== "finished" && <strong>{t("run_state.paused")}</strong>}
       {run.cancel_requested && run.state !== "finished" && <strong>{t("run.cancelling")}</strong>}

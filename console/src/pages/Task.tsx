@@ -173,7 +173,10 @@ function Document({ task }: { task: TaskType }) {
           </>
         )}
         <dt>{t("task.targets")}</dt>
-        <dd>{targetsInWords(t, doc.targets)}</dd>
+        <dd>
+          {targetsInWords(t, doc.targets)}
+          {doc.targets.late_joiners && <span className="branch">{t("task.late_joiners")}</span>}
+        </dd>
         {left.length > 0 && (
           <>
             <dt>{t("task.exclude")}</dt>

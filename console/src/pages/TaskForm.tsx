@@ -1,5 +1,5 @@
 // The form of a task's document.
-import { NumberInput, SegmentedControl, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { Checkbox, NumberInput, SegmentedControl, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useCount, useList } from "../api/queries";
@@ -105,10 +105,10 @@ type TargetProps = { targets: Targets; kind: TargetKind; onChange: (targets: Tar
 
 function TargetFields({ targets, kind, onChange }: TargetProps) {
   const { t } = useTranslation();
-  const { exclude } = targets;
+  const { exclude, late_joiners } = targets;
   const turn = (next: string) => {
     const base: Record<string, Targets> = { devices: { devices: [] }, groups: { groups: [] }, query: { query: "" }, all: { all: true } };
-    onChange({ ...base[next], exclude });
+    onChange({ ...base[next], exclude, late_joiners });
   };
   return (
     <div className="form" style={{ gap: 10 }}>
@@ -136,6 +136,12 @@ function TargetFields({ targets, kind, onChange }: TargetProps) {
         value={exclude?.tags ?? []}
         onChange={(tags) => onChange({ ...targets, exclude: { ...exclude, tags } })}
         clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("task.exclude_tags") }) }}
+      />
+      <Checkbox
+        label={t("task.late_joiners")}
+        description={t("task.late_joiners_help")}
+        checked={!!late_joiners}
+        onChange={(e) => onChange({ ...targets, late_joiners: e.currentTarget.checked || undefined })}
       />
     </div>
   );

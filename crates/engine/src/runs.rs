@@ -149,6 +149,8 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
         mode: doc.mode,
         walked: doc.is_job(),
         rollout: Standing { waves: ends, halt_rate: doc.rollout.halt_on_error_rate, ..Standing::default() },
+        late_due: (doc.targets.late_joiners && !by_server).then_some(cx.now),
+        late_joined: 0,
         counts: Counts::default(),
     };
     let devices = arranged(run.id, devices, &run.rollout.waves);

@@ -11,11 +11,12 @@ use crate::software;
 use crate::work;
 use muster_core::fleet::{WAKE_TRIES_MAX, WakeOutcome, WakeTry, next_wake_in};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
+use muster_core::settings::Settings;
 use muster_core::tasks::{Delivery, DueWake, Run, RunState};
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, NewAssignment, Tx};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What one activation did.
@@ -29,6 +30,8 @@ pub struct Done {
 
 /// Assignments made or cancelled in one command: others wait for it.
 const PIECE: usize = 250;
+/// How often is looked for devices that may join a run, unless something calls for it.
+const JOINERS_EVERY: Duration = Duration::from_secs(30);
 /// Leases ended in one command.
 const LAPSES: i64 = 256;
 
@@ -48,7 +51,67 @@ pub fn prepare(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
             return Ok(Done { count, more: true });
         }
     }
-    Ok(Done::default())
+    match tx.runs_to_join(cx.now, 1)?.first() {
+        Some(run) => joiners(tx, cx, run).map(|count| Done { count, more: true }),
+        None => Ok(Done::default()),
+    }
+}
+
+/// Devices that the targets of a run select by now, and did not at its start, join it: a piece of them. No more than the size guard lets
+/// start without a number, and never past the number from which a second person is asked.
+fn joiners(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
+    let Some(mut run) = tx.run_for_update(run.org, run.id)? else { return Ok(0) };
+    let (settings, doc) = (tx.org(run.org)?.map(|org| org.settings).unwrap_or_default(), tx.task_doc(run.task, run.task_version)?);
+    if run.not_after.is_some_and(|end| end <= cx.now) {
+        run.late_due = None;
+        tx.run_update(&run)?;
+        return work::settle(tx, cx, run.org, run.id).map(|()| 1);
+    }
+    let known = known_targets(tx, &run)?;
+    // A target that cannot be found any more selects nobody new.
+    let selected = match doc.map_or(Ok(Vec::new()), |doc| crate::tasks::resolve(tx, run.org, &doc.targets)) {
+        Err(error) if error.fault.is_none() => Vec::new(),
+        selected => selected?,
+    };
+    let room = joiners_max(&run, &settings) - run.late_joined;
+    let mut new: Vec<DeviceId> = selected.into_iter().filter(|device| !known.contains(device)).collect();
+    let is_last = new.len() <= PIECE;
+    new.truncate(PIECE.min(usize::try_from(room).unwrap_or(0)));
+    run.late_due = Some(if is_last || new.is_empty() { cx.now.plus(JOINERS_EVERY) } else { cx.now });
+    if !new.is_empty() {
+        let count = crate::runs::count(new.len());
+        tx.snapshot_append(run.id, run.targeted, &new)?;
+        (run.targeted, run.late_joined) = (run.targeted + count, run.late_joined + count);
+        if let Some(last) = run.rollout.waves.last_mut() {
+            *last = run.targeted;
+        }
+        if run.made < run.wave_end() {
+            run.state = RunState::Preparing;
+        }
+        tx.event_insert(run.org, run.id, None, None, cx.now, "joined", &json!({"devices": count, "targeted": run.targeted}))?;
+    }
+    tx.run_update(&run)?;
+    Ok(new.len() + 1)
+}
+
+/// How many devices may join a run in all.
+fn joiners_max(run: &Run, settings: &Settings) -> i64 {
+    let at_start = run.targeted - run.late_joined;
+    let approved = i64::from(settings.approve_above);
+    let guard = i64::from(settings.size_guard);
+    if approved > 0 { guard.min((approved - at_start).max(0)) } else { guard }
+}
+
+fn known_targets(tx: &mut Tx, run: &Run) -> Result<BTreeSet<DeviceId>, Error> {
+    let mut known = BTreeSet::new();
+    while known.len() < usize::try_from(run.targeted).unwrap_or(0) {
+        let part = tx.snapshot_part(run.id, crate::runs::count(known.len()))?;
+        if part.is_empty() {
+            break;
+        }
+        known.extend(part);
+    }
+    Ok(known)
 }
 
 fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {

@@ -41,6 +41,7 @@ migrations! {
     14 "0014_dynamic_groups";
     15 "0015_approvals";
     16 "0016_led";
+    17 "0017_late";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -29,7 +29,7 @@ pub const SNAPSHOT_CHUNK: usize = 2_000;
 const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
-     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, r.waves, r.wave, r.gate_at, r.halt_rate, r.halted, r.forgiven_ended, r.forgiven_failed, \
+     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, r.waves, r.wave, r.gate_at, r.halt_rate, r.halted, r.forgiven_ended, r.forgiven_failed, r.late_due, r.late_joined, \
      (SELECT CAST(sum(c.prepared) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.started) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
      (SELECT CAST(sum(c.running) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.ok) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
      (SELECT CAST(sum(c.error) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.unknown) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
@@ -59,7 +59,7 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
-    let mut totals = counts(row, 33)?;
+    let mut totals = counts(row, 35)?;
     // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
     totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
@@ -97,6 +97,8 @@ fn run(row: &Row) -> Result<Run, Fault> {
             halted: row.flag(30),
             forgiven: (row.int(31)?, row.int(32)?),
         },
+        late_due: row.opt_int(33)?.map(Timestamp),
+        late_joined: row.int(34)?,
         counts: totals,
     })
 }
@@ -236,6 +238,14 @@ impl Rx {
         list.all(self, "r.id", limit, run)
     }
 
+    /// Runs that devices may join and that are to be looked at, the longest due first.
+    pub fn runs_to_join(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Run>, Fault> {
+        let mut list = List::new(RUN, "run r");
+        list.filter("r.late_due <= {}", now.0);
+        list.condition("r.state IN ('waiting', 'running') AND r.cancel_requested = 0");
+        list.all(self, "r.late_due, r.id", limit, run)
+    }
+
     /// How many devices of a run were done well, and how many of them were not heard of since.
     pub fn run_lost(&mut self, run: &Run) -> Result<(i64, i64), Fault> {
         let sql = if run.walked {
@@ -340,8 +350,8 @@ impl Tx {
         let row = self.one("UPDATE org SET run_number = run_number + 1 WHERE id = ?1 RETURNING run_number", &[V::U(r.org.0)])?;
         let number = row.map_or(Ok(1), |r| r.int(0))?;
         self.exec(
-            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max, mode, walked, waves, halt_rate) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max, mode, walked, waves, halt_rate, late_due) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
             &[
                 V::U(r.id.0),
                 V::U(r.org.0),
@@ -362,6 +372,7 @@ impl Tx {
                 r.walked.into(),
                 serde_json::json!(r.rollout.waves).to_string().into(),
                 r.rollout.halt_rate.map(|s| i64::from(s.hundredths())).into(),
+                r.late_due.map(|t| t.0).into(),
             ],
         )?;
         for s in steps {
@@ -380,6 +391,37 @@ impl Tx {
         self.event_insert(r.org, r.id, None, None, r.created, "created", &serde_json::json!({"targeted": r.targeted, "by": r.started_by}))?;
         self.after(Hint { topic: Topic::Run, id: Some(r.id.0), org: Some(r.org.0) });
         Ok(number)
+    }
+
+    /// Adds devices to the end of a run's snapshot, which has `before`.
+    pub fn snapshot_append(&mut self, run: RunId, before: i64, devices: &[DeviceId]) -> Result<(), Fault> {
+        let mut all = self.snapshot_part(run, before)?;
+        let mut place = usize::try_from(before).unwrap_or(0);
+        // The last chunk may have room.
+        let first = place / SNAPSHOT_CHUNK;
+        if !place.is_multiple_of(SNAPSHOT_CHUNK) {
+            all = self.snapshot_part(run, i64::try_from(first * SNAPSHOT_CHUNK).unwrap_or(0))?;
+            place = first * SNAPSHOT_CHUNK;
+        }
+        all.extend(devices);
+        for (i, chunk) in all.chunks(SNAPSHOT_CHUNK).enumerate() {
+            let bytes: Vec<u8> = chunk.iter().flat_map(|d| *d.0.as_bytes()).collect();
+            let number = i64::try_from(place / SNAPSHOT_CHUNK + i).unwrap_or(0);
+            self.exec(
+                "INSERT INTO run_snapshot (run, chunk, devices) VALUES (?1, ?2, ?3) ON CONFLICT (run, chunk) DO UPDATE SET devices = excluded.devices",
+                &[V::U(run.0), number.into(), bytes.into()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Runs of an organization that devices may join are looked at now.
+    pub fn runs_join_now(&mut self, org: OrgId, now: Timestamp) -> Result<(), Fault> {
+        let sql = "UPDATE run SET late_due = ?2 WHERE org = ?1 AND late_due > ?2 AND state IN ('waiting', 'running')";
+        if self.exec(sql, &[V::U(org.0), now.0.into()])? > 0 {
+            self.after(Hint { topic: Topic::Run, id: None, org: Some(org.0) });
+        }
+        Ok(())
     }
 
     fn step_insert(&mut self, s: &RunStep) -> Result<(), Fault> {
@@ -420,7 +462,8 @@ impl Tx {
         self.fenced(
             1,
             "UPDATE run SET state = ?2, verdict = ?3, made = ?4, cancel_requested = ?5, started = ?6, ended = ?7, paused = ?8, not_before = ?9, not_after = ?10, \
-             wave = ?11, gate_at = ?12, halted = ?13, forgiven_ended = ?14, forgiven_failed = ?15 WHERE id = ?1",
+             wave = ?11, gate_at = ?12, halted = ?13, forgiven_ended = ?14, forgiven_failed = ?15, \
+             targeted = ?16, waves = ?17, late_due = ?18, late_joined = ?19 WHERE id = ?1",
             &[
                 V::U(r.id.0),
                 r.state.as_str().into(),
@@ -437,6 +480,10 @@ impl Tx {
                 r.rollout.halted.into(),
                 r.rollout.forgiven.0.into(),
                 r.rollout.forgiven.1.into(),
+                r.targeted.into(),
+                serde_json::json!(r.rollout.waves).to_string().into(),
+                r.late_due.map(|t| t.0).into(),
+                r.late_joined.into(),
             ],
         )?;
         self.after(Hint { topic: Topic::Run, id: Some(r.id.0), org: Some(r.org.0) });

@@ -202,6 +202,8 @@ pub struct Run {
     pub not_after: Option<Time>,
     /// How many of its assignments were handed out after the end of their time: 0, as counted with each hand-out.
     pub handed_out_late: i64,
+    /// How many devices joined after its start, where `targets.late_joiners` lets them.
+    pub joined_late: i64,
     /// Assignments under way at once at most; null is no limit.
     pub in_flight_max: Option<i64>,
     /// Its waves; empty where all its targets go at once.
@@ -238,6 +240,7 @@ impl From<RunDetail> for Run {
             not_before: time(run.not_before),
             not_after: time(run.not_after),
             handed_out_late: run.handed_late,
+            joined_late: run.late_joined,
             in_flight_max: run.in_flight_max,
             waves: waves(&run.rollout),
             gate_at: time(run.rollout.gate_at),

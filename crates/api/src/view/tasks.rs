@@ -45,6 +45,9 @@ pub struct TaskTargets {
     /// What is taken out again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<TaskExclude>,
+    /// Whether devices that are selected only after the start join the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_joiners: Option<bool>,
 }
 
 /// How often and after what it is tried again.
@@ -172,6 +175,7 @@ impl From<core::TaskDoc> for TaskDoc {
                 query: targets.query,
                 all: targets.all.then_some(true),
                 exclude: (!targets.exclude.is_empty()).then(|| exclude(targets.exclude)),
+                late_joiners: targets.late_joiners.then_some(true),
             },
             delivery: doc.delivery.into(),
             priority: doc.priority,

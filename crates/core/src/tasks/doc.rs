@@ -102,6 +102,9 @@ pub struct Targets {
     /// What is taken out again.
     #[serde(default, skip_serializing_if = "Exclude::is_empty")]
     pub exclude: Exclude,
+    /// Whether devices that are selected only after the start join the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late_joiners: bool,
 }
 
 /// What is taken out of the targets.

@@ -91,6 +91,10 @@ pub struct Run {
     pub walked: bool,
     /// Its waves, and what it stops by itself for.
     pub rollout: Standing,
+    /// When is looked next for devices that its targets select by now; absent where nobody may join.
+    pub late_due: Option<Timestamp>,
+    /// How many joined after its start.
+    pub late_joined: i64,
     /// Totals by target.
     pub counts: Counts,
 }
@@ -140,13 +144,20 @@ impl Run {
     /// Where it stands once its assignments are made.
     pub fn standing(&self) -> RunState {
         match self.counts.run_state() {
-            RunState::Finished => RunState::Finished,
+            RunState::Finished if !self.waits_for_joiners() => RunState::Finished,
+            // All are done, and others may come until its end.
+            RunState::Finished if !self.rollout.halted && !self.paused => RunState::Running,
             _ if self.rollout.halted => RunState::Halted,
             _ if self.paused => RunState::Paused,
             // A step of the server may be all that was done so far.
             RunState::Waiting if self.started.is_some() => RunState::Running,
             state => state,
         }
+    }
+
+    /// Whether devices may join until the end of its time, which has not come.
+    pub fn waits_for_joiners(&self) -> bool {
+        self.late_due.is_some() && self.not_after.is_some() && !self.cancel_requested
     }
 
     /// Its state as the gate of claims sees it: what holds it back holds also while its assignments are made.

@@ -3,5 +3,6 @@
 mod alone;
 mod approvals;
 mod jobs;
+mod late;
 mod rollout;
 mod world;

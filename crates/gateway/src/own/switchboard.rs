@@ -100,7 +100,8 @@ impl Channels {
         let mut open = self.open();
         open.opened += 1;
         let number = open.opened;
-        let entry = Entry { number, org: agent.org.0, wake: Arc::clone(&wake), work: Arc::clone(&work), waits: Arc::clone(&waits), end, over };
+        let entry =
+            Entry { number, org: agent.org.0, wake: Arc::clone(&wake), work: Arc::clone(&work), waits: Arc::clone(&waits), end, over };
         let older = open.agents.insert(agent.id, entry).map(|older| {
             older.end.send_replace(true);
             older.over

@@ -135,6 +135,8 @@ pub(crate) fn run(n: u128, task: &Task, targeted: i64) -> Run {
         started_by: "ann".to_owned(),
         mode: muster_core::tasks::Mode::ClientJob,
         walked: false,
+        late_due: None,
+        late_joined: 0,
         rollout: muster_core::tasks::Standing::default(),
         counts: Counts::default(),
     }

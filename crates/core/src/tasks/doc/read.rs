@@ -7,7 +7,7 @@ use crate::query::Query;
 use serde_json::Map;
 
 const LATER: &[&str] = &["actors"];
-const LATER_TARGETS: &[&str] = &["ip_ranges", "subnets", "late_joiners"];
+const LATER_TARGETS: &[&str] = &["ip_ranges", "subnets"];
 
 #[derive(Default)]
 pub(super) struct Reader {
@@ -127,6 +127,9 @@ impl Reader {
         let steps = self.steps(map.get("steps"));
         let (mode, delivery) = (mode.unwrap_or_default(), delivery.unwrap_or_default());
         self.flow(mode, &steps);
+        if mode == Mode::ServerJob && targets.late_joiners {
+            self.fault("/targets/late_joiners", "the targets of a server job go through its steps together, so nobody can join later; leave it out, or set mode: client_job");
+        }
         if mode == Mode::ServerJob && !rollout.waves.is_empty() {
             self.fault("/rollout/waves", "a server job goes on for all targets together; waves are for client jobs");
         }
@@ -227,23 +230,30 @@ impl Reader {
     }
 
     fn targets(&mut self, value: &Value) -> Targets {
-        let Some(map) = self.object("/targets", value, &["devices", "groups", "query", "all", "exclude"], LATER_TARGETS) else {
+        let Some(map) = self.object("/targets", value, &["devices", "groups", "query", "all", "exclude", "late_joiners"], LATER_TARGETS)
+        else {
             return Targets::default();
         };
-        let all = match map.get("all") {
-            None | Some(Value::Null | Value::Bool(false)) => false,
-            Some(Value::Bool(true)) => true,
-            Some(other) => {
-                self.fault("/targets/all", format!("true is expected here, not {}", kind_of(other)));
-                false
-            }
-        };
+        let (all, late_joiners) =
+            (self.is_true("/targets/all", map.get("all")), self.is_true("/targets/late_joiners", map.get("late_joiners")));
         Targets {
             devices: self.texts("/targets/devices", map.get("devices"), 10_000),
             groups: self.texts("/targets/groups", map.get("groups"), TASK_GROUPS_MAX),
             query: self.query("/targets/query", map.get("query")),
             all,
             exclude: map.get("exclude").map_or_else(Exclude::default, |e| self.exclude(e)),
+            late_joiners,
+        }
+    }
+
+    fn is_true(&mut self, at: &str, value: Option<&Value>) -> bool {
+        match value {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(Value::Bool(true)) => true,
+            Some(other) => {
+                self.fault(at, format!("true is expected here, not {}", kind_of(other)));
+                false
+            }
         }
     }
 

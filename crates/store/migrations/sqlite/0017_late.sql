@@ -1,0 +1,4 @@
+-- Runs that devices may join after their start: when is looked for them next, and how many joined.
+ALTER TABLE run ADD COLUMN late_due INTEGER;
+ALTER TABLE run ADD COLUMN late_joined INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX run_late ON run (late_due) WHERE late_due IS NOT NULL;
