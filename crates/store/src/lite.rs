@@ -2,6 +2,7 @@
 
 use crate::fault::{Broken, Fault, OpenError};
 use crate::value::{Row, V};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -86,6 +87,8 @@ impl Lite {
     fn over(mut conn: Connection, settings: &str) -> rusqlite::Result<Self> {
         conn.busy_timeout(Duration::from_secs(5))?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Otherwise a statement with `LIMIT ?` is prepared anew with every value that is bound.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.execute_batch(COMMON)?;
         conn.execute_batch(settings)?;
         let watch = Arc::new(Watch { start: Instant::now(), until: AtomicU64::new(0), looks: AtomicU64::new(u64::MAX) });
