@@ -94,6 +94,51 @@ echo all of it
     Ok(())
 }
 
+/// One file with everything inside; and ready-made settings with which agents of others come.
+#[tokio::test]
+async fn an_installer_sets_up_an_agent_and_settings_are_ready_for_those_of_others() -> Result<()> {
+    for (agent, package) in [("fusioninventory-agent", "fusioninventory-agent"), ("ocsinventory-agent", "ocsinventory-agent")] {
+        system_program(agent, package)?;
+    }
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let place = tempfile::tempdir()?;
+    let deb = package("deb", "0.1.0", place.path())?.display().to_string();
+    let file = |name: &str| place.path().join(name).display().to_string();
+    let (install, fusion, ocs) = (file("install.sh"), file("fusion.cfg"), file("ocs.cfg"));
+    let made = |more: &[&str]| server.admin(&[&["installer", "--server", &server.url], more].concat());
+    made(&["--package", &deb, "--tag", "it's lab 3", "--verified", "--uses", "1", "--out", &install])?;
+    made(&["--for", "fusioninventory", "--tag", "fusion", "--out", &fusion])?;
+    made(&["--for", "ocs", "--tag", "ocs", "--out", &ocs])?;
+    assert!(made(&["--out", &install]).is_err(), "nothing is written over");
+    let script = r#"
+test "$(stat -c %a /in/install.sh)" = 700
+sh /in/install.sh
+test "$(stat -c %a /etc/default/muster-agent)" = 600
+once() { (set -a; . /etc/default/muster-agent; set +a; exec muster-agent --once 2>/in/log) || { cat /in/log; exit 1; }; }
+once
+sh /in/install.sh
+test "$(grep -c ^MUSTER_AGENT_JOIN= /etc/default/muster-agent)" = 1
+once
+cp /in/fusion.cfg /etc/fusioninventory/agent.cfg
+fusioninventory-agent --force --no-task=deploy,netinventory,netdiscovery,wakeonlan,collect,esx >/in/log 2>&1 || { cat /in/log; exit 1; }
+mkdir -p /etc/ocsinventory
+cp /in/ocs.cfg /etc/ocsinventory/ocsinventory-agent.cfg
+ocsinventory-agent --force >/in/log 2>&1 || { cat /in/log; exit 1; }
+echo all of it
+"#;
+    let said = in_a_copy(place.path(), script)?;
+    assert!(said.contains("set up for default") && said.contains("all of it"), "{said}");
+    let agents = client.get("/api/v1/agents").await?;
+    let mut kinds: Vec<&str> = agents["items"].as_array().context("agents")?.iter().filter_map(|a| a["protocol"].as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["fusioninventory", "muster", "ocs"], "{agents:#}");
+    let devices = client.get("/api/v1/devices").await?;
+    let tags: Vec<&str> = devices["items"].as_array().context("devices")?.iter().filter_map(|d| d["tag"].as_str()).collect();
+    assert!(tags.contains(&"it's lab 3"), "{tags:?}");
+    Ok(())
+}
+
 #[test]
 fn the_rpm_holds_the_same_files() -> Result<()> {
     let rpm = system_program("rpm", "rpm")?;

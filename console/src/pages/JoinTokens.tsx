@@ -56,6 +56,10 @@ function Commands({ token }: { token: string | undefined }) {
   const { t } = useTranslation();
   const lines: [string, string][] = [
     ["Muster", ownAgent(token ?? "TOKEN")],
+    [
+      t("join.installer"),
+      `muster admin installer --server ${location.origin} --package muster-agent.deb --verified --out install-agent.sh`,
+    ],
     ["FusionInventory", `fusioninventory-agent --server ${location.origin}/ --force`],
     ["GLPI", `glpi-agent --server ${location.origin}/ --force`],
     ["OCS", `ocsinventory-agent --nolocal --server=${location.origin}/ocsinventory --force`],

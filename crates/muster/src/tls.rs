@@ -20,6 +20,11 @@ const CA_YEARS: i16 = 20;
 /// Days a certificate lasts that Muster makes; a new one is made at each start and once a day.
 const CERTIFICATE_DAYS: i64 = 90;
 
+/// Where Muster keeps the certificate of its own authority.
+pub fn authority_file(keys: &Path) -> PathBuf {
+    keys.join(CA_CERT)
+}
+
 /// Certificates ready to be used, and what to tell people about them.
 pub struct Ready {
     /// For the accept loop.

@@ -2,6 +2,7 @@
 
 mod check;
 mod copy;
+mod installer;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,15 @@ pub enum Admin {
     /// Tokens by which Muster's own agents join
     #[command(subcommand)]
     JoinToken(JoinToken),
+    /// Makes one file that sets up an agent on the machines of an organization, with a new join token inside
+    ///
+    /// For Muster's own agent a shell script, which may carry the package; for agents of others their settings.
+    Installer {
+        #[command(flatten)]
+        wanted: installer::Wanted,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// Writes a consistent copy of the embedded database to a new file; the server may go on working
     ///
     /// The keys directory is not part of the copy: keep a copy of it apart, in a safe place.
@@ -171,6 +181,17 @@ pub fn run(admin: Admin) -> anyhow::Result<ExitCode> {
         Admin::JoinToken(JoinToken::Create { name, uses, verified, org, expires_in, store }) => {
             let wanted = Joining { name, uses, verified, expires_in };
             print(&(create_join_token(&store.config()?, org.as_deref(), wanted)? + "\n"))?;
+        }
+        Admin::Installer { wanted, store } => {
+            let out = wanted.out.clone();
+            if let Some(out) = out.as_ref().filter(|out| out.exists()) {
+                bail!("{} is there already; name another file with --out", out.display());
+            }
+            let text = installer::make(&store.config()?, wanted)?;
+            match out {
+                None => print(&text)?,
+                Some(out) => installer::write(&out, &text)?,
+            }
         }
         Admin::Backup { file, store } => {
             let config = store.config()?;
