@@ -111,7 +111,9 @@ impl Peer {
     async fn open(&self, busy: &[AttemptRef]) -> Result<Line> {
         let mut line = self.connect().await?;
         line.say(&FromAgent::Hello { v: 1, state: self.state(busy)? }).await?;
-        let FromServer::Welcome { v: 1, heartbeat_seconds: 60 } = line.hear().await? else { bail!("no welcome") };
+        let FromServer::Welcome { v: 1, heartbeat_seconds: 60, reconnect_within_seconds: Some(2) } = line.hear().await? else {
+            bail!("no welcome")
+        };
         Ok(line)
     }
 

@@ -131,9 +131,9 @@ impl Pump {
             Some(Err(_)) => return Err("the connection broke"),
         };
         match serde_json::from_str::<FromServer>(text.as_str()).map_err(|_| "a message was not understood")? {
-            FromServer::Welcome { heartbeat_seconds, .. } => {
+            welcome @ FromServer::Welcome { heartbeat_seconds, .. } => {
                 self.heartbeat = Duration::from_secs(heartbeat_seconds.clamp(5, 3_600));
-                Ok(())
+                self.told.send(welcome).await.map_err(|_| "it is needed no more")
             }
             FromServer::Reported { id, results, error } => {
                 let answer = match error {

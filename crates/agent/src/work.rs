@@ -30,6 +30,8 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest time between two contacts, whatever the server says.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
+/// The longest time over which the server can spread those who come back, seconds.
+const SPREAD_MAX: u64 = 3_600;
 /// How often the time of the last contact is written down.
 const CONTACT_KEPT_EVERY: Duration = Duration::from_secs(300);
 /// How often is looked whether something may begin, at the latest.
@@ -210,6 +212,8 @@ struct Loop<'a> {
     contact: Option<Call<Result<ContactAnswer, CallError>>>,
     report: Option<Call<(Batch, Result<ReportAnswer, CallError>)>>,
     way: Way,
+    /// Over which time the server wants agents to come back when their channels break.
+    spread: Option<Duration>,
     /// A channel that is being opened.
     opening: Option<Call<Result<Channel, CallError>>>,
     /// What this life calls itself.
@@ -249,6 +253,7 @@ impl<'a> Loop<'a> {
             link,
             jobs,
             way: Way::new(is_channel_wanted),
+            spread: None,
             opening: None,
             life,
             contact: None,
@@ -398,9 +403,15 @@ impl<'a> Loop<'a> {
                 self.channel_ended(next_in);
                 Ok(())
             }
+            News::Said(FromServer::Welcome { reconnect_within_seconds, .. }) => {
+                self.spread = reconnect_within_seconds.map(|seconds| Duration::from_secs(seconds.min(SPREAD_MAX)));
+                Ok(())
+            }
             News::Said(_) => Ok(()),
             News::Ended => {
-                let next_in = self.agent.backoff.wait(chance());
+                // The whole fleet may have been cut at this moment.
+                let spread = self.spread.map(|spread| spread.mul_f64(f64::from(chance()) / f64::from(u16::MAX)));
+                let next_in = spread.unwrap_or_else(|| self.agent.backoff.wait(chance()));
                 self.channel_ended(next_in);
                 Ok(())
             }

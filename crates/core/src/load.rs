@@ -71,6 +71,24 @@ pub fn retry_after(load: f64, chance: u16) -> u64 {
     30 + (width * f64::from(chance) / f64::from(u16::MAX)) as u64
 }
 
+/// Signs of life that a server hears in a second while all agents have nothing else to say.
+const BEATS_PER_SECOND: u64 = 500;
+/// Agents that come back in a second after all their connections broke.
+const BACK_PER_SECOND: u64 = 1_000;
+
+/// How often a connected agent is to be heard of: each minute, rarer where many are connected and under load, up to ten minutes.
+pub fn heartbeat(connected: u64, load: f64) -> Duration {
+    let seconds = (60.0_f64).max(connected as f64 / BEATS_PER_SECOND as f64) * load.clamp(1.0, LOAD_MAX);
+    Duration::from_secs_f64(seconds.min(600.0))
+}
+
+/// Over which time agents spread when their connections break, so that a fleet does not come back at one moment: each comes at a moment
+/// of it by chance. Wider the more are connected, and under load; 2 s to 10 min.
+pub fn reconnect_spread(connected: u64, load: f64) -> Duration {
+    let seconds = (2.0_f64).max(connected as f64 / BACK_PER_SECOND as f64) * load.clamp(1.0, LOAD_MAX);
+    Duration::from_secs_f64(seconds.min(600.0))
+}
+
 /// Measures load: 1 is none; it grows with those sent away for each one served, and with the seconds waited. It halves with
 /// each window of 5 s that is calmer.
 #[derive(Clone, Debug)]
@@ -132,6 +150,15 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp(1_795_000_000_000 + seconds * 1_000)
+    }
+
+    #[test]
+    fn agents_are_heard_of_rarer_and_spread_wider_the_more_there_are() {
+        let seconds = |it: Duration| it.as_secs();
+        assert_eq!((seconds(heartbeat(0, 1.0)), seconds(reconnect_spread(0, 0.0))), (60, 2));
+        assert_eq!((seconds(heartbeat(19_500, 1.0)), seconds(reconnect_spread(19_500, 1.0))), (60, 19));
+        assert_eq!((seconds(heartbeat(100_000, 1.0)), seconds(reconnect_spread(100_000, 1.0))), (200, 100));
+        assert_eq!((seconds(heartbeat(100_000, 9.0)), seconds(reconnect_spread(100_000, 99.0))), (600, 600), "and not for ever");
     }
 
     #[test]

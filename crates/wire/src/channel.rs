@@ -55,6 +55,9 @@ pub enum FromServer {
         v: u32,
         /// How often the agent is to be heard of, seconds. Whoever is silent for two and a half of them is gone, on either side.
         heartbeat_seconds: u64,
+        /// Should the channel break, the agent opens the next one at a moment of this time by chance, seconds; absent: as it likes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reconnect_within_seconds: Option<u64>,
     },
     /// Work, what must stop, the brake, a wanted inventory.
     Tidings {

@@ -18,6 +18,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use muster_core::fleet::Agent;
 use muster_core::ids::AssignmentId;
+use muster_core::load;
 use muster_wire::channel::{FromAgent, FromServer, HEARTBEAT, MESSAGE_BYTES_MAX, VERSION};
 use muster_wire::native::{ANSWER_HEADER, ContactRequest, Report, ReportState, sign_answer};
 use sha1::{Digest as _, Sha1};
@@ -39,7 +40,7 @@ const HELLO_LIMIT: Duration = Duration::from_secs(20);
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// How long an older channel may take to say that it ends: the newer one waits for it.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long after a channel's end the next one is opened: this, spread by each agent up to the double.
+/// How long after a channel's end the next one is opened, at least: this, spread by each agent up to the double.
 const RECONNECT: Duration = Duration::from_secs(5);
 /// When is looked again after there was too much to do.
 const LATER: Duration = Duration::from_millis(500);
@@ -133,7 +134,7 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
     let open = &gateway.inner.engine.doors().channels;
     open.fetch_add(1, Relaxed);
     let call = Call { gateway: &gateway, agent, peer, body: Mutex::new(None) };
-    let channel = Channel { call, socket, told: None, noted: Instant::now(), ear };
+    let channel = Channel { call, socket, told: None, heartbeat: HEARTBEAT, noted: Instant::now(), ear };
     let why = channel.run().await;
     tracing::debug!(why, "a channel ended");
     open.fetch_sub(1, Relaxed);
@@ -146,6 +147,8 @@ struct Channel<'a> {
     call: Call<'a>,
     socket: Socket,
     ear: Ear,
+    /// How often it is to be heard of.
+    heartbeat: Duration,
     /// When its presence was noted last.
     noted: Instant,
     /// What it said of itself last; nothing before its first message.
@@ -178,12 +181,15 @@ impl Channel<'_> {
     async fn talk(&mut self) -> Result<Over, Over> {
         let first = timeout(HELLO_LIMIT, self.read()).await.map_err(|_| "it said nothing")??;
         let FromAgent::Hello { state, .. } = first else { return Err("its first message was no hello") };
-        self.say(&FromServer::Welcome { v: VERSION, heartbeat_seconds: HEARTBEAT.as_secs() }).await?;
+        let (connected, load) = self.crowd();
+        self.heartbeat = load::heartbeat(connected, load);
+        let reconnect_within_seconds = Some(load::reconnect_spread(connected, load).as_secs());
+        self.say(&FromServer::Welcome { v: VERSION, heartbeat_seconds: self.heartbeat.as_secs(), reconnect_within_seconds }).await?;
         self.ear.older_is_over().await;
         Box::pin(self.resume(&state)).await;
         self.told = Some(state);
         let mut shutdown = self.call.gateway.inner.options.shutdown.clone();
-        let silent = HEARTBEAT * 5 / 2;
+        let silent = self.heartbeat * 5 / 2;
         self.present();
         let (mut heard, mut found) = (Instant::now(), self.look().await?);
         let (mut hinted, mut next_look, mut tick) = (false, Instant::now(), Instant::now() + LOOK_EVERY);
@@ -216,7 +222,9 @@ impl Channel<'_> {
                 }
                 () = sleep_until(heard + silent) => return Err("it was silent"),
                 () = is_true(&mut shutdown) => {
-                    let bye = FromServer::Bye { reconnect_in_seconds: RECONNECT.as_secs(), why: "the server stops".to_owned() };
+                    let (connected, load) = self.crowd();
+                    let pause = RECONNECT.max(load::reconnect_spread(connected, load));
+                    let bye = FromServer::Bye { reconnect_in_seconds: pause.as_secs(), why: "the server stops".to_owned() };
                     self.say(&bye).await?;
                     return Ok("the server stops");
                 }
@@ -239,7 +247,7 @@ impl Channel<'_> {
                 Ok(false)
             }
             FromAgent::Alive => {
-                if self.noted.elapsed() >= HEARTBEAT / 4 {
+                if self.noted.elapsed() >= self.heartbeat / 4 {
                     self.present();
                 }
                 self.say(&FromServer::Alive { server_time_ms: contact::now(&self.call).millis() }).await?;
@@ -325,10 +333,16 @@ impl Channel<'_> {
         self.say(&FromServer::Tidings { tidings }).await
     }
 
+    /// How many are connected, and how much there is to do.
+    fn crowd(&self) -> (u64, f64) {
+        let doors = self.call.gateway.inner.engine.doors();
+        (doors.channels.load(Relaxed), doors.load())
+    }
+
     fn present(&mut self) {
         self.noted = Instant::now();
         if let Some(told) = &self.told {
-            contact::heard(&self.call, told, HEARTBEAT + LOOK_EVERY);
+            contact::heard(&self.call, told, self.heartbeat + LOOK_EVERY);
         }
     }
 

@@ -17,8 +17,8 @@ use muster_wire::channel::{CHANNEL_PATH, FromAgent, FromServer};
 use muster_wire::native::{self, ContactRequest, Nonce, Report, ReportState};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -71,11 +71,19 @@ struct Fleet {
     /// Those that were told of the brake.
     held: AtomicUsize,
     broken: AtomicBool,
+    /// While the server is killed and started again: when, and after which time each agent was back.
+    storm: Mutex<Option<Storm>>,
+}
+
+struct Storm {
+    began: Instant,
+    back: Vec<Duration>,
+    tries: usize,
 }
 
 /// Measures and prints.
 pub async fn run(args: &Channel) -> anyhow::Result<()> {
-    let server = Peer::server(args.database.as_deref(), true)?;
+    let mut server = Peer::server(args.database.as_deref(), true)?;
     let api = Api::new(&server, server.token(args.database.as_deref())?, true)?;
     let members = join(args, &server, &api).await?;
     let (talk, talkers) = watch::channel(0);
@@ -87,6 +95,7 @@ pub async fn run(args: &Channel) -> anyhow::Result<()> {
         done: AtomicUsize::new(0),
         held: AtomicUsize::new(0),
         broken: AtomicBool::new(false),
+        storm: Mutex::new(None),
     });
     let (before, began) = (server.memory()?.resident, Instant::now());
     connect(&fleet, members).await?;
@@ -97,6 +106,7 @@ pub async fn run(args: &Channel) -> anyhow::Result<()> {
     order_to_all(args, &api, &fleet).await?;
     brake(args, &api, &fleet).await?;
     let ours = frames(&fleet, &talk, args).await;
+    storm(args, &fleet, &mut server).await?;
     let theirs = bare_frames(args).await?;
     println!("frames a second over {} channels: {}, bare {}, ratio {:.2}", args.talkers, thousands(ours), thousands(theirs), ours / theirs);
     ensure!(!fleet.broken.load(Relaxed), "a channel broke; the reason is above");
@@ -149,26 +159,16 @@ async fn connect(fleet: &Arc<Fleet>, members: Vec<Member>) -> anyhow::Result<()>
             let (fleet, places) = (Arc::clone(fleet), Arc::clone(&places));
             tokio::spawn(async move {
                 let _place = places.acquire().await?;
-                let mut socket = open(fleet.address, &fleet.tls, &member).await?;
-                let state = ContactRequest {
-                    version: "bench".to_owned(),
-                    time_ms: crate::clock::SystemClock.now().millis(),
-                    modules: vec!["run_script".to_owned()],
-                    busy: Vec::new(),
-                    wait_seconds: 0,
-                    max_orders: 8,
-                    life: None,
-                    frozen: Some(false),
-                    walks: true,
-                    ahead: Vec::new(),
-                };
-                say(&mut socket, &FromAgent::Hello { v: 1, state }).await?;
-                let FromServer::Welcome { .. } = hear(&mut socket).await? else { bail!("no welcome") };
+                let (mut socket, mut spread) = enter(&fleet, &member).await?;
                 drop(tokio::spawn(async move {
-                    if let Err(error) = live(&fleet, socket, &member).await
-                        && !fleet.broken.swap(true, Relaxed)
-                    {
-                        eprintln!("a channel broke: {error:#}");
+                    while let Err(error) = live(&fleet, socket, &member).await {
+                        let Some((again, wider)) = come_back(&fleet, &member, spread).await else {
+                            if !fleet.broken.swap(true, Relaxed) {
+                                eprintln!("a channel broke: {error:#}");
+                            }
+                            return;
+                        };
+                        (socket, spread) = (again, wider);
                     }
                 }));
                 anyhow::Ok(())
@@ -178,6 +178,86 @@ async fn connect(fleet: &Arc<Fleet>, members: Vec<Member>) -> anyhow::Result<()>
     for one in opened {
         one.await??;
     }
+    Ok(())
+}
+
+/// Opens a channel; gives over which time to come back should it break.
+async fn enter(fleet: &Fleet, member: &Member) -> anyhow::Result<(Socket, Duration)> {
+    let mut socket = open(fleet.address, &fleet.tls, member).await?;
+    let state = ContactRequest {
+        version: "bench".to_owned(),
+        time_ms: crate::clock::SystemClock.now().millis(),
+        modules: vec!["run_script".to_owned()],
+        busy: Vec::new(),
+        wait_seconds: 0,
+        max_orders: 8,
+        life: None,
+        frozen: Some(false),
+        walks: true,
+        ahead: Vec::new(),
+    };
+    say(&mut socket, &FromAgent::Hello { v: 1, state }).await?;
+    let FromServer::Welcome { reconnect_within_seconds, .. } = hear(&mut socket).await? else { bail!("no welcome") };
+    Ok((socket, Duration::from_secs(reconnect_within_seconds.unwrap_or(0))))
+}
+
+/// Comes back after the server went away, as our agent does: at a moment of the spread by chance, then later with every failure. `None`:
+/// the server should not have gone away.
+async fn come_back(fleet: &Fleet, member: &Member, spread: Duration) -> Option<(Socket, Duration)> {
+    let storm = || fleet.storm.lock().unwrap_or_else(PoisonError::into_inner);
+    storm().as_ref()?;
+    let (mut wait, mut step) = (by_chance(spread), Duration::from_secs(1));
+    loop {
+        tokio::time::sleep(wait).await;
+        let entered = enter(fleet, member).await;
+        let mut storm = storm();
+        let storm = storm.as_mut()?;
+        storm.tries += 1;
+        if let Ok(entered) = entered {
+            storm.back.push(storm.began.elapsed());
+            return Some(entered);
+        }
+        wait = step / 2 + by_chance(step / 2);
+        step = (step * 2).min(Duration::from_secs(300));
+    }
+}
+
+fn by_chance(span: Duration) -> Duration {
+    let mut bytes = [0; 2];
+    // Without randomness all come at once, which is the harder case.
+    let _ = getrandom::fill(&mut bytes);
+    span.mul_f64(f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
+}
+
+/// Kills the server and starts it again: until all agents are back, and how they came.
+async fn storm(args: &Channel, fleet: &Arc<Fleet>, server: &mut Peer) -> anyhow::Result<()> {
+    let storm = || fleet.storm.lock().unwrap_or_else(PoisonError::into_inner);
+    *storm() = Some(Storm { began: Instant::now(), back: Vec::new(), tries: 0 });
+    let began = Instant::now();
+    server.again(args.database.as_deref())?;
+    let started = began.elapsed();
+    let wanted = usize::try_from(args.agents)?;
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let back = storm().as_ref().map_or(0, |storm| storm.back.len());
+        if back == wanted {
+            break;
+        }
+        ensure!(began.elapsed() < Duration::from_secs(300), "{back} of {wanted} agents were back after five minutes");
+    }
+    let Some(Storm { mut back, tries, .. }) = storm().take() else { return Ok(()) };
+    back.sort_unstable();
+    let mut by_second = std::collections::BTreeMap::<u64, usize>::new();
+    back.iter().for_each(|at| *by_second.entry(at.as_secs()).or_default() += 1);
+    let (last, median) = (back.last().copied().unwrap_or_default(), back.get(back.len() / 2).copied().unwrap_or_default());
+    println!(
+        "the server was killed and started again in {:.1} s: half of the agents were back after {:.1} s, all after {:.1} s, at most {} in a second, {:.2} tries each",
+        started.as_secs_f64(),
+        median.as_secs_f64(),
+        last.as_secs_f64(),
+        by_second.values().max().copied().unwrap_or(0),
+        tries as f64 / args.agents as f64
+    );
     Ok(())
 }
 
@@ -350,6 +430,7 @@ async fn bare_frames(args: &Channel) -> anyhow::Result<f64> {
         done: AtomicUsize::new(0),
         held: AtomicUsize::new(0),
         broken: AtomicBool::new(false),
+        storm: Mutex::new(None),
     });
     let member = |number| Member { number, key: SigningKey::from_bytes(&[1; 32]), id: AgentId(uuid::Uuid::nil()), incarnation: 1 };
     connect(&fleet, (0..args.talkers).map(member).collect()).await?;
@@ -382,7 +463,7 @@ async fn answer(tls: tokio_rustls::TlsAcceptor, stream: TcpStream) -> anyhow::Re
     stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await?;
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config())).await;
     let alive = serde_json::to_string(&FromServer::Alive { server_time_ms: 1_795_000_000_000 })?;
-    let mut welcome = Some(serde_json::to_string(&FromServer::Welcome { v: 1, heartbeat_seconds: 60 })?);
+    let mut welcome = Some(serde_json::to_string(&FromServer::Welcome { v: 1, heartbeat_seconds: 60, reconnect_within_seconds: None })?);
     while let Some(message) = socket.next().await {
         if let Message::Text(text) = message? {
             // As the server does: what is said is read.

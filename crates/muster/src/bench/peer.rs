@@ -27,15 +27,22 @@ impl Peer {
     /// A Muster server: the embedded database in a directory of its own, or PostgreSQL.
     pub fn server(database: Option<&str>, tls: bool) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut command = muster()?;
-        command.args(["server", "--listen", "127.0.0.1:0", "--log", "error", "--data"]).arg(data.path());
-        if let Some(url) = database {
-            command.args(["--database", url]);
-        }
-        if tls {
-            command.arg("--tls");
-        }
-        Self::start(command, data)
+        Self::start(server(&data, "127.0.0.1:0", database, tls)?, data)
+    }
+
+    /// Kills the server and starts it again on the same data and address.
+    pub fn again(&mut self, database: Option<&str>) -> anyhow::Result<()> {
+        let (address, tls) = (self.address()?.to_string(), self.url.starts_with("https"));
+        self.child.kill()?;
+        self.child.wait()?;
+        let mut command = server(&self.data, &address, database, tls)?;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start a server")?;
+        let output = child.stdout.take().context("the server has an output")?;
+        self.child = child;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        ensure!(line.starts_with("muster listening on "), "the server did not start again; it says why above");
+        Ok(())
     }
 
     /// The bare HTTP server of the floor.
@@ -111,6 +118,18 @@ impl Peer {
         };
         Ok(Memory { resident: value("VmRSS:"), peak: value("VmHWM:") })
     }
+}
+
+fn server(data: &tempfile::TempDir, listen: &str, database: Option<&str>, tls: bool) -> anyhow::Result<Command> {
+    let mut command = muster()?;
+    command.args(["server", "--listen", listen, "--log", "error", "--data"]).arg(data.path());
+    if let Some(url) = database {
+        command.args(["--database", url]);
+    }
+    if tls {
+        command.arg("--tls");
+    }
+    Ok(command)
 }
 
 /// This program. Of the environment it is told nothing that configures a server: a run says all of it, and a database in use
