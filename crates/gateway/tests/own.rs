@@ -238,6 +238,14 @@ async fn a_revoked_agent_and_an_unknown_one_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_schema_of_the_channels_messages_is_there_for_everybody() {
+    let world = World::new().await;
+    let request = Request::get("/agent/v1/schema.json").body(Body::empty()).expect("a request");
+    let answer = world.send(request).await;
+    assert_eq!((answer.status, value(&answer)), (StatusCode::OK, muster_wire::channel::schema()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn unknown_calls_are_not_found_in_json() {
     let world = World::new().await;
     let answer = world.send(post("/agent/v1/teleport", Vec::new())).await;

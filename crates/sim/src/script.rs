@@ -141,6 +141,19 @@ impl Script {
         self.jobs.contains_key(&(report.assignment, report.attempt))
     }
 
+    fn declines(&self, (assignment, attempt): (AssignmentId, u32)) -> Report {
+        Report {
+            assignment,
+            attempt,
+            incarnation: self.incarnation,
+            what: Said::Ended(Outcome::Declined),
+            exit_code: None,
+            output: None,
+            message: None,
+            at: None,
+        }
+    }
+
     /// What follows an order that ended, in the job that it walks alone.
     pub(crate) fn goes_on(&mut self, report: &Report, now: Timestamp) {
         let key = (report.assignment, report.attempt);
@@ -158,8 +171,14 @@ impl Script {
     pub(crate) fn take(&mut self, handed: &[contact::Handed]) {
         for contact::Handed { claimed: it, job, .. } in handed {
             let key = (it.assignment, it.attempt);
-            // What it went on with alone and is handed now is the same: its journal knows it.
-            if self.is_own() && (self.journal.contains(&key) || self.orders.iter().any(|order| (order.assignment, order.attempt) == key)) {
+            let is_it = |report: &Report| (report.assignment, report.attempt) == key;
+            // What it went on with alone and is handed now is the same.
+            if self.is_own() && (self.orders.iter().any(is_it) || self.untold.iter().any(is_it)) {
+                continue;
+            }
+            // Its journal knows what it began before, and that it was told of: it is not begun again.
+            if self.is_own() && self.journal.contains(&key) {
+                self.untold.push(self.declines(key));
                 continue;
             }
             if let Some((course, standing)) = job.as_deref() {

@@ -5,6 +5,7 @@
 //! for every other request.
 
 use crate::native::{ContactAnswer, ContactRequest, ErrorBody, Report, ReportResult};
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// What an agent says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromAgent {
     /// The first message.
@@ -46,7 +47,7 @@ pub enum FromAgent {
 }
 
 /// What the server says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromServer {
     /// The answer to `hello`.
@@ -89,10 +90,42 @@ pub enum FromServer {
     },
 }
 
+/// Where the schema is published (`GET`).
+pub const SCHEMA_PATH: &str = "/agent/v1/schema.json";
+
+/// The JSON Schema (2020-12) of the messages: `FromAgent` and `FromServer` of its `$defs`.
+pub fn schema() -> serde_json::Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let (agent, server) = (generator.subschema_for::<FromAgent>(), generator.subschema_for::<FromServer>());
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The channel of Muster's own agent",
+        "description": format!("Messages of version {VERSION}, one text frame each; see docs/protocols/native.md."),
+        "anyOf": [agent, server],
+        "$defs": generator.take_definitions(true),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_schema_that_is_published_is_that_of_the_messages() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocols/channel.schema.json");
+        let now = serde_json::to_string_pretty(&schema()).expect("json") + "\n";
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &now).expect("written");
+        }
+        let published = std::fs::read_to_string(path).expect("docs/protocols/channel.schema.json");
+        assert_eq!(published, now, "run this test with UPDATE=1, and see that only something was added");
+        for name in ["FromAgent", "FromServer", "ContactRequest", "ContactAnswer", "Order", "Report"] {
+            assert!(schema()["$defs"][name].is_object(), "{name}");
+        }
+        let kinds = |name: &str| schema()["$defs"][name]["oneOf"].as_array().map_or(0, Vec::len);
+        assert_eq!((kinds("FromAgent"), kinds("FromServer")), (4, 5));
+    }
 
     #[test]
     fn messages_are_spelled_as_in_the_document() {

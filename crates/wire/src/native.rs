@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use muster_core::ids::{AgentId, AssignmentId};
 use muster_core::inventory::{self, Inventory, Row};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -77,16 +78,17 @@ pub struct EnrolAnswer {
 }
 
 /// One attempt at an assignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptRef {
     /// The assignment.
+    #[schemars(with = "String")]
     pub assignment: AssignmentId,
     /// The attempt's number, from 1.
     pub attempt: u32,
 }
 
 /// Body of `POST /agent/v1/contact`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContactRequest {
     /// The agent's version.
     pub version: String,
@@ -122,7 +124,7 @@ pub struct ContactRequest {
 }
 
 /// Answer to a contact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContactAnswer {
     /// Work to do now, signed; what cannot be opened is refused by [`Report::refused`].
     #[serde(default)]
@@ -183,9 +185,10 @@ pub struct ReportRequest {
 }
 
 /// Word of one attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The assignment.
+    #[schemars(with = "String")]
     pub assignment: AssignmentId,
     /// The attempt's number.
     pub attempt: u32,
@@ -210,7 +213,7 @@ pub struct Report {
 }
 
 /// How an attempt stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReportState {
     /// Begun.
@@ -231,9 +234,10 @@ pub struct ReportAnswer {
 }
 
 /// What became of one report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportResult {
     /// The assignment.
+    #[schemars(with = "String")]
     pub assignment: AssignmentId,
     /// The attempt's number.
     pub attempt: u32,
@@ -248,7 +252,7 @@ pub struct ReportResult {
 }
 
 /// Body of every answer that is not 2xx.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     /// A stable key: `clock`, `signature`, `token`, `revoked`, …
     pub error: String,

@@ -10,6 +10,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use muster_core::ids::{AgentId, AssignmentId, OrgId, RunId, TaskId};
 use muster_core::tasks::job::led::{Course, Piece, Standing};
 use muster_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -68,9 +69,10 @@ pub struct Step {
 }
 
 /// Who may do it, in which of its lives, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// The agent.
+    #[schemars(with = "String")]
     pub agent: AgentId,
     /// Its incarnation: a new enrolment ends the orders of the one before.
     pub incarnation: u32,
@@ -142,7 +144,7 @@ impl Targets {
 }
 
 /// By what a target is shown to be in a tree: its place, and its neighbours from the leaves up, hex.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Proof {
     /// Place among the targets, from 0.
     pub place: u64,
@@ -202,7 +204,7 @@ pub struct Token {
 }
 
 /// One piece of work as it is handed to an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Order {
     /// The text of a [`Manifest`].
     pub manifest: String,
@@ -322,7 +324,7 @@ impl Opened {
 }
 
 /// Why an agent refuses an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderRefusal {
     /// No order of a form this agent knows.

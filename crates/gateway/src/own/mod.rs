@@ -32,7 +32,7 @@ use muster_engine::findings::Sender;
 use muster_engine::work::Taken;
 use muster_engine::{Error, Kind, work};
 use muster_wire::body::Decoded;
-use muster_wire::channel::CHANNEL_PATH;
+use muster_wire::channel::{CHANNEL_PATH, SCHEMA_PATH};
 use muster_wire::native::{
     self, ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer,
     ReportRequest, ReportResult, ReportState, RequestAuth, public_key_text, sign_answer,
@@ -152,6 +152,9 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
     let path = parts.uri.path();
     if path == CHANNEL_PATH && parts.method == Method::GET {
         return channel::answer(gateway, parts, peer).await;
+    }
+    if path == SCHEMA_PATH && parts.method == Method::GET {
+        return dress(gateway, None, Said::ok(&muster_wire::channel::schema()));
     }
     let is_call = [ENROL_PATH, CONTACT_PATH, INVENTORY_PATH, REPORT_PATH].contains(&path);
     if !is_call || parts.method != Method::POST {
