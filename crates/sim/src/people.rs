@@ -77,7 +77,7 @@ impl World {
         if self.dice.chance(100) {
             document["rollout"] = json!({"max_in_flight": self.dice.within(1, 4)});
         }
-        if self.dice.chance(self.swarm.jobs) {
+        if (self.swarm.alone && self.dice.chance(800)) || self.dice.chance(self.swarm.jobs) {
             self.job(document);
         } else if self.dice.chance(100) {
             // What is done twice does harm. What no agent of a device can do ends with its time.

@@ -54,8 +54,8 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn new(dice: &mut Dice, index: usize) -> Self {
-        let protocol = dice.pick(&Protocol::ALL).unwrap_or(Protocol::Muster);
+    pub(crate) fn new(dice: &mut Dice, index: usize, own: bool) -> Self {
+        let protocol = dice.pick(&Protocol::ALL).filter(|_| !own).unwrap_or(Protocol::Muster);
         let shared = index > 0 && dice.chance(150);
         Self {
             index,
@@ -63,7 +63,7 @@ impl Script {
             protocol,
             installation: 1,
             hardware: if shared { dice.below(index) } else { index },
-            trusted: dice.below(2),
+            trusted: if own { 1 } else { dice.below(2) },
             agent: None,
             device: None,
             incarnation: 0,
@@ -552,7 +552,8 @@ impl World {
             }
             return;
         }
-        if !self.agents[i].untold.is_empty() && (self.calm || self.dice.chance(400)) {
+        let (keeps, tells) = if self.swarm.alone { (800, 100) } else { (400, 400) };
+        if !self.agents[i].untold.is_empty() && (self.calm || self.dice.chance(tells)) {
             return self.tell_untold(i);
         }
         let place = self.dice.below(self.agents[i].orders.len());
@@ -584,7 +585,7 @@ impl World {
             }
             self.agents[i].sent.push(report.clone());
             // Without a connection it goes on, and tells later.
-            if walking.is_some() && !self.calm && (!self.agents[i].untold.is_empty() || self.dice.chance(400)) {
+            if walking.is_some() && !self.calm && (!self.agents[i].untold.is_empty() || self.dice.chance(keeps)) {
                 self.note(format_args!("agent {i} keeps to itself that {} {}/{:?}", report.assignment, report.attempt, report.what));
                 return self.agents[i].untold.push(report);
             }

@@ -53,6 +53,8 @@ pub(crate) struct Swarm {
     pub windowed: usize,
     pub jobs: usize,
     pub waves: usize,
+    /// A fleet of our own trusted agents, which walk jobs alone.
+    pub alone: bool,
 }
 
 /// One of several servers on one store: what it keeps in memory is its own, and so is its clock.
@@ -133,7 +135,7 @@ impl World {
         let most = devices_max.max(5);
         let count = if world.dice.chance(850) { world.dice.within(5, most.min(12)) } else { world.dice.within(5, most) };
         for index in 0..count {
-            let script = Script::new(&mut world.dice, index);
+            let script = Script::new(&mut world.dice, index, world.swarm.alone);
             world.agents.push(script);
         }
         world.calm = false;
@@ -266,6 +268,11 @@ fn swarm(dice: &mut Dice) -> Swarm {
             weights.push((it, if it.is_needed() { weight + more } else { weight }));
         }
     }
+    let alone = dice.chance(250);
+    if alone {
+        // Who leads changes hands when work is held.
+        weights.extend([Move::Pause, Move::Pause, Move::Freeze].map(|it| (it, 6)));
+    }
     let rate = |dice: &mut Dice, most: usize| if dice.chance(500) { 0 } else { dice.below(most) };
     Swarm {
         weights,
@@ -279,5 +286,6 @@ fn swarm(dice: &mut Dice) -> Swarm {
         windowed: rate(dice, 500),
         jobs: rate(dice, 500),
         waves: rate(dice, 400),
+        alone,
     }
 }

@@ -6,9 +6,19 @@ use serde_json::{Value, json};
 impl World {
     /// A job of two to five steps. What no agent can do ends with its time, so each has an end.
     pub(crate) fn job(&mut self, document: &mut Value) {
-        let server = self.dice.chance(500);
+        // What our own agents do is walked by each of them alone, and mostly harmful when done twice.
+        let alone = self.dice.chance(if self.swarm.alone { 900 } else { 200 });
+        let server = !alone && self.dice.chance(500);
         let count = self.dice.within(2, 5);
         let mut steps: Vec<Value> = (0..count).map(|n| self.step(n, server)).collect();
+        if alone {
+            document["targets"] = json!({"query": "protocol == \"muster\" && verified"});
+            for step in &mut steps {
+                if self.dice.chance(700) {
+                    step["action"] = json!({"type": "run_script", "script": "true"});
+                }
+            }
+        }
         if server {
             let place = self.dice.below(count + 1);
             steps.insert(place, json!({"id": "tell", "action": {"type": "raise_message", "title": "{{task.name}}"}}));
