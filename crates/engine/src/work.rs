@@ -463,12 +463,13 @@ fn begun_alone(
     };
     let Some(record) = records.get(&report.assignment).filter(is_next) else { return Ok(None) };
     let actor = Actor { agent: told.agent.id, incarnation: told.agent.incarnation };
-    let led = tx.walk(record.run, record.device)?.and_then(|walk| walk.led);
-    let is_own = report.incarnation == actor.incarnation && led.is_some_and(|led| led.actor() == actor);
+    let Some(walk) = tx.walk(record.run, record.device)? else { return Ok(None) };
+    let is_own = report.incarnation == actor.incarnation && walk.led.is_some_and(|led| led.actor() == actor);
     if !is_own || report.what == Said::Ended(Outcome::Declined) {
         return Ok(None);
     }
-    let at = report.at.map_or(cx.now, |at| at.max(record.updated).min(cx.now));
+    // It was begun before the server made it.
+    let at = report.at.map_or(cx.now, |at| at.max(walk.not_before).min(cx.now));
     let begun = change(record.clone(), Input::Lead { actor, lease: cx.now.plus(told.settings.inventory_lease.0) }, at).ok();
     Ok(begun.map(|it| Change { data: json!({"agent": told.agent.id, "alone": true}), ..it }))
 }

@@ -16,6 +16,7 @@ on_all! {
     a_job_walked_alone_comes_to_what_the_server_leads_to
     an_agent_without_a_connection_goes_on_and_tells_later
     what_was_done_before_the_pause_was_known_counts_and_is_not_done_again
+    what_was_begun_in_its_time_is_not_late_when_it_is_told_later
     who_is_silent_for_too_long_leads_no_more
     what_an_agent_lost_of_its_job_is_led_by_the_server
 }
@@ -223,6 +224,28 @@ fn what_was_done_before_the_pause_was_known_counts_and_is_not_done_again(w: &Wor
     w.write(move |tx, cx| brake::run_resume(tx, cx, run));
     assert_eq!(Walker::take(w, own).step(), "c");
     assert_eq!(w.steps(run), ["a: ok 1", "b: ok 1", "c: started 1"]);
+}
+
+fn what_was_begun_in_its_time_is_not_late_when_it_is_told_later(w: &World) {
+    let own = w.own(1);
+    let end = w.engine.now().plus(Duration::from_secs(3_600)).to_string();
+    let steps = json!([script("a"), script("b"), script("c"), script("d")]);
+    let task =
+        w.task(json!({"name": "night", "targets": {"all": true}, "window": {"not_after": end}, "steps": steps, "retry": {"attempts": 1}}));
+    let run = w.write(move |tx, cx| runs::run_start(tx, cx, task, &Start::default())).run.id;
+    w.work();
+    let mut it = Walker::take(w, own);
+    let reports: Vec<Report> = (0..3).map(|_| it.ends(w, (Outcome::Ok, 0, "")).0).collect();
+    w.clock.advance(Duration::from_secs(3_700));
+    w.work();
+    assert!(good(&tell(w, own, &reports[0])), "the agent leads still");
+    w.write(move |tx, cx| brake::run_pause(tx, cx, run));
+    let rest = reports[1..].to_vec();
+    let taken = w.write(move |tx, cx| contact::own_report(tx, cx, own.agent, &rest));
+    assert_eq!((taken.answers, taken.goes_on.len()), (vec![Ok(()), Ok(())], 0), "now the server leads, and believes what was done");
+    w.work();
+    assert_eq!(w.steps(run), ["a: ok 1", "b: ok 1", "c: ok 1", "d: expired 1"]);
+    assert_eq!(w.run(run).run.handed_late, 0, "each began in its time");
 }
 
 fn who_is_silent_for_too_long_leads_no_more(w: &World) {
