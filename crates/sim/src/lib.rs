@@ -8,6 +8,7 @@
 
 #![allow(clippy::result_large_err, reason = "closures answer with the error of the engine")]
 
+mod alone;
 mod check;
 mod dice;
 mod groups;

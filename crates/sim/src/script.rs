@@ -1,5 +1,6 @@
 //! Scripted agents of every dialect: what they know, and how they talk, lose answers, repeat and lie.
 
+use crate::alone::Walking;
 use crate::dice::Dice;
 use crate::moves::Move;
 use crate::observe::{Handed, Offer, Told};
@@ -7,7 +8,7 @@ use crate::world::World;
 use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
-use muster_core::tasks::job::led::{self, Course, Follows, Piece};
+use muster_core::tasks::job::led::Piece;
 use muster_core::tasks::state::Status;
 use muster_core::tasks::{AssignmentRecord, Outcome, Refused, State};
 use muster_core::time::Timestamp;
@@ -15,7 +16,7 @@ use muster_engine::contact::{self, Hello, OwnContact};
 use muster_engine::enrol::{Enrol, enrol};
 use muster_engine::intake::{self, Arrival, Plan};
 use muster_engine::runs::RunDetail;
-use muster_engine::work::{Claimed, Report, Said, Taken};
+use muster_engine::work::{Claimed, Report, Said};
 use muster_engine::{AssignmentFilter, Cx, Kind, Rx};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,13 +39,13 @@ pub(crate) struct Script {
     pub agent: Option<AgentId>,
     /// Its device, as last acknowledged.
     pub device: Option<DeviceId>,
-    incarnation: u32,
+    pub(crate) incarnation: u32,
     pub(crate) away: bool,
     asked: bool,
     pub woken: bool,
     pub(crate) orders: Vec<Report>,
     /// The jobs that it walks alone, by the attempt where they stand.
-    jobs: BTreeMap<(AssignmentId, u32), Walking>,
+    pub(crate) jobs: BTreeMap<(AssignmentId, u32), Walking>,
     /// Verdicts of those jobs that it has not told yet, in their order.
     pub(crate) untold: Vec<Report>,
     /// What it began: its journal, which outlives every crash.
@@ -136,38 +137,6 @@ impl Script {
         }
     }
 
-    /// Whether an order belongs to a job that it walks alone.
-    pub(crate) fn is_alone_in(&self, report: &Report) -> bool {
-        self.jobs.contains_key(&(report.assignment, report.attempt))
-    }
-
-    fn declines(&self, (assignment, attempt): (AssignmentId, u32)) -> Report {
-        Report {
-            assignment,
-            attempt,
-            incarnation: self.incarnation,
-            what: Said::Ended(Outcome::Declined),
-            exit_code: None,
-            output: None,
-            message: None,
-            at: None,
-        }
-    }
-
-    /// What follows an order that ended, in the job that it walks alone.
-    pub(crate) fn goes_on(&mut self, report: &Report, now: Timestamp) {
-        let key = (report.assignment, report.attempt);
-        let (Some(walking), Said::Ended(outcome)) = (self.jobs.get(&key), report.what) else { return };
-        let told = led::Told { outcome, exit_code: report.exit_code, output: report.output.as_deref() };
-        if let Follows::Piece(piece) = walking.course.follow(&walking.piece, &told, walking.not_after, now) {
-            let next = (piece.assignment, piece.attempt);
-            let order =
-                Report { assignment: next.0, attempt: next.1, what: Said::Running, output: None, exit_code: None, ..report.clone() };
-            self.jobs.insert(next, Walking { piece: *piece, after: Some(key), ..walking.clone() });
-            self.orders.push(order);
-        }
-    }
-
     pub(crate) fn take(&mut self, handed: &[contact::Handed]) {
         for contact::Handed { claimed: it, job, .. } in handed {
             let key = (it.assignment, it.attempt);
@@ -200,16 +169,6 @@ impl Script {
             self.orders.push(report);
         }
     }
-}
-
-/// Where a job stands that an agent walks alone.
-#[derive(Clone, Debug)]
-struct Walking {
-    course: Course,
-    piece: Piece,
-    not_after: Option<Timestamp>,
-    /// The attempt before this one.
-    after: Option<(AssignmentId, u32)>,
 }
 
 /// The modules our own agent tells; one in ten times, none that anybody asks for.
@@ -593,18 +552,6 @@ impl World {
         self.report(i, report);
     }
 
-    /// Tells the verdicts that it kept to itself, the oldest first, until one does not come through.
-    fn tell_untold(&mut self, i: usize) {
-        for _ in 0..self.agents[i].untold.len() {
-            let before = self.agents[i].untold.len();
-            let report = self.agents[i].untold.remove(0);
-            self.report(i, report);
-            if self.agents[i].untold.len() >= before {
-                return;
-            }
-        }
-    }
-
     /// An agent notes that it begins before it says anything but that it will not.
     pub(crate) fn begins(&mut self, i: usize, report: &Report) {
         let order = (report.assignment, report.attempt);
@@ -634,7 +581,7 @@ impl World {
         self.report(i, Report { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None, at: None });
     }
 
-    fn report(&mut self, i: usize, report: Report) {
+    pub(crate) fn report(&mut self, i: usize, report: Report) {
         let Some(agent) = self.sender(i).filter(|_| self.agents[i].is_own()) else { return };
         let before = self.known_state(&agent, report.assignment);
         let (id, sent, door) = (agent.id, report.clone(), self.door(agent.org));
@@ -642,26 +589,6 @@ impl World {
         let told = answer.result.ok();
         self.heard_back(i, &report, told.as_ref());
         self.reported(i, &agent, report, before, told.and_then(|mut taken| taken.answers.pop()));
-    }
-
-    /// An agent that walks a job alone hears whether it goes on, or nothing.
-    pub(crate) fn heard_back(&mut self, i: usize, report: &Report, taken: Option<&Taken>) {
-        let key = (report.assignment, report.attempt);
-        let it = &mut self.agents[i];
-        if !matches!(report.what, Said::Ended(_)) || !it.jobs.contains_key(&key) {
-            return;
-        }
-        let Some(taken) = taken else { return it.untold.insert(0, report.clone()) };
-        it.jobs.remove(&key);
-        if taken.goes_on.contains(&report.assignment) {
-            return;
-        }
-        let next = it.jobs.iter().find(|(_, walking)| walking.after == Some(key)).map(|(next, _)| *next);
-        if let Some(next) = next.filter(|next| !it.journal.contains(next)) {
-            it.jobs.remove(&next);
-            it.orders.retain(|order| (order.assignment, order.attempt) != next);
-            self.note(format_args!("agent {i} leaves {} to the server", next.0));
-        }
     }
 
     /// How an assignment stands, wherever it is.
