@@ -226,7 +226,7 @@ async fn an_order_its_verdict_a_stop_and_the_brake_go_by_the_channel() -> Result
     client.post("/api/v1/brake", &json!({"note": "it burns"})).await?;
     assert!(line.tidings().await?.frozen);
     line.say(&FromAgent::Alive).await?;
-    let FromServer::Alive { server_time_ms } = line.hear().await? else { bail!("no sign of life") };
+    let FromServer::Alive { server_time_ms, .. } = line.hear().await? else { bail!("no sign of life") };
     assert!((server_time_ms - now_ms()?).abs() < 5_000);
     drop(line);
     until("its end is counted", LIMIT, || async { Ok((channels(&client).await? == Some(0)).then_some(())) }).await

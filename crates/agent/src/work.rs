@@ -392,7 +392,8 @@ impl<'a> Loop<'a> {
     fn told(&mut self, news: News) -> Result<(), RunError> {
         match news {
             News::Said(FromServer::Tidings { tidings }) => self.take(tidings).map(drop),
-            News::Said(FromServer::Alive { server_time_ms }) => {
+            News::Said(FromServer::Alive { server_time_ms, reconnect_within_seconds }) => {
+                self.spread_over(reconnect_within_seconds);
                 self.link.reached(server_time_ms);
                 self.keep_contact()
             }
@@ -404,7 +405,7 @@ impl<'a> Loop<'a> {
                 Ok(())
             }
             News::Said(FromServer::Welcome { reconnect_within_seconds, .. }) => {
-                self.spread = reconnect_within_seconds.map(|seconds| Duration::from_secs(seconds.min(SPREAD_MAX)));
+                self.spread_over(reconnect_within_seconds);
                 Ok(())
             }
             News::Said(_) => Ok(()),
@@ -416,6 +417,10 @@ impl<'a> Loop<'a> {
                 Ok(())
             }
         }
+    }
+
+    fn spread_over(&mut self, seconds: Option<u64>) {
+        self.spread = seconds.map(|seconds| Duration::from_secs(seconds.min(SPREAD_MAX))).or(self.spread);
     }
 
     /// Neither does it ask meanwhile: whatever ended the channel is not answered by more calls.

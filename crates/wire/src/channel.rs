@@ -80,6 +80,9 @@ pub enum FromServer {
     Alive {
         /// The server's clock, milliseconds since 1970.
         server_time_ms: i64,
+        /// As in `welcome`: more may be connected by now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reconnect_within_seconds: Option<u64>,
     },
     /// The channel ends.
     Bye {

@@ -183,7 +183,7 @@ impl Channel<'_> {
         let FromAgent::Hello { state, .. } = first else { return Err("its first message was no hello") };
         let (connected, load) = self.crowd();
         self.heartbeat = load::heartbeat(connected, load);
-        let reconnect_within_seconds = Some(load::reconnect_spread(connected, load).as_secs());
+        let reconnect_within_seconds = Some(self.spread().as_secs());
         self.say(&FromServer::Welcome { v: VERSION, heartbeat_seconds: self.heartbeat.as_secs(), reconnect_within_seconds }).await?;
         self.ear.older_is_over().await;
         Box::pin(self.resume(&state)).await;
@@ -222,8 +222,7 @@ impl Channel<'_> {
                 }
                 () = sleep_until(heard + silent) => return Err("it was silent"),
                 () = is_true(&mut shutdown) => {
-                    let (connected, load) = self.crowd();
-                    let pause = RECONNECT.max(load::reconnect_spread(connected, load));
+                    let pause = RECONNECT.max(self.spread());
                     let bye = FromServer::Bye { reconnect_in_seconds: pause.as_secs(), why: "the server stops".to_owned() };
                     self.say(&bye).await?;
                     return Ok("the server stops");
@@ -250,7 +249,9 @@ impl Channel<'_> {
                 if self.noted.elapsed() >= self.heartbeat / 4 {
                     self.present();
                 }
-                self.say(&FromServer::Alive { server_time_ms: contact::now(&self.call).millis() }).await?;
+                let server_time_ms = contact::now(&self.call).millis();
+                let reconnect_within_seconds = Some(self.spread().as_secs());
+                self.say(&FromServer::Alive { server_time_ms, reconnect_within_seconds }).await?;
                 Ok(false)
             }
         }
@@ -337,6 +338,12 @@ impl Channel<'_> {
     fn crowd(&self) -> (u64, f64) {
         let doors = self.call.gateway.inner.engine.doors();
         (doors.channels.load(Relaxed), doors.load())
+    }
+
+    /// Over which time agents come back when their channels break.
+    fn spread(&self) -> Duration {
+        let (connected, load) = self.crowd();
+        load::reconnect_spread(connected, load)
     }
 
     fn present(&mut self) {

@@ -106,10 +106,11 @@ pub async fn run(args: &Channel) -> anyhow::Result<()> {
     order_to_all(args, &api, &fleet).await?;
     brake(args, &api, &fleet).await?;
     let ours = frames(&fleet, &talk, args).await;
+    heard_of(&fleet, &talk).await;
     storm(args, &fleet, &mut server).await?;
     let theirs = bare_frames(args).await?;
     println!("frames a second over {} channels: {}, bare {}, ratio {:.2}", args.talkers, thousands(ours), thousands(theirs), ours / theirs);
-    ensure!(!fleet.broken.load(Relaxed), "a channel broke; the reason is above");
+    ensure!(!fleet.broken.swap(true, Relaxed), "a channel broke; the reason is above");
     Ok(())
 }
 
@@ -161,7 +162,7 @@ async fn connect(fleet: &Arc<Fleet>, members: Vec<Member>) -> anyhow::Result<()>
                 let _place = places.acquire().await?;
                 let (mut socket, mut spread) = enter(&fleet, &member).await?;
                 drop(tokio::spawn(async move {
-                    while let Err(error) = live(&fleet, socket, &member).await {
+                    while let Err(error) = live(&fleet, socket, &member, &mut spread).await {
                         let Some((again, wider)) = come_back(&fleet, &member, spread).await else {
                             if !fleet.broken.swap(true, Relaxed) {
                                 eprintln!("a channel broke: {error:#}");
@@ -227,6 +228,16 @@ fn by_chance(span: Duration) -> Duration {
     // Without randomness all come at once, which is the harder case.
     let _ = getrandom::fill(&mut bytes);
     span.mul_f64(f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
+}
+
+/// Everybody says that it is there, and hears over which time to come back.
+async fn heard_of(fleet: &Fleet, talk: &watch::Sender<u64>) {
+    let frames = fleet.frames.load(Relaxed);
+    talk.send_replace(u64::MAX);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    talk.send_replace(0);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    println!("{} signs of life before the storm", fleet.frames.load(Relaxed) - frames);
 }
 
 /// Kills the server and starts it again: until all agents are back, and how they came.
@@ -302,7 +313,7 @@ async fn hear(socket: &mut Socket) -> anyhow::Result<FromServer> {
 }
 
 /// One agent: it does at once what it is ordered, and speaks without pause when it is its turn.
-async fn live(fleet: &Fleet, mut socket: Socket, member: &Member) -> anyhow::Result<()> {
+async fn live(fleet: &Fleet, mut socket: Socket, member: &Member, spread: &mut Duration) -> anyhow::Result<()> {
     let mut talkers = fleet.talkers.clone();
     loop {
         tokio::select! {
@@ -316,7 +327,8 @@ async fn live(fleet: &Fleet, mut socket: Socket, member: &Member) -> anyhow::Res
                 FromServer::Reported { results, .. } => {
                     fleet.done.fetch_add(results.iter().filter(|r| r.accepted).count(), Relaxed);
                 }
-                FromServer::Alive { .. } => {
+                FromServer::Alive { reconnect_within_seconds, .. } => {
+                    *spread = reconnect_within_seconds.map_or(*spread, Duration::from_secs);
                     fleet.frames.fetch_add(1, Relaxed);
                     if member.number < *talkers.borrow() {
                         say(&mut socket, &FromAgent::Alive).await?;
@@ -434,7 +446,9 @@ async fn bare_frames(args: &Channel) -> anyhow::Result<f64> {
     });
     let member = |number| Member { number, key: SigningKey::from_bytes(&[1; 32]), id: AgentId(uuid::Uuid::nil()), incarnation: 1 };
     connect(&fleet, (0..args.talkers).map(member).collect()).await?;
-    Ok(frames(&fleet, &talk, args).await)
+    let rate = frames(&fleet, &talk, args).await;
+    fleet.broken.store(true, Relaxed);
+    Ok(rate)
 }
 
 /// The bare loop: every handshake is taken, and whatever is said is answered with a sign of life.
@@ -462,7 +476,7 @@ async fn answer(tls: tokio_rustls::TlsAcceptor, stream: TcpStream) -> anyhow::Re
     }
     stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await?;
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config())).await;
-    let alive = serde_json::to_string(&FromServer::Alive { server_time_ms: 1_795_000_000_000 })?;
+    let alive = serde_json::to_string(&FromServer::Alive { server_time_ms: 1_795_000_000_000, reconnect_within_seconds: Some(19) })?;
     let mut welcome = Some(serde_json::to_string(&FromServer::Welcome { v: 1, heartbeat_seconds: 60, reconnect_within_seconds: None })?);
     while let Some(message) = socket.next().await {
         if let Message::Text(text) = message? {

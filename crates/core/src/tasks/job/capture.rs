@@ -1,7 +1,7 @@
 //! What is kept of a step for later ones: its exit code, its whole output, a group of a regular expression, a place in JSON.
 
 use crate::limits::{OUTPUT_PATTERN_BYTES_MAX, OUTPUT_VALUE_BYTES_MAX};
-use regex::RegexBuilder;
+use regex_lite::RegexBuilder;
 use serde_json::Value;
 
 /// How a value is captured.
@@ -12,7 +12,7 @@ pub enum Capture {
     /// `output`: the whole of it, without white space around it.
     Output,
     /// `regex(PATTERN)`: the first group of the first place where it fits, or the whole of that place when it has no group.
-    Regex(regex::Regex),
+    Regex(regex_lite::Regex),
     /// `json(PATH)`: a place such as `disk.free[0]` in an output that is JSON.
     Json(Vec<Place>),
 }
