@@ -234,7 +234,7 @@ fn by_chance(span: Duration) -> Duration {
 async fn heard_of(fleet: &Fleet, talk: &watch::Sender<u64>) {
     let frames = fleet.frames.load(Relaxed);
     talk.send_replace(u64::MAX);
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     talk.send_replace(0);
     tokio::time::sleep(Duration::from_secs(3)).await;
     println!("{} signs of life before the storm", fleet.frames.load(Relaxed) - frames);
