@@ -11,7 +11,6 @@ use crate::software;
 use crate::work;
 use muster_core::fleet::{WAKE_TRIES_MAX, WakeOutcome, WakeTry, next_wake_in};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
-use muster_core::settings::Settings;
 use muster_core::tasks::{Delivery, DueWake, Run, RunState};
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, NewAssignment, Tx};
@@ -57,8 +56,7 @@ pub fn prepare(tx: &mut Tx, cx: &Cx) -> Result<Done, Error> {
     }
 }
 
-/// Devices that the targets of a run select by now, and did not at its start, join it: a piece of them. No more than the size guard lets
-/// start without a number, and never past the number from which a second person is asked.
+/// Devices that the targets of a run select by now, and did not at its start, join it: a piece of them.
 fn joiners(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let Some(mut run) = tx.run_for_update(run.org, run.id)? else { return Ok(0) };
     let (settings, doc) = (tx.org(run.org)?.map(|org| org.settings).unwrap_or_default(), tx.task_doc(run.task, run.task_version)?);
@@ -73,7 +71,7 @@ fn joiners(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
         Err(error) if error.fault.is_none() => Vec::new(),
         selected => selected?,
     };
-    let room = joiners_max(&run, &settings) - run.late_joined;
+    let room = run.room_for_joiners(&settings);
     let mut new: Vec<DeviceId> = selected.into_iter().filter(|device| !known.contains(device)).collect();
     let is_last = new.len() <= PIECE;
     new.truncate(PIECE.min(usize::try_from(room).unwrap_or(0)));
@@ -92,14 +90,6 @@ fn joiners(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     }
     tx.run_update(&run)?;
     Ok(new.len() + 1)
-}
-
-/// How many devices may join a run in all.
-fn joiners_max(run: &Run, settings: &Settings) -> i64 {
-    let at_start = run.targeted - run.late_joined;
-    let approved = i64::from(settings.approve_above);
-    let guard = i64::from(settings.size_guard);
-    if approved > 0 { guard.min((approved - at_start).max(0)) } else { guard }
 }
 
 fn known_targets(tx: &mut Tx, run: &Run) -> Result<BTreeSet<DeviceId>, Error> {

@@ -395,18 +395,13 @@ impl Tx {
 
     /// Adds devices to the end of a run's snapshot, which has `before`.
     pub fn snapshot_append(&mut self, run: RunId, before: i64, devices: &[DeviceId]) -> Result<(), Fault> {
-        let mut all = self.snapshot_part(run, before)?;
-        let mut place = usize::try_from(before).unwrap_or(0);
         // The last chunk may have room.
-        let first = place / SNAPSHOT_CHUNK;
-        if !place.is_multiple_of(SNAPSHOT_CHUNK) {
-            all = self.snapshot_part(run, i64::try_from(first * SNAPSHOT_CHUNK).unwrap_or(0))?;
-            place = first * SNAPSHOT_CHUNK;
-        }
+        let first = usize::try_from(before).unwrap_or(0) / SNAPSHOT_CHUNK;
+        let mut all = self.snapshot_part(run, i64::try_from(first * SNAPSHOT_CHUNK).unwrap_or(0))?;
         all.extend(devices);
         for (i, chunk) in all.chunks(SNAPSHOT_CHUNK).enumerate() {
             let bytes: Vec<u8> = chunk.iter().flat_map(|d| *d.0.as_bytes()).collect();
-            let number = i64::try_from(place / SNAPSHOT_CHUNK + i).unwrap_or(0);
+            let number = i64::try_from(first + i).unwrap_or(0);
             self.exec(
                 "INSERT INTO run_snapshot (run, chunk, devices) VALUES (?1, ?2, ?3) ON CONFLICT (run, chunk) DO UPDATE SET devices = excluded.devices",
                 &[V::U(run.0), number.into(), bytes.into()],

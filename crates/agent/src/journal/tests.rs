@@ -180,3 +180,30 @@ fn a_new_life_begins_with_an_empty_journal() {
     let unknown: AssignmentId = attempt(9, 1).assignment;
     assert_eq!(journal.stage(AttemptRef { assignment: unknown, attempt: 1 }), None);
 }
+
+#[test]
+fn what_follows_in_a_job_is_written_with_the_end_before_it_and_can_be_left_unbegun() {
+    use muster_core::tasks::job::Trail;
+    use muster_core::tasks::job::led::Standing;
+    let place = place();
+    let standing = Standing { conditions: Vec::new(), place: 1, round: 1, trail: Trail::default() };
+    let piece = Piece { assignment: attempt(8, 1).assignment, attempt: 1, from: NOW, standing };
+    let follows = || {
+        let next = Next { after: attempt(7, 1), piece: piece.clone() };
+        OpenOrder { attempt: attempt(8, 1), work: Work { order: order(7, 1).0, piece: Some(next) }, boot: None }
+    };
+    let mut journal = place.open();
+    place.take(&mut journal, 7, 1);
+    assert!(journal.end(report(attempt(7, 1), None), Some(piece.clone())).expect("written"));
+    assert!(!journal.end(report(attempt(7, 1), None), Some(piece.clone())).expect("read"), "an end is written once");
+    assert_eq!(journal.open_orders(), [follows()]);
+    let mut journal = place.open();
+    assert_eq!((journal.open_orders(), journal.untold().count()), (vec![follows()], 1), "after a restart too");
+    assert_eq!(place.take(&mut journal, 8, 1), Taken::Known, "the server's order for it is the same");
+    assert!(journal.leave(attempt(8, 1)).expect("written"));
+    let mut journal = place.open();
+    assert_eq!(journal.open_orders(), []);
+    assert_eq!(place.take(&mut journal, 8, 1), Taken::New, "what was left can be handed out");
+    assert!(journal.begin(attempt(8, 1), "boot").expect("written"));
+    assert!(!journal.leave(attempt(8, 1)).expect("read"), "what was begun is not left");
+}

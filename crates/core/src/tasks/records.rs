@@ -8,6 +8,7 @@ use super::rollout::{Share, is_beyond};
 use super::run::{Counts, RunState, Verdict};
 use super::state::{Actor, Assignment, AttemptState, Rules, State};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
+use crate::settings::Settings;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -158,6 +159,14 @@ impl Run {
     /// Whether devices may join until the end of its time, which has not come.
     pub fn waits_for_joiners(&self) -> bool {
         self.late_due.is_some() && self.not_after.is_some() && !self.cancel_requested
+    }
+
+    /// How many more devices may join: in all no more than the size guard lets start without a number, and none past the number from which
+    /// a second person is asked.
+    pub fn room_for_joiners(&self, settings: &Settings) -> i64 {
+        let (at_start, approved) = (self.targeted - self.late_joined, i64::from(settings.approve_above));
+        let unapproved = if approved > 0 { (approved - at_start).max(0) } else { i64::MAX };
+        (unapproved.min(i64::from(settings.size_guard)) - self.late_joined).max(0)
     }
 
     /// Its state as the gate of claims sees it: what holds it back holds also while its assignments are made.

@@ -100,6 +100,8 @@ fn no_more_join_than_may_start_without_a_number(w: &World) {
     }
     let it = w.run(run).run;
     assert_eq!((it.targeted, it.late_joined, it.counts.total()), (3, 2, 3));
+    let settings = muster_core::settings::Settings { size_guard: 100, approve_above: 4, ..Default::default() };
+    assert_eq!(it.room_for_joiners(&settings), 1, "and none past the number from which a second person is asked");
 }
 
 fn a_member_of_a_group_joins_with_the_last_wave(w: &World) {

@@ -187,7 +187,8 @@ impl Channel<'_> {
         self.say(&FromServer::Welcome { v: VERSION, heartbeat_seconds: self.heartbeat.as_secs(), reconnect_within_seconds }).await?;
         self.ear.older_is_over().await;
         Box::pin(self.resume(&state)).await;
-        self.told = Some(state);
+        // What is ahead matters only to what was handed out before.
+        self.told = Some(ContactRequest { ahead: Vec::new(), ..state });
         let mut shutdown = self.call.gateway.inner.options.shutdown.clone();
         let silent = self.heartbeat * 5 / 2;
         self.present();
@@ -237,7 +238,7 @@ impl Channel<'_> {
         match serde_json::from_str::<FromAgent>(text).map_err(|_| "a message was not understood")? {
             FromAgent::Hello { .. } => Err("it said hello twice"),
             FromAgent::State { state } => {
-                self.told = Some(state);
+                self.told = Some(ContactRequest { ahead: Vec::new(), ..state });
                 self.present();
                 Ok(true)
             }

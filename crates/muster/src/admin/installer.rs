@@ -77,7 +77,8 @@ pub(super) fn make(config: &Config, wanted: Wanted) -> anyhow::Result<String> {
             bail!("--package is for Muster's own agent; agents of others come with their own packages");
         }
         let opened = open(config)?;
-        let auth = organization(&opened, wanted.org.as_deref())?.map_or(AgentAuth::Off, |org| org.settings.agent_auth);
+        let named = wanted.org.unwrap_or_else(|| opened.org.to_string());
+        let auth = organization(&opened, Some(&named))?.map_or(AgentAuth::Off, |org| org.settings.agent_auth);
         return Ok(foreign(wanted.kind, &server, wanted.tag.as_deref(), authority.is_some(), auth));
     }
     let (kind, package) = packed(wanted.package.as_deref())?;
@@ -145,7 +146,8 @@ fn authority(config: &Config, named: Option<&Path>, is_tls: bool) -> anyhow::Res
 /// The settings of an agent of others.
 fn foreign(kind: Kind, server: &str, tag: Option<&str>, has_authority: bool, auth: AgentAuth) -> String {
     let path = if kind == Kind::Ocs { "/ocsinventory" } else { "/" };
-    let mut lines = vec![format!("# Settings for a Muster server; made by 'muster admin installer'."), format!("server = {server}{path}")];
+    let mut lines =
+        vec!["# Settings for a Muster server; made by 'muster admin installer'.".to_owned(), format!("server = {server}{path}")];
     lines.extend(tag.map(|tag| format!("tag = {tag}")));
     if has_authority {
         let (key, place) = match kind {
