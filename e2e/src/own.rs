@@ -62,6 +62,15 @@ impl OwnAgent {
         Ok(())
     }
 
+    /// Asks it to end, as a service manager does, and waits until it has.
+    pub fn terminate(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
     /// A place in its home.
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)

@@ -12,6 +12,7 @@ use flate2::write::ZlibEncoder;
 use muster_core::ids::AgentId;
 use muster_core::time::Clock;
 use muster_wire::channel::CHANNEL_PATH;
+use muster_wire::keys::{self, PIN_HEADER, SUCCESSOR_HEADER, fingerprint};
 use muster_wire::native::{self, ContactRequest, EnrolAnswer, EnrolRequest, ErrorBody, Nonce};
 use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use reqwest::{Certificate, StatusCode, Url};
@@ -19,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long making a connection may take.
@@ -89,14 +90,43 @@ pub enum CallError {
 }
 
 /// Who signs and whose answers count.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Credentials {
     /// This agent.
     pub agent: AgentId,
     /// Its private key.
     pub key: SigningKey,
     /// The server's pinned key.
-    pub server_key: VerifyingKey,
+    pub server_key: Pinned,
+}
+
+/// The server's key that is pinned. It changes only when it names its successor itself.
+#[derive(Debug)]
+pub struct Pinned(Mutex<VerifyingKey>);
+
+impl Pinned {
+    /// Pins a key.
+    pub fn new(key: VerifyingKey) -> Self {
+        Self(Mutex::new(key))
+    }
+
+    /// The pinned key.
+    pub fn key(&self) -> VerifyingKey {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the successor that an answer names, if the pinned key signed that it is.
+    fn follow(&self, answer: &HeaderMap) {
+        let Some(named) = answer.get(SUCCESSOR_HEADER).and_then(|value| value.to_str().ok()) else { return };
+        let mut pinned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match keys::successor(&pinned, named) {
+            Ok(next) => {
+                tracing::info!(from = fingerprint(&pinned), to = fingerprint(&next), "the server has another key");
+                *pinned = next;
+            }
+            Err(error) => tracing::warn!("an answer names another key of the server, and is not believed: {error}"),
+        }
+    }
 }
 
 /// A connection to one server.
@@ -161,7 +191,7 @@ impl Client {
     /// Joins. The answer has to be signed with the key that it brings.
     pub async fn enrol(&self, request: &EnrolRequest) -> Result<(EnrolAnswer, VerifyingKey), CallError> {
         let body = serde_json::to_vec(request).map_err(|e| CallError::Odd(e.to_string()))?;
-        let answer = self.exchange(native::ENROL_PATH, None, false, body, Duration::from_secs(60)).await?;
+        let answer = self.exchange(native::ENROL_PATH, &[], false, body, Duration::from_secs(60)).await?;
         if !answer.status.is_success() {
             return Err(refusal(&answer, false));
         }
@@ -198,7 +228,9 @@ impl Client {
         let header = native::sign_request(&who.key, who.agent, "GET", CHANNEL_PATH, self.now_ms(), nonce, b"");
         let url = self.base.join(CHANNEL_PATH).map_err(|e| CallError::Odd(e.to_string()))?;
         let request = self.http.get(url).header(native::REQUEST_HEADER, header).header(CONNECTION, "upgrade").header(UPGRADE, "websocket");
+        let pinned = who.server_key.key();
         let request = request.header(SEC_WEBSOCKET_VERSION, "13").header(SEC_WEBSOCKET_KEY, STANDARD.encode(key.0));
+        let request = request.header(PIN_HEADER, fingerprint(&pinned));
         let mut response = tokio::time::timeout(CHANNEL_LIMIT, request.send())
             .await
             .map_err(|_| CallError::Unreachable("opening the channel took too long".to_owned()))?
@@ -208,13 +240,18 @@ impl Client {
             let mut body = response.bytes().await.map_err(lost)?.to_vec();
             body.truncate(ANSWER_BYTES_MAX);
             let answer = Answer { status, headers, body };
-            let is_signed = verify(&who.server_key, &answer, nonce).is_ok();
+            let is_signed = verify(&pinned, &answer, nonce).is_ok();
+            if is_signed {
+                who.server_key.follow(&answer.headers);
+            }
             if let Some(server_ms) = clock_complaint(&answer).filter(|_| is_signed) {
                 self.clock.shown(server_ms);
             }
             return Err(refusal(&answer, is_signed));
         }
-        verify(&who.server_key, &Answer { status, headers, body: Vec::new() }, nonce)?;
+        let answer = Answer { status, headers, body: Vec::new() };
+        verify(&pinned, &answer, nonce)?;
+        who.server_key.follow(&answer.headers);
         Ok(Channel::begin(response.upgrade().await.map_err(lost)?, state).await)
     }
 
@@ -229,9 +266,14 @@ impl Client {
     ) -> Result<Answer, CallError> {
         let nonce = new_nonce()?;
         let header = native::sign_request(&who.key, who.agent, "POST", path, self.now_ms(), nonce, &body);
-        let answer = self.exchange(path, Some(header), is_compressed, body, limit).await?;
-        match verify(&who.server_key, &answer, nonce) {
-            Ok(()) => Ok(answer),
+        let pinned = who.server_key.key();
+        let proof = [(native::REQUEST_HEADER, header), (PIN_HEADER, fingerprint(&pinned))];
+        let answer = self.exchange(path, &proof, is_compressed, body, limit).await?;
+        match verify(&pinned, &answer, nonce) {
+            Ok(()) => {
+                who.server_key.follow(&answer.headers);
+                Ok(answer)
+            }
             Err(_) if answer.status == StatusCode::SERVICE_UNAVAILABLE => Err(CallError::Busy(pause(&answer).min(UNSIGNED_PAUSE_MAX))),
             Err(e) => Err(e),
         }
@@ -240,7 +282,7 @@ impl Client {
     async fn exchange(
         &self,
         path: &str,
-        signature: Option<String>,
+        proof: &[(&'static str, String)],
         is_compressed: bool,
         body: Vec<u8>,
         limit: Duration,
@@ -249,8 +291,8 @@ impl Client {
         let url = self.base.join(path).map_err(|e| CallError::Odd(e.to_string()))?;
         let kind = if is_compressed { native::ZLIB_CONTENT_TYPE } else { "application/json" };
         let mut request = self.http.post(url).timeout(limit).header(CONTENT_TYPE, HeaderValue::from_static(kind)).body(body);
-        if let Some(signature) = signature {
-            request = request.header(native::REQUEST_HEADER, signature);
+        for (name, value) in proof {
+            request = request.header(*name, value);
         }
         let mut response = request.send().await.map_err(lost)?;
         let mut body = Vec::new();

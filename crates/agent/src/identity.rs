@@ -1,7 +1,8 @@
 //! The agent's directory: its key, what it joined, what it has told. Every file is replaced whole or not at all.
 //!
 //! Files: `agent.key` (the private key, 0600), `membership.json` (what enrolment gave), `sent.json` (hashes of what was sent),
-//! `contact.json` (when the server was last reached), `names.json` (tag and name that the server set), `journal` (see [`crate::journal`]), `lock`. Absent on purpose: the network.
+//! `contact.json` (when the server was last reached), `names.json` (tag and name that the server set), `journal` (see [`crate::journal`]), `alive.json` and
+//! `crash-….json` (see [`crate::crash`]), `lock`. Absent on purpose: the network.
 
 use crate::clock::random;
 use base64::Engine as _;
@@ -24,6 +25,8 @@ const SENT: &str = "sent.json";
 const CONTACT: &str = "contact.json";
 const NAMES: &str = "names.json";
 const LOCK: &str = "lock";
+/// Former keys of the server that are kept.
+const FORMER_KEYS_MAX: usize = 8;
 
 /// Why the directory is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +69,9 @@ pub struct Membership {
     pub incarnation: u32,
     /// The server's pinned public key as text.
     pub server_key: String,
+    /// Those that were pinned before it, the newest first: orders that were taken then are held to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_keys: Vec<String>,
     /// Name of the organization.
     pub org: String,
     /// When it joined.
@@ -170,6 +176,15 @@ impl DataDir {
         self.write_json(MEMBERSHIP, membership)
     }
 
+    /// Keeps that another key of the server is pinned.
+    pub fn repin(&self, key: &VerifyingKey) -> Result<(), IdentityError> {
+        let Some((mut membership, _)) = self.membership()? else { return Ok(()) };
+        let former = std::mem::replace(&mut membership.server_key, native::public_key_text(key));
+        membership.former_keys.insert(0, former);
+        membership.former_keys.truncate(FORMER_KEYS_MAX);
+        self.write_json(MEMBERSHIP, &membership)
+    }
+
     /// What was last sent; nothing when it is unknown, which costs one full inventory.
     pub fn sent(&self) -> Sent {
         self.read_json(SENT).ok().flatten().unwrap_or_default()
@@ -207,6 +222,16 @@ impl DataDir {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(IdentityError::Io { path, source }),
         }
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes a file away, if it is there.
+    pub(crate) fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.path.join(name));
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, IdentityError> {

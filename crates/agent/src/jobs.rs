@@ -8,6 +8,7 @@ use crate::acts::{self, Around, Done, Ended, MODULES};
 use crate::identity::IdentityError;
 use crate::journal::{Journal, Next, OpenOrder, Stage, Taken};
 use crate::link::Link;
+use ed25519_dalek::VerifyingKey;
 use muster_core::tasks::Action;
 use muster_core::tasks::job::led::Piece;
 use muster_core::tasks::window::{Open, claimable};
@@ -143,7 +144,7 @@ impl Jobs {
 
     /// An order that was taken and not begun.
     fn take_up(&mut self, attempt: AttemptRef, order: &Order) {
-        match order.open(&self.opener()) {
+        match order.open(&self.opener(&self.link.keys())) {
             Ok(opened) => self.hold(opened),
             Err(why) => {
                 let word = self.word(attempt, ReportState::Declined);
@@ -171,18 +172,14 @@ impl Jobs {
         }
     }
 
-    fn opener(&self) -> Opener<'_> {
-        Opener {
-            keys: std::slice::from_ref(&self.link.credentials.server_key),
-            agent: self.link.credentials.agent,
-            incarnation: self.link.incarnation,
-            now_ms: self.link.now_ms(),
-        }
+    /// Who opens orders; of those that were taken before, also what former keys of the server signed.
+    fn opener<'a>(&self, keys: &'a [VerifyingKey]) -> Opener<'a> {
+        Opener { keys, agent: self.link.credentials.agent, incarnation: self.link.incarnation, now_ms: self.link.now_ms() }
     }
 
     /// Takes an order, or refuses it.
     pub(crate) fn take(&mut self, order: &Order) {
-        let opened = match order.open(&self.opener()) {
+        let opened = match order.open(&self.opener(&[self.link.credentials.server_key.key()])) {
             Ok(opened) => opened,
             Err(why) => return self.refuse(order, why),
         };

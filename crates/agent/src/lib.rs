@@ -10,6 +10,7 @@ mod channel;
 pub mod client;
 pub mod clock;
 pub mod collect;
+pub mod crash;
 pub mod identity;
 mod jobs;
 mod journal;

@@ -1,11 +1,13 @@
 //! What everything this agent does shares: who it is, how the server is reached, and what is told of the machine.
 
+use crate::channel::Channel;
 use crate::client::{CallError, Client, Credentials};
 use crate::collect::{self, Collected, Machine};
 use crate::identity::{DataDir, IdentityError, LastContact, Names, Sent};
+use ed25519_dalek::VerifyingKey;
 use muster_core::inventory::Row;
 use muster_core::time::{Clock, Timestamp};
-use muster_wire::native::{self, AttemptRef};
+use muster_wire::native::{self, AttemptRef, ContactRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -29,6 +31,8 @@ pub(crate) struct Link {
     pub(crate) told: Names,
     /// What the server set.
     pub(crate) names: Mutex<Names>,
+    /// Keys of the server as they are written down: the pinned one, then those before it.
+    pub(crate) kept: Mutex<Vec<VerifyingKey>>,
     /// One inventory at a time: what was sent is noted when it was.
     pub(crate) inventory: tokio::sync::Mutex<()>,
 }
@@ -36,7 +40,35 @@ pub(crate) struct Link {
 impl Link {
     /// One signed call.
     pub(crate) async fn call<Q: Serialize, A: DeserializeOwned>(&self, path: &str, request: &Q, limit: Duration) -> Result<A, CallError> {
-        self.client.call(&self.credentials, path, request, limit).await
+        let answer = self.client.call(&self.credentials, path, request, limit).await;
+        self.keep_pin();
+        answer
+    }
+
+    /// Opens a channel.
+    pub(crate) async fn channel(&self, state: ContactRequest) -> Result<Channel, CallError> {
+        let opened = self.client.channel(&self.credentials, state).await;
+        self.keep_pin();
+        opened
+    }
+
+    /// The keys that sign what is held: the pinned one first.
+    pub(crate) fn keys(&self) -> Vec<VerifyingKey> {
+        let former = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(self.credentials.server_key.key()).chain(former.iter().copied()).collect()
+    }
+
+    /// Writes down that another key of the server is pinned, before anything that it signed is looked at.
+    fn keep_pin(&self) {
+        let pinned = self.credentials.server_key.key();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.first() == Some(&pinned) {
+            return;
+        }
+        match self.data.repin(&pinned) {
+            Ok(()) => kept.insert(0, pinned),
+            Err(error) => tracing::error!("the server's new key could not be written down: {error}"),
+        }
     }
 
     /// The server's time as far as it is known, milliseconds since 1970.

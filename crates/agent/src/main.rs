@@ -103,6 +103,7 @@ fn main() -> ExitCode {
 
 fn work(cli: Cli) -> anyhow::Result<()> {
     let Work { server, join, ca, poll, once, name } = cli.work;
+    muster_agent::crash::watch(&cli.data, SystemClock);
     let options = Options { server, join, data: cli.data, authority: ca, tag: cli.tag, name, poll, once, ..Options::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime could not be started")?;
     let result = runtime.block_on(async {
@@ -154,7 +155,7 @@ SIGTERM and SIGINT end the agent at once and safely, and with it what it runs.
 
 fn show(data: &std::path::Path) -> anyhow::Result<()> {
     let directory = DataDir::look(data);
-    let Some((membership, _)) = directory.membership()? else {
+    let Some((membership, server_key)) = directory.membership()? else {
         return print(&format!("This agent has not joined a server ({} holds no membership).", data.display()));
     };
     let key = directory.key()?.context("the private key is missing; remove the directory and join again")?;
@@ -162,8 +163,13 @@ fn show(data: &std::path::Path) -> anyhow::Result<()> {
     let fingerprint: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
     let contact = directory.last_contact().map_or_else(|| "never".to_owned(), |contact| contact.at.to_string());
     print(&format!(
-        "server        {}\norganization  {}\nagent         {}\nincarnation   {}\njoined        {}\nlast contact  {contact}\nfingerprint   {fingerprint}",
-        membership.server, membership.org, membership.agent_id, membership.incarnation, membership.joined
+        "server        {}\norganization  {}\nagent         {}\nincarnation   {}\njoined        {}\nlast contact  {contact}\nfingerprint   {fingerprint}\nserver key    {}",
+        membership.server,
+        membership.org,
+        membership.agent_id,
+        membership.incarnation,
+        membership.joined,
+        muster_wire::keys::fingerprint(&server_key)
     ))
 }
 

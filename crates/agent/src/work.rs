@@ -5,9 +5,10 @@
 
 use crate::Options;
 use crate::channel::Channel;
-use crate::client::{CallError, Client, Credentials, SetupError, new_nonce};
+use crate::client::{CallError, Client, Credentials, Pinned, SetupError, new_nonce};
 use crate::clock::{SystemClock, random};
 use crate::collect::{self, Machine};
+use crate::crash::{self, Alive};
 use crate::identity::{DataDir, IdentityError, Membership, Names};
 use crate::jobs::{Batch, Event, Jobs, modules};
 use crate::journal::Journal;
@@ -16,6 +17,7 @@ use crate::retry::{Backoff, WAIT_MAX};
 use crate::way::{News, Way};
 use muster_core::time::{Clock, Timestamp};
 use muster_wire::channel::FromServer;
+use muster_wire::crash::{CRASH_PATH, CrashAnswer, CrashReport, CrashRequest};
 use muster_wire::native::{self, AttemptRef, ContactAnswer, ContactRequest, ReportAnswer};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -38,6 +40,8 @@ const CONTACT_KEPT_EVERY: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How often `--once` asks while something runs: it may have to stop.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often is looked for crashes that were not told.
+const CRASHES_EVERY: Duration = Duration::from_secs(60);
 /// Rounds of `--once`: work may bring work, but not for ever.
 const ONCE_ROUNDS_MAX: usize = 20;
 /// How often, and how long at most, `--once` waits for a busy server.
@@ -73,6 +77,8 @@ pub(crate) struct Agent {
     data: Arc<DataDir>,
     server: String,
     backoff: Backoff,
+    boot: String,
+    _alive: Alive,
 }
 
 /// How a life of the loop ended.
@@ -91,7 +97,10 @@ impl Agent {
         let joined = data.membership()?.map(|(membership, _)| membership.server);
         let server = options.server.clone().or(joined).ok_or(RunError::NoServer)?;
         let backoff = Backoff::new(options.first_wait);
-        Ok(Self { options, clock: Arc::new(SystemClock), data: Arc::new(data), server, backoff })
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        let data = Arc::new(data);
+        let alive = Alive::begin(&data, &boot, &SystemClock)?;
+        Ok(Self { options, clock: Arc::new(SystemClock), data, server, backoff, boot, _alive: alive })
     }
 
     /// Works until something cannot be mended by waiting; with `once`, until nothing waits any more.
@@ -117,12 +126,15 @@ impl Agent {
             Some(known) => known,
             None => self.enrol(&client, &key).await?,
         };
+        let former = membership.former_keys.iter().filter_map(|text| native::public_key(text).ok());
+        let kept = std::iter::once(server_key).chain(former).collect();
         if let Some(last) = self.data.last_contact() {
             client.clock().remembered(last.ahead_ms);
         }
         Ok(Link {
             client,
-            credentials: Credentials { agent: membership.agent_id, key, server_key },
+            credentials: Credentials { agent: membership.agent_id, key, server_key: Pinned::new(server_key) },
+            kept: Mutex::new(kept),
             incarnation: membership.incarnation,
             data: Arc::clone(&self.data),
             machine: Machine::default(),
@@ -165,6 +177,7 @@ impl Agent {
             agent_id: answer.agent_id,
             incarnation: answer.incarnation,
             server_key: answer.server_key,
+            former_keys: Vec::new(),
             org: answer.org,
             joined: self.clock.now(),
         };
@@ -211,6 +224,7 @@ struct Loop<'a> {
     jobs: Jobs,
     contact: Option<Call<Result<ContactAnswer, CallError>>>,
     report: Option<Call<(Batch, Result<ReportAnswer, CallError>)>>,
+    crash: Option<Call<(Vec<CrashReport>, Result<CrashAnswer, CallError>)>>,
     way: Way,
     /// Over which time the server wants agents to come back when their channels break.
     spread: Option<Duration>,
@@ -221,6 +235,7 @@ struct Loop<'a> {
     /// No contact and no report before these instants.
     contact_from: Instant,
     report_from: Instant,
+    crash_from: Instant,
     asked: Instant,
     /// The routine inventory, while it is being sent.
     routine: Option<Call<Result<(), CallError>>>,
@@ -243,8 +258,7 @@ struct Once {
 impl<'a> Loop<'a> {
     fn new(agent: &'a mut Agent, link: Arc<Link>) -> Result<Self, RunError> {
         let journal = Journal::open(&agent.data, agent.clock.now())?;
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        let jobs = Jobs::new(Arc::clone(&link), journal, boot);
+        let jobs = Jobs::new(Arc::clone(&link), journal, agent.boot.clone());
         let now = Instant::now();
         let is_channel_wanted = !agent.options.once && !agent.options.poll && !link.client.is_exposed();
         let life = format!("{:016x}", u64::from_be_bytes(random().map_err(IdentityError::Randomness)?));
@@ -258,8 +272,10 @@ impl<'a> Loop<'a> {
             life,
             contact: None,
             report: None,
+            crash: None,
             contact_from: now,
             report_from: now,
+            crash_from: now,
             asked: now,
             routine: None,
             is_frozen: false,
@@ -287,6 +303,7 @@ impl<'a> Loop<'a> {
                 opened = answer_of(&mut self.opening) => self.opened(opened)?,
                 news = self.way.next() => self.told(news)?,
                 (batch, answer) = answer_of(&mut self.report) => self.reported(batch, answer)?,
+                (crashes, answer) = answer_of(&mut self.crash) => self.crashes_told(&crashes, answer),
                 sent = answer_of(&mut self.routine) => self.brought(sent)?,
                 event = self.jobs.next() => self.heard(event),
                 () = tokio::time::sleep_until(wake) => {}
@@ -295,7 +312,8 @@ impl<'a> Loop<'a> {
     }
 
     fn is_over(&self) -> Option<Over> {
-        let is_quiet = self.jobs.is_idle() && self.jobs.is_told() && self.report.is_none() && self.routine.is_none();
+        let is_quiet =
+            self.jobs.is_idle() && self.jobs.is_told() && self.report.is_none() && self.crash.is_none() && self.routine.is_none();
         if self.jobs.is_reset() && is_quiet {
             return Some(Over::Anew);
         }
@@ -327,13 +345,16 @@ impl<'a> Loop<'a> {
                 (batch, answer)
             }));
         }
+        if self.crash.is_none() && now >= self.crash_from.max(self.report_from) {
+            self.tell_crashes(now);
+        }
         if self.way.is_open() {
             return self.way.tell(self.state(self.jobs.busy(), 0));
         }
         let is_asking = self.contact.is_some() || self.opening.is_some();
         if !is_asking && now >= self.contact_from && self.way.is_due(now) {
             let (link, state) = (Arc::clone(&self.link), self.state(self.jobs.held(), 0));
-            self.opening = Some(Box::pin(async move { link.client.channel(&link.credentials, state).await }));
+            self.opening = Some(Box::pin(async move { link.channel(state).await }));
             return;
         }
         // What was begun is told first, so that `--once` does not ask for what is over.
@@ -341,6 +362,28 @@ impl<'a> Loop<'a> {
         if !is_asking && now >= self.contact_from && !waits_for_report {
             self.contact = Some(self.ask());
             self.asked = now;
+        }
+    }
+
+    fn tell_crashes(&mut self, now: Instant) {
+        self.crash_from = now + CRASHES_EVERY;
+        let crashes = crash::untold(self.link.data.path());
+        if crashes.is_empty() {
+            return;
+        }
+        let link = Arc::clone(&self.link);
+        self.crash = Some(Box::pin(async move {
+            let request = CrashRequest { crashes };
+            let answer = link.call(CRASH_PATH, &request, CALL_LIMIT).await;
+            (request.crashes, answer)
+        }));
+    }
+
+    /// An older server takes none: they wait for a newer one.
+    fn crashes_told(&mut self, crashes: &[CrashReport], answer: Result<CrashAnswer, CallError>) {
+        match answer {
+            Ok(_) => crash::told(self.link.data.path(), crashes),
+            Err(error) => tracing::warn!("a crash could not be told: {error}"),
         }
     }
 

@@ -9,6 +9,7 @@ use muster_agent::identity::{DataDir, IdentityError, Names};
 use muster_agent::{Options, RunError};
 use muster_core::ids::AgentId;
 use muster_core::time::Clock as _;
+use muster_wire::crash::CRASH_PATH;
 use muster_wire::native::{self, AttemptRef, InventoryRequest, Nonce, Report, ReportRequest, ReportState, RequestAuth};
 use muster_wire::order::{Manifest, Order, OrderRefusal, Signed, Step, Target, Token};
 use serde_json::{Value, json};
@@ -187,6 +188,7 @@ fn unscripted(heard: &[Heard]) -> Say {
             say(native::REPORT_PATH, json!({"results": results}))
         }
         native::INVENTORY_PATH => inventory(&[]),
+        CRASH_PATH => say(CRASH_PATH, json!({"new": 1})),
         native::CONTACT_PATH => contact(&[], false),
         other => panic!("nobody wrote down what {other} is answered"),
     }

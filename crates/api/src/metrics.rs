@@ -5,6 +5,7 @@ use crate::state::App;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use muster_core::fleet::CrashKind;
 use muster_core::load::Class;
 use muster_engine::{Doors, Reason, access};
 use std::fmt::Write as _;
@@ -88,6 +89,8 @@ fn doors(text: &mut Text, doors: &Doors) {
     text.labelled("muster_agent_refusals_total", "Agents' messages that were not taken, by class and reason.", &refused);
     let refused: Vec<_> = doors.orders_refused().iter().map(|(reason, n)| (format!("{{reason=\"{reason}\"}}"), *n)).collect();
     text.labelled("muster_orders_refused_total", "Orders that own agents refused, by reason.", &refused);
+    let crashes: Vec<_> = CrashKind::ALL.iter().map(|kind| (format!("{{kind=\"{}\"}}", kind.as_str()), doors.crashes(*kind))).collect();
+    text.labelled("muster_agent_crashes_total", "Crashes that own agents told of themselves, by kind.", &crashes);
     let away = doors.sent_away_count();
     text.family("muster_agents_sent_away_total", "counter", "Agents told to come again later.", &[("", away)]);
     for (name, help, value) in [

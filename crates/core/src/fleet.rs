@@ -1,11 +1,13 @@
 //! Devices and agents: protocols, presence, contact slots, wake-ups. Evidence of identity is in [`identity`].
 
 mod capacities;
+mod crash;
 mod doubles;
 pub mod identity;
 mod records;
 
 pub use capacities::*;
+pub use crash::*;
 pub use doubles::*;
 pub use identity::*;
 pub use records::*;

@@ -58,6 +58,8 @@ ids! {
     AssignmentId "assignment";
     /// Two devices that may be one.
     CandidateId "candidate";
+    /// A crash of an agent.
+    CrashId "crash";
     /// A machine or thing we know.
     DeviceId "device";
     /// A named list of devices.
@@ -88,6 +90,13 @@ impl DeviceId {
 impl AgentId {
     /// The server itself, which does the steps of its own scope.
     pub const SERVER: Self = Self(Uuid::nil());
+}
+
+impl CrashId {
+    /// From sixteen random bytes.
+    pub fn random(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
 }
 
 impl AssignmentId {

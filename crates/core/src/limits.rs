@@ -52,6 +52,12 @@ pub const DOCUMENT_DEPTH_MAX: usize = 16;
 pub const DOCUMENT_ELEMENTS_MAX: usize = 200_000;
 /// One field of a foreign document, bytes; longer ones are cut, with a finding.
 pub const FIELD_BYTES_MAX: usize = 64 << 10;
+/// Crashes that are kept of one agent, the newest.
+pub const CRASHES_KEPT: usize = 20;
+/// Crashes that an agent tells at once.
+pub const CRASHES_TOLD_MAX: usize = 8;
+/// The log that comes with a crash, bytes; and each other text of it, bytes.
+pub const CRASH_BYTES_MAX: (usize, usize) = (64 << 10, 4 << 10);
 /// Sections of one inventory.
 pub const SECTIONS_MAX: usize = 200;
 /// Oddities kept of one document.

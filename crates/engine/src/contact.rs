@@ -332,9 +332,13 @@ fn filled_for(tx: &mut Tx, agent: &Agent, it: &Claimed, action: &Action) -> Resu
     Ok(crate::steps::filled(action, &run, walk.as_ref().map(|w| &w.trail)))
 }
 
-/// Attempts under way of our own agent that it must stop: a person ended them, their time is over and they may not finish, a later
+/// Attempts under way of our own agent that it must stop: it is in quarantine, a person ended them, their time is over and they may not finish, a later
 /// attempt is there, or they are gone.
 pub fn to_stop(rx: &mut Rx, cx: &Cx, agent: &Agent, busy: &[(AssignmentId, u32)]) -> Result<Vec<(AssignmentId, u32)>, Error> {
+    // Whoever keeps a channel open may know an older state of the agent.
+    if rx.agent(agent.id)?.is_none_or(|agent| agent.quarantine.is_some()) {
+        return Ok(busy.to_vec());
+    }
     let mut stop = Vec::new();
     for (id, attempt) in busy.iter().copied() {
         let state = rx.assignment(agent.org, id)?.map(|row| row.record.state);

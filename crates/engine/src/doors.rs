@@ -1,5 +1,6 @@
 //! What the agents' doors count and measure, for the metrics page and for the answers that spread load. In memory only.
 
+use muster_core::fleet::CrashKind;
 use muster_core::load::{Class, LoadMeter};
 use muster_core::time::Timestamp;
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub struct Doors {
     served: [AtomicU64; Class::ALL.len()],
     sent_away: AtomicU64,
     orders_refused: Mutex<BTreeMap<&'static str, u64>>,
+    crashes: [AtomicU64; CrashKind::ALL.len()],
     meter: Mutex<LoadMeter>,
     load: AtomicU64,
     /// Bytes that documents under way are reckoned to take.
@@ -74,6 +76,7 @@ impl Default for Doors {
             served: Default::default(),
             sent_away: zero(),
             orders_refused: Mutex::default(),
+            crashes: Default::default(),
             meter: Mutex::default(),
             load: AtomicU64::new(1f64.to_bits()),
             bytes_in_flight: zero(),
@@ -128,6 +131,16 @@ impl Doors {
     /// How many agents were told to come again later.
     pub fn sent_away_count(&self) -> u64 {
         self.sent_away.load(Relaxed)
+    }
+
+    /// Counts a crash that one of our own agents told.
+    pub fn crashed(&self, kind: CrashKind) {
+        self.crashes[kind as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How many crashes of a kind agents told.
+    pub fn crashes(&self, kind: CrashKind) -> u64 {
+        self.crashes[kind as usize].load(Relaxed)
     }
 
     /// Counts an order that one of our own agents refused, by the word of its reason.

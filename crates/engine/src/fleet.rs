@@ -4,7 +4,7 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use muster_core::access::Role;
-use muster_core::fleet::{Agent, Device, KnownEvidence, StoredSection, WakeTry, capacity_name, is_online};
+use muster_core::fleet::{Agent, Device, KnownEvidence, Quarantine, StoredSection, WakeTry, capacity_name, is_online};
 use muster_core::ids::{AgentId, DeviceId, GroupId, OrgId};
 use muster_core::inventory::{Row, is_single};
 use muster_core::limits::{CAPACITIES_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX};
@@ -287,6 +287,16 @@ pub struct AgentPatch {
     pub modules: Option<Vec<String>>,
     /// Actions it is not asked for, by name; replaces the list so far.
     pub disabled: Option<Vec<String>>,
+    /// Whether it is shut out of all work, and why.
+    pub quarantine: Option<Option<String>>,
+}
+
+/// Notes an agent's quarantine; one that goes on keeps when it began.
+fn quarantined(agent: &Agent, reason: Option<&str>, cx: &Cx) -> Result<Option<Quarantine>, Error> {
+    let Some(reason) = reason else { return Ok(None) };
+    limited("/reason", reason, NOTES_CHARS_MAX)?;
+    let since = agent.quarantine.as_ref().map_or(cx.now, |it| it.since);
+    Ok(Some(Quarantine { since, by: cx.name.clone(), reason: reason.trim().to_owned() }))
 }
 
 fn disabled_checked(disabled: &[String]) -> Result<Vec<String>, Error> {
@@ -309,7 +319,10 @@ pub fn agent_update(tx: &mut Tx, cx: &Cx, id: AgentId, patch: &AgentPatch, versi
     if version.is_some_and(|v| v != view.agent.version_no) {
         return Err(Error::stale("agent"));
     }
-    let shown = |a: &Agent| json!({"verified": a.verified, "modules": a.modules, "disabled": a.disabled});
+    let shown = |a: &Agent| {
+        let quarantine = a.quarantine.as_ref().map(|it| it.reason.as_str());
+        json!({"verified": a.verified, "modules": a.modules, "disabled": a.disabled, "quarantine": quarantine})
+    };
     let before = shown(&view.agent);
     view.agent.verified = patch.verified.unwrap_or(view.agent.verified);
     if let Some(modules) = &patch.modules {
@@ -320,6 +333,9 @@ pub fn agent_update(tx: &mut Tx, cx: &Cx, id: AgentId, patch: &AgentPatch, versi
     }
     if let Some(disabled) = &patch.disabled {
         view.agent.disabled = disabled_checked(disabled)?;
+    }
+    if let Some(reason) = &patch.quarantine {
+        view.agent.quarantine = quarantined(&view.agent, reason.as_deref(), cx)?;
     }
     if !tx.agent_update(&view.agent)? {
         return Err(Error::stale("agent"));

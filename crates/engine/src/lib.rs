@@ -9,6 +9,7 @@ pub mod audit;
 pub mod brake;
 pub mod calendar;
 pub mod contact;
+pub mod crashes;
 mod cx;
 pub mod deploy;
 mod doors;
@@ -45,6 +46,6 @@ pub use doors::{Doors, Reason};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, CandidateFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, Message, OpenError, ProgramFilter,
-    RunFilter, Rx, Store, StoreStats, Topic, Tx,
+    AgentFilter, AssignmentFilter, CandidateFilter, CrashFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, Message, OpenError,
+    ProgramFilter, RunFilter, Rx, Store, StoreStats, Topic, Tx,
 };

@@ -206,6 +206,7 @@ pub(crate) fn hands(agent: &Agent, action: &str, able: bool, in_flight: i64, set
     Hands {
         able,
         verified: agent.verified,
+        quarantined: agent.quarantine.as_ref().map(|it| it.since),
         switched_on: agent.may_be_asked(action),
         load: Load { in_flight, most: Some(i64::from(settings.in_flight_per_agent)) },
         lead: agent.protocol.lead(),

@@ -218,7 +218,7 @@ pub(crate) async fn of_secret(
 }
 
 fn token_key(gateway: &Gateway) -> [u8; 32] {
-    blake3::derive_key(TOKEN_KEY, &gateway.inner.options.server_key.to_bytes())
+    blake3::derive_key(TOKEN_KEY, &gateway.inner.options.server_keys.current().to_bytes())
 }
 
 /// A token of a credential, good for [`TOKEN_TIME`].

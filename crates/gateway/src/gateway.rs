@@ -15,7 +15,6 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use ed25519_dalek::SigningKey;
 use muster_core::ids::OrgId;
 use muster_core::limits::{
     BODY_BYTES_MAX, BODY_BYTES_PER_SECOND_MIN, INFLATED_BYTES_DEFAULT, INFLATED_IN_FLIGHT_BYTES_MAX, REQUESTS_AT_ONCE_MAX,
@@ -24,6 +23,7 @@ use muster_core::limits::{
 use muster_core::load;
 use muster_engine::{Cx, Engine, Error, access};
 use muster_wire::glpi as words;
+use muster_wire::keys::ServerKeys;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,8 @@ use tokio::sync::{OnceCell, watch};
 /// How the gateway works.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Signs answers to Muster's own agents, which pin its public half when they enrol.
-    pub server_key: SigningKey,
+    /// Signs answers to Muster's own agents, which pin its public half when they enrol; and the keys before it.
+    pub server_keys: ServerKeys,
     /// Becomes true when the server stops: long polls are answered at once.
     pub shutdown: watch::Receiver<bool>,
     /// Whether agents come by TLS; a proxy before it says so itself (`X-Forwarded-Proto`).
@@ -62,9 +62,9 @@ pub struct Options {
 
 impl Options {
     /// With the defaults.
-    pub fn new(server_key: SigningKey, shutdown: watch::Receiver<bool>) -> Self {
+    pub fn new(server_keys: impl Into<ServerKeys>, shutdown: watch::Receiver<bool>) -> Self {
         Self {
-            server_key,
+            server_keys: server_keys.into(),
             shutdown,
             secure: false,
             ocs_inventory_on_startup: true,

@@ -4,7 +4,7 @@ use crate::accept::{self, Limits};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::errand::Runner;
-use crate::keys::server_key;
+use crate::keys::server_keys;
 use crate::mail::Post;
 use crate::open::{DataLock, Opened, open, take_data};
 use crate::tls;
@@ -60,7 +60,7 @@ impl Server {
     pub async fn start(config: Config) -> anyhow::Result<Server> {
         let connections = files(config.max_connections);
         let lock = take_data(&config)?;
-        let server_key = server_key(&config.keys)?;
+        let server_keys = server_keys(&config.keys)?;
         let own = config.clone();
         let Opened { engine, org } = tokio::task::spawn_blocking(move || open(&own)).await.context("opening the database panicked")??;
         let certificates = tls::ready(&config.protection, &config.keys, config.listen.ip(), SystemClock.now())?;
@@ -76,7 +76,7 @@ impl Server {
         );
         let around = Surroundings {
             limits: config.doors.clone(),
-            server_key,
+            server_keys,
             tls: certificates.is_some(),
             beat: driver.beat(),
             stop: stopping.clone(),

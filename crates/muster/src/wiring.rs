@@ -2,10 +2,10 @@
 
 use crate::config::DoorLimits;
 use crate::doors::Doors;
-use ed25519_dalek::SigningKey;
 use muster_api::Api;
 use muster_engine::Engine;
 use muster_gateway::Gateway;
+use muster_wire::keys::ServerKeys;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ pub struct Surroundings {
     /// What agents may cost.
     pub limits: DoorLimits,
     /// Signs answers to Muster's own agents.
-    pub server_key: SigningKey,
+    pub server_keys: ServerKeys,
     /// Whether the doors speak TLS.
     pub tls: bool,
     /// When the workers last went round.
@@ -39,7 +39,7 @@ pub fn doors(engine: &Engine, around: Surroundings) -> Doors {
         requests_per_source_max: limits.requests_per_source,
         queue_time: limits.queue_time,
         secure: around.tls,
-        ..muster_gateway::Options::new(around.server_key, around.stop.clone())
+        ..muster_gateway::Options::new(around.server_keys, around.stop.clone())
     };
     let gateway = Gateway::new(engine.clone(), gateway);
     let options = muster_api::Options { secure_cookies: around.tls, version: VERSION, shutdown: around.stop, scheduler_beat: around.beat };

@@ -8,7 +8,7 @@ use crate::software;
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::fleet::{
-    Agent, AgentTold, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, VerifiedBy, WakeOutcome, WakeTry,
+    Agent, AgentTold, Device, Evidence, EvidenceKind, KnownEvidence, NewAgent, Protocol, Quarantine, VerifiedBy, WakeOutcome, WakeTry,
 };
 use muster_core::ids::{AgentId, DeviceId, GroupId, OrgId};
 use muster_core::limits::FLEET_COUNTED_MAX;
@@ -57,6 +57,8 @@ pub struct AgentFilter {
     pub version: Option<String>,
     /// Verified or not.
     pub verified: Option<bool>,
+    /// In quarantine or not.
+    pub quarantined: Option<bool>,
     /// Heard since (`Ok`) or silent since (`Err`) an instant.
     pub heard_since: Option<Result<Timestamp, Timestamp>>,
     /// Text in the foreign id, version or device's name; the case of ASCII letters does not matter.
@@ -114,9 +116,20 @@ impl Heard {
 const DEVICE: &str = "d.id, d.org, d.name, d.os, d.os_family, d.manufacturer, d.model, d.serial, d.uuid, d.cpu, d.memory_mb, d.tag, d.notes, \
      d.ips, d.macs, d.verified, d.agent, d.protocol, d.agent_version, d.software_count, d.findings, d.first_seen, d.last_inventory, \
      d.last_contact, d.version";
-const AGENT: &str = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
-     a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-     a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, a.clock_offset";
+/// The columns of an agent, alias `a`, and what is read beside them.
+macro_rules! agent_columns {
+    ($more:literal) => {
+        concat!(
+            "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
+             a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
+             a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, a.clock_offset, a.quarantined, \
+             a.quarantined_by, a.quarantine_reason",
+            $more
+        )
+    };
+}
+const AGENT: &str = agent_columns!("");
+const AGENT_AND_DEVICE: &str = agent_columns!(", d.name");
 
 fn owned(row: &Row, i: usize) -> Result<Option<String>, Fault> {
     Ok(row.opt_text(i)?.map(str::to_owned))
@@ -167,6 +180,9 @@ pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
         }
         _ => None,
     };
+    let quarantine = instant(row, 28)?.map(|since| -> Result<Quarantine, Fault> {
+        Ok(Quarantine { since, by: owned(row, 29)?.unwrap_or_default(), reason: owned(row, 30)?.unwrap_or_default() })
+    });
     Ok(Agent {
         id: row.id(0)?.into(),
         org: row.id(1)?.into(),
@@ -181,6 +197,7 @@ pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
         disabled: json(row, 25, "agent", "disabled")?,
         proxies: json(row, 26, "agent", "proxies")?,
         verified: row.flag(9),
+        quarantine: quarantine.transpose()?,
         incarnation: small(row, 10, "agent", "incarnation")?,
         first_contact: Timestamp(row.int(11)?),
         last_contact: instant(row, 12)?,
@@ -415,10 +432,7 @@ impl Rx {
 
     /// A page of agents with the names of their devices.
     pub fn agents(&mut self, org: OrgId, filter: &AgentFilter, page: &PageRequest) -> Result<Page<(Agent, String)>, Fault> {
-        let columns = "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
-             a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
-             a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, a.clock_offset, d.name";
-        let mut list = List::new(columns, "agent a JOIN device d ON d.id = a.device").counting_to(FLEET_COUNTED_MAX);
+        let mut list = List::new(AGENT_AND_DEVICE, "agent a JOIN device d ON d.id = a.device").counting_to(FLEET_COUNTED_MAX);
         list.filter("a.org = {}", org.0);
         if !filter.protocols.is_empty() {
             list.any_of("a.protocol", filter.protocols.iter().map(|p| p.as_str()));
@@ -428,6 +442,11 @@ impl Rx {
         }
         if let Some(verified) = filter.verified {
             list.filter("a.verified = {}", verified);
+        }
+        match filter.quarantined {
+            Some(true) => list.condition("a.quarantined IS NOT NULL"),
+            Some(false) => list.condition("a.quarantined IS NULL"),
+            None => {}
         }
         if let Some(q) = &filter.q {
             let columns = ["coalesce(a.foreign_id, '')", "coalesce(a.version, '')", "d.name"];
@@ -439,7 +458,7 @@ impl Rx {
             Some("version") => "coalesce(a.version, '')",
             _ => "a.id",
         };
-        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(28)?.to_owned())))
+        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(31)?.to_owned())))
     }
 
     fn agents_where(&mut self, condition: &str, value: V) -> Result<Vec<Agent>, Fault> {
@@ -656,8 +675,18 @@ impl Tx {
     pub fn agent_update(&mut self, a: &Agent) -> Result<bool, Fault> {
         let done = self.exec(
             "UPDATE agent SET verified_by = CASE WHEN ?3 = 0 THEN NULL WHEN verified = ?3 THEN verified_by ELSE 'person' END, verified = ?3, \
-             modules = ?4, disabled = ?5, version_no = version_no + 1 WHERE id = ?1 AND version_no = ?2",
-            &[V::U(a.id.0), a.version_no.into(), a.verified.into(), text(&a.modules)?.into(), text(&a.disabled)?.into()],
+             modules = ?4, disabled = ?5, quarantined = ?6, quarantined_by = ?7, quarantine_reason = ?8, version_no = version_no + 1 \
+             WHERE id = ?1 AND version_no = ?2",
+            &[
+                V::U(a.id.0),
+                a.version_no.into(),
+                a.verified.into(),
+                text(&a.modules)?.into(),
+                text(&a.disabled)?.into(),
+                a.quarantine.as_ref().map(|it| it.since.0).into(),
+                a.quarantine.as_ref().map(|it| it.by.as_str()).into(),
+                a.quarantine.as_ref().map(|it| it.reason.as_str()).into(),
+            ],
         )?;
         if done == 0 {
             return Ok(false);

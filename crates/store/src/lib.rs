@@ -12,6 +12,7 @@ mod approvals;
 mod assignments;
 mod batch;
 mod checkpoint;
+mod crashes;
 mod fault;
 mod findings;
 mod fleet;
@@ -48,6 +49,7 @@ mod value;
 
 pub use access::{KeptAnswer, SessionRow};
 pub use assignments::{AssignmentFilter, NewAssignment, Opened};
+pub use crashes::CrashFilter;
 pub use fault::{Fault, OpenError};
 pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};
 pub use gather::{Answer, Gather, Hot};

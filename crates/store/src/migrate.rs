@@ -42,6 +42,7 @@ migrations! {
     15 "0015_approvals";
     16 "0016_led";
     17 "0017_late";
+    18 "0018_trust";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -7,10 +7,12 @@
 pub mod body;
 pub mod bounds;
 pub mod channel;
+pub mod crash;
 pub mod deploy;
 pub mod glpi;
 pub mod glpi_content;
 pub mod glpi_message;
+pub mod keys;
 pub mod legacy;
 pub mod native;
 pub mod order;

@@ -21,7 +21,7 @@ impl Jobs {
 
     /// An order that was obeyed before, at the piece of its job where it stood.
     pub(super) fn reopened(&self, order: &Order, next: Option<&Next>) -> Result<Opened, String> {
-        let opened = order.reopen(&self.opener()).map_err(|why| why.to_string())?;
+        let opened = order.reopen(&self.opener(&self.link.keys())).map_err(|why| why.to_string())?;
         let at = |next: &Next| opened.at(&next.piece).ok_or_else(|| "the job has no such step".to_owned());
         next.map_or_else(|| Ok(opened.clone()), at)
     }

@@ -24,6 +24,8 @@ asked! {
         version,
         /// true or false.
         verified,
+        /// Shut out of all work: true or false.
+        quarantined,
         /// true or false.
         online,
         /// Text in DEVICEID, version or the device's name.
@@ -50,6 +52,7 @@ const CSV: Table = Table {
         ("port", "/port"),
         ("modules", "/modules"),
         ("verified", "/verified"),
+        ("quarantined", "/quarantine/since"),
         ("online", "/online"),
         ("first_contact", "/first_contact"),
         ("last_contact", "/last_contact"),
@@ -75,6 +78,7 @@ pub async fn agent_list(ctx: Ctx, accept: Accept, Asked(query): Asked<AgentQuery
         protocols: words("protocol", query.protocol.as_deref())?,
         version: text(query.version),
         verified: flag("verified", query.verified.as_deref())?,
+        quarantined: flag("quarantined", query.quarantined.as_deref())?,
         heard_since: None,
         q: text(query.q),
     };
@@ -102,7 +106,7 @@ pub async fn agent_view(ctx: Ctx, Path(id): Path<String>) -> Result<Tagged<view:
 pub async fn agent_update(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Tagged<view::Agent>, Problem> {
     let (id, version) = (agent_id(&id)?, ctx.if_match);
     let patch: view::AgentPatch = body.object()?;
-    let patch = fleet::AgentPatch { verified: patch.verified, modules: patch.modules, disabled: patch.disabled };
+    let patch = fleet::AgentPatch::from(patch);
     let agent = ctx.write("agent.update", move |tx, cx| fleet::agent_update(tx, cx, id, &patch, version)).await?;
     Ok(Tagged(agent.agent.version_no, view::Agent::of(agent, &ctx.org.name)))
 }

@@ -6,6 +6,7 @@ mod approvals;
 mod assignments;
 mod audit;
 mod brake;
+mod crashes;
 mod devices;
 mod events;
 mod groups;
@@ -56,6 +57,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(agents::agent_view, agents::agent_update))
         .routes(routes!(agents::agent_revoke))
         .routes(routes!(agents::agent_wakes))
+        .routes(routes!(crashes::crash_list))
+        .routes(routes!(crashes::crash_view))
         .routes(routes!(identity::device_identity))
         .routes(routes!(identity::device_merge))
         .routes(routes!(identity::device_split))

@@ -310,6 +310,8 @@ pub struct Agent {
     pub kept_documents: Option<i64>,
     /// Whether it may obey.
     pub verified: bool,
+    /// A person shuts it out of all work: what it tells is kept, and it gets nothing.
+    pub quarantine: Option<Quarantine>,
     /// When it was first heard.
     pub first_contact: Time,
     /// When it was last heard.
@@ -354,6 +356,7 @@ impl Agent {
             proxies: a.proxies,
             kept_documents: view.kept_documents,
             verified: a.verified,
+            quarantine: a.quarantine.map(|it| Quarantine { since: it.since.into(), by: it.by, reason: it.reason }),
             first_contact: a.first_contact.into(),
             last_contact: time(a.last_contact),
             online: view.online,
@@ -367,6 +370,17 @@ impl Agent {
     }
 }
 
+/// That an agent is shut out of all work.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Quarantine {
+    /// Since when.
+    pub since: Time,
+    /// Who did it.
+    pub by: String,
+    /// Why, as that person said.
+    pub reason: String,
+}
+
 /// What a person may change of an agent; what is absent stays.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
@@ -377,6 +391,17 @@ pub struct AgentPatch {
     pub modules: Option<Vec<String>>,
     /// Actions it is not asked for, by name; replaces the list so far.
     pub disabled: Option<Vec<String>>,
+    /// Whether it is shut out of all work: nothing is handed to it, and what it has under way is asked to stop.
+    pub quarantined: Option<bool>,
+    /// Why, with `quarantined: true`.
+    pub reason: Option<String>,
+}
+
+impl From<AgentPatch> for muster_engine::fleet::AgentPatch {
+    fn from(patch: AgentPatch) -> Self {
+        let quarantine = patch.quarantined.map(|yes| yes.then(|| patch.reason.unwrap_or_default()));
+        Self { verified: patch.verified, modules: patch.modules, disabled: patch.disabled, quarantine }
+    }
 }
 
 /// One wake-up.

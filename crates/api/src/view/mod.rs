@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod crashes;
 mod fleet;
 mod groups;
 mod history;
@@ -16,6 +17,7 @@ mod words;
 
 pub use access::*;
 pub use approvals::*;
+pub use crashes::*;
 pub use fleet::*;
 pub use groups::*;
 pub use history::*;

@@ -1,7 +1,7 @@
 //! Devices and agents: filters, sorts, pages, changes, inventories.
 
 use crate::world::{World, names};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 fn fleet() -> World {
@@ -183,4 +183,34 @@ async fn an_agent_shows_what_it_told_and_what_a_person_switched_off() {
     let problem = patch(json!({"disabled": ["rm -rf"]})).await.refused(400, "agent/invalid");
     assert!(problem["detail"].as_str().is_some_and(|d| d.contains("'rm -rf' is no name of an action")), "{problem}");
     assert_eq!(patch(json!({"disabled": []})).await.expect(200)["disabled"], json!([]));
+}
+
+#[tokio::test]
+async fn crashes_are_listed_without_their_logs_and_shown_with_them() {
+    let world = World::new();
+    let (_, agent) = world.machines(&["alpha"])[0];
+    let id = world.crash(agent);
+    let list = world.get(&format!("/api/v1/crashes?agent={agent}&kind=panic")).await.expect(200);
+    assert_eq!((&list["items"][0]["id"], &list["items"][0]["device_name"]), (&json!(id), &json!("alpha")));
+    assert!(list["items"][0].get("log").is_none());
+    assert_eq!(world.get("/api/v1/crashes?kind=killed").await.expect(200)["items"], json!([]));
+    assert_eq!(world.get("/api/v1/crashes?kind=sneeze").await.status, 400);
+    assert_eq!(world.get(&format!("/api/v1/crashes/{id}")).await.expect(200)["log"], "it squeaked");
+}
+
+#[tokio::test]
+async fn a_quarantine_names_who_and_why_and_goes_on_when_the_reason_changes() {
+    let world = World::new();
+    let (_, agent) = world.machines(&["alpha"])[0];
+    let path = format!("/api/v1/agents/{agent}");
+    let patch = |body: Value| world.call("PATCH", &path).token(&world.operator).json(body).send();
+    let shut = patch(json!({"quarantined": true, "reason": "odd"})).await.expect(200);
+    let since = shut["quarantine"]["since"].clone();
+    assert_eq!(shut["quarantine"]["reason"], "odd");
+    world.clock.advance(Duration::from_secs(60));
+    let again = patch(json!({"quarantined": true, "reason": "very odd"})).await.expect(200);
+    assert_eq!((&again["quarantine"]["since"], &again["quarantine"]["reason"]), (&since, &json!("very odd")));
+    assert_eq!(patch(json!({"verified": true})).await.expect(200)["quarantine"]["since"], since, "what is not named stays");
+    assert_eq!(patch(json!({"quarantined": false})).await.expect(200)["quarantine"], Value::Null);
+    assert_eq!(patch(json!({"quarantined": true, "reason": "x".repeat(20_000)})).await.status, 400);
 }

@@ -60,6 +60,8 @@ fn table() -> Vec<Line> {
         ("agent_view", "GET", "/agents/{agent}", None, Known, 200),
         ("agent_update", "PATCH", "/agents/{agent}", Some(json!({"verified": true})), Operator, 200),
         ("agent_wakes", "GET", "/agents/{agent}/wakes", None, Known, 200),
+        ("crash_list", "GET", "/crashes?kind=panic,killed", None, Known, 200),
+        ("crash_view", "GET", "/crashes/{crash}", None, Known, 200),
         ("agent_revoke", "POST", "/agents/{agent}/revoke", Some(json!({})), Operator, 200),
         ("device_identity", "GET", "/devices/{device}/identity", None, Known, 200),
         ("device_merge", "POST", "/devices/{device}/merge", Some(json!({"from": ["{other}"]})), Operator, 200),
@@ -161,8 +163,10 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
     above(1).await.expect(200);
     let approval = id(&world.post(&format!("/api/v1/tasks/{task}/approvals"), json!({})).await.expect(201));
     above(0).await.expect(200);
+    let crash = world.crash(agent);
     let ids = vec![
         ("approval", approval),
+        ("crash", crash),
         ("group", group),
         ("agent_credential", credential),
         ("device", device.to_string()),
@@ -215,6 +219,7 @@ fn every_operation_of_the_description_is_in_the_table() {
                 "message",
                 "group",
                 "approval",
+                "crash",
             ];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));

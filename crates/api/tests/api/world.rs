@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use muster_api::{Api, Options, router};
 use muster_core::access::{Caller, Role};
-use muster_core::fleet::Protocol;
-use muster_core::ids::{AgentId, DeviceId, OrgId};
+use muster_core::fleet::{Crash, CrashKind, Protocol};
+use muster_core::ids::{AgentId, CrashId, DeviceId, OrgId};
 use muster_core::inventory::{Canonical, Completeness, Inventory, Row};
 use muster_core::time::{HandClock, Timestamp};
 use muster_engine::access::NewPerson;
@@ -274,6 +274,27 @@ impl World {
         let task = self.post("/api/v1/tasks", doc).await.expect(201)["id"].as_str().expect("an id").to_owned();
         self.run(&task).await;
         self.look();
+    }
+
+    /// Writes a crash of an agent; gives its id.
+    pub fn crash(&self, agent: AgentId) -> String {
+        let written = self.engine.write_now("crash", &self.cx(), move |tx, cx| {
+            let crash = Crash {
+                id: cx.id(),
+                org: cx.org,
+                agent,
+                told: CrashId::random([7; 16]),
+                at: cx.now,
+                kind: CrashKind::Panic,
+                version: "0.1.0".to_owned(),
+                message: "the wheel broke".to_owned(),
+                place: Some("src/wheel.rs:7:1".to_owned()),
+                log: "it squeaked".to_owned(),
+            };
+            tx.crash_keep(&crash)?;
+            Ok(crash.id)
+        });
+        written.expect("written").to_string()
     }
 
     /// Starts a task and makes its assignments; gives the run's id.

@@ -65,6 +65,17 @@ pub struct Device {
     pub version: i64,
 }
 
+/// That an agent is shut out of all work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who did it.
+    pub by: String,
+    /// Why, as that person said; may be empty.
+    pub reason: String,
+}
+
 /// The software that speaks for a device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agent {
@@ -94,6 +105,8 @@ pub struct Agent {
     pub proxies: Vec<String>,
     /// Whether it may obey.
     pub verified: bool,
+    /// A person shut it out of all work: what it tells is kept, and it gets nothing.
+    pub quarantine: Option<Quarantine>,
     /// Counts its enrolments; orders of an older one do not follow.
     pub incarnation: u32,
     /// When it was first heard.
@@ -129,7 +142,7 @@ impl Agent {
         (!self.verified, self.protocol, Reverse(self.id))
     }
 
-    /// Whether it may be asked for an action: nobody switched it off, here or in the agent's own configuration. What an agent
+    /// Whether it may be asked for an action: it is in no quarantine, and nobody switched it off, here or in the agent's own configuration. What an agent
     /// did not speak of it may be asked for: most agents tell nothing.
     pub fn may_be_asked(&self, action: &str) -> bool {
         // What others do as deploy jobs goes by the name of that task. A GLPI agent that lists its tasks has no other.
@@ -137,7 +150,10 @@ impl Agent {
         let name = if by_deploy { "deploy" } else { action };
         let unknown = !(by_deploy && self.protocol == Protocol::Glpi && !self.capacities.is_empty());
         let switched_off = |word: &str| self.disabled.iter().any(|d| d == word);
-        !switched_off(action) && !switched_off(name) && self.capacities.iter().find(|c| c.name == name).map_or(unknown, |c| c.enabled)
+        self.quarantine.is_none()
+            && !switched_off(action)
+            && !switched_off(name)
+            && self.capacities.iter().find(|c| c.name == name).map_or(unknown, |c| c.enabled)
     }
 
     /// Whether its routine inventory is due. A tenth of the period early counts, so that agents which come once a period are
@@ -308,6 +324,7 @@ pub(crate) mod tests {
             modules: Vec::new(),
             capacities: Vec::new(),
             disabled: Vec::new(),
+            quarantine: None,
             proxies: Vec::new(),
             verified,
             incarnation: 1,

@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn candidate(protocol: Protocol, online: bool, next: Option<u64>) -> Candidate {
-        let hands = Hands { able: true, verified: true, switched_on: true, load: Load::default(), lead: Duration::ZERO };
+        let hands = Hands { able: true, verified: true, switched_on: true, quarantined: None, load: Load::default(), lead: Duration::ZERO };
         let address = Some("10.0.0.7:62354".to_owned());
         Candidate { protocol, hands, last_contact: Some(NOW), next_contact: next.map(secs), online, address, last_wake: None }
     }

@@ -45,6 +45,8 @@ pub struct Hands {
     pub able: bool,
     /// Whether it is verified.
     pub verified: bool,
+    /// Since when a person shuts it out of all work.
+    pub quarantined: Option<Timestamp>,
     /// Whether the action is switched on for it.
     pub switched_on: bool,
     /// What it has under way.
@@ -68,6 +70,8 @@ pub enum Held {
     Over(Timestamp),
     /// The agent's kind cannot do it.
     Unable,
+    /// A person shuts the agent out of all work.
+    Quarantined(Timestamp),
     /// The agent is not verified.
     Stranger,
     /// The action is switched off for the agent.
@@ -105,6 +109,9 @@ pub fn held_from(it: &Assignment, around: &Around, hands: &Hands, now: Timestamp
     match it.limits.not_after {
         Some(end) if it.limits.is_over(now.plus(hands.lead)) => return Some(Held::Over(end)),
         _ => {}
+    }
+    if let Some(since) = hands.quarantined {
+        return Some(Held::Quarantined(since));
     }
     Some(match () {
         () if !hands.able => Held::Unable,

@@ -165,10 +165,11 @@ fn nearness(held: &Held) -> u8 {
     match held {
         Held::Over(_) => 0,
         Held::Unable => 1,
-        Held::Stranger => 2,
-        Held::SwitchedOff => 3,
-        Held::AgentFull(_) => 4,
-        _ => 5,
+        Held::Quarantined(_) => 2,
+        Held::Stranger => 3,
+        Held::SwitchedOff => 4,
+        Held::AgentFull(_) => 5,
+        _ => 6,
     }
 }
 
@@ -210,6 +211,12 @@ fn held_reason(it: &Situation, from: Timestamp, held: Held) -> Reason {
             let ends = by("agent_comes", "An agent that can do it reports for this device.");
             reason("unable", json!({}), "No agent of this device can do this.".to_owned(), ends)
         }
+        Held::Quarantined(since) => reason(
+            "quarantined",
+            json!({"since": since.to_string()}),
+            format!("The agent is in quarantine since {since}: it gets no work."),
+            by("quarantine_over", "A person ends the quarantine."),
+        ),
         Held::Stranger => reason(
             "not_verified",
             json!({}),
@@ -390,7 +397,14 @@ mod tests {
     fn agent() -> Candidate {
         Candidate {
             protocol: Protocol::Fusioninventory,
-            hands: Hands { able: true, verified: false, switched_on: true, load: Load::default(), lead: Duration::from_secs(60) },
+            hands: Hands {
+                able: true,
+                verified: false,
+                switched_on: true,
+                quarantined: None,
+                load: Load::default(),
+                lead: Duration::from_secs(60),
+            },
             last_contact: Some(NOW.minus(Duration::from_secs(600))),
             next_contact: Some(NOW.plus(Duration::from_secs(3_000))),
             online: true,

@@ -5,7 +5,7 @@
 
 use super::contact::{self, BUSY_MAX, LOOK_EVERY, LOOK_PAUSE, MODULES_MAX, Seen};
 use super::switchboard::Ear;
-use super::{Call, Refused, dress, signature, take_reports, verify};
+use super::{Call, Proof, Refused, dress, signature, take_reports, verify};
 use crate::gateway::Gateway;
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -20,7 +20,7 @@ use muster_core::fleet::Agent;
 use muster_core::ids::AssignmentId;
 use muster_core::load;
 use muster_wire::channel::{FromAgent, FromServer, HEARTBEAT, MESSAGE_BYTES_MAX, VERSION};
-use muster_wire::native::{ANSWER_HEADER, ContactRequest, Report, ReportState, sign_answer};
+use muster_wire::native::{ContactRequest, Report, ReportState};
 use sha1::{Digest as _, Sha1};
 use std::any::Any;
 use std::net::IpAddr;
@@ -64,6 +64,7 @@ pub(super) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         Ok(auth) => auth,
         Err(refused) => return dress(gateway, None, refused.into()),
     };
+    let proof = Proof::of(parts, &auth);
     let agreed = match verify(gateway, parts, peer, &auth, None).await {
         Ok(call) => handshake(parts).map(|agreed| (call.agent, agreed)),
         Err(refused) => Err(refused),
@@ -72,7 +73,7 @@ pub(super) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         Ok(agreed) => agreed,
         Err(refused) => {
             let wants_upgrade = refused.status == StatusCode::UPGRADE_REQUIRED;
-            let mut response = dress(gateway, Some(auth.nonce), refused.into());
+            let mut response = dress(gateway, Some(&proof), refused.into());
             if wants_upgrade {
                 response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             }
@@ -83,13 +84,12 @@ pub(super) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
     drop(tokio::spawn(serve(gateway.clone(), agent, peer, upgrade, kept)));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let signature = sign_answer(&gateway.inner.options.server_key, auth.nonce, StatusCode::SWITCHING_PROTOCOLS.as_u16(), b"");
     let headers = [
         (header::CONNECTION.as_str(), "upgrade".to_owned()),
         (header::UPGRADE.as_str(), "websocket".to_owned()),
         (header::SEC_WEBSOCKET_ACCEPT.as_str(), accept),
-        (ANSWER_HEADER, signature),
     ];
+    response.headers_mut().extend(proof.headers(gateway, StatusCode::SWITCHING_PROTOCOLS, b""));
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (header::HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
             response.headers_mut().insert(name, value);

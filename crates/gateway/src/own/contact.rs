@@ -70,7 +70,7 @@ pub(super) fn heard(call: &Call<'_>, told: &ContactRequest, again_in: Duration) 
 fn order(call: &Call<'_>, handed: &Handed) -> Option<Order> {
     let Handed { claimed, action, job } = handed;
     let (job, standing) = job.as_deref().cloned().unzip();
-    let (agent, key, issued_ms) = (&call.agent, &call.gateway.inner.options.server_key, now(call).millis());
+    let (agent, key, issued_ms) = (&call.agent, call.gateway.inner.options.server_keys.current(), now(call).millis());
     let step = u32::try_from(claimed.step).ok()?;
     let mut nonce = [0; 16];
     call.gateway.inner.engine.random().fill(&mut nonce);

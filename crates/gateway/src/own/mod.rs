@@ -5,6 +5,7 @@
 
 mod channel;
 mod contact;
+mod crash;
 mod enrol;
 mod guard;
 mod inventory;
@@ -21,7 +22,7 @@ use crate::bodies::{Raw, Refusal, read};
 use crate::gateway::{Gateway, response, with_retry_after};
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use muster_core::fleet::Agent;
 use muster_core::load::Class;
@@ -33,6 +34,8 @@ use muster_engine::work::Taken;
 use muster_engine::{Error, Kind, work};
 use muster_wire::body::Decoded;
 use muster_wire::channel::{CHANNEL_PATH, SCHEMA_PATH};
+use muster_wire::crash::CRASH_PATH;
+use muster_wire::keys::{PIN_HEADER, SUCCESSOR_HEADER};
 use muster_wire::native::{
     self, ANSWER_HEADER, CONTACT_PATH, ENROL_PATH, ErrorBody, INVENTORY_PATH, Nonce, REPORT_PATH, REQUEST_HEADER, ReportAnswer,
     ReportRequest, ReportResult, ReportState, RequestAuth, public_key_text, sign_answer,
@@ -156,7 +159,7 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
     if path == SCHEMA_PATH && parts.method == Method::GET {
         return dress(gateway, None, Said::ok(&muster_wire::channel::schema()));
     }
-    let is_call = [ENROL_PATH, CONTACT_PATH, INVENTORY_PATH, REPORT_PATH].contains(&path);
+    let is_call = [ENROL_PATH, CONTACT_PATH, INVENTORY_PATH, REPORT_PATH, CRASH_PATH].contains(&path);
     if !is_call || parts.method != Method::POST {
         let (status, text) = match is_call || path == CHANNEL_PATH {
             true => (StatusCode::METHOD_NOT_ALLOWED, "this call is a POST, and the channel a GET"),
@@ -175,7 +178,7 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
     };
     if path == ENROL_PATH {
         let (nonce, said) = enrol::answer(gateway, peer, body).await;
-        return dress(gateway, nonce, said);
+        return dress(gateway, nonce.map(|nonce| Proof { nonce, pinned: None }).as_ref(), said);
     }
     let auth = match signature(parts) {
         Ok(auth) => auth,
@@ -194,23 +197,47 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         },
         Err(refused) => refused.into(),
     };
-    dress(gateway, Some(auth.nonce), said)
+    dress(gateway, Some(&Proof::of(parts, &auth)), said)
 }
 
 async fn dispatch(path: &str, call: &Call<'_>) -> Result<Said, Refused> {
     match path {
         CONTACT_PATH => contact::answer(call).await,
         INVENTORY_PATH => inventory::answer(call).await,
+        CRASH_PATH => crash::answer(call).await,
         _ => report(call).await,
     }
 }
 
-/// HTTP around an answer, signed when there is a nonce to sign for.
-fn dress(gateway: &Gateway, nonce: Option<Nonce>, said: Said) -> Response {
-    let signature = nonce.map(|nonce| sign_answer(&gateway.inner.options.server_key, nonce, said.status.as_u16(), &said.body));
+/// What an answer is signed for.
+struct Proof<'a> {
+    nonce: Nonce,
+    /// The fingerprint of the key that the agent pinned.
+    pinned: Option<&'a str>,
+}
+
+impl<'a> Proof<'a> {
+    fn of(parts: &'a Parts, auth: &RequestAuth) -> Self {
+        Self { nonce: auth.nonce, pinned: parts.headers.get(PIN_HEADER).and_then(|value| value.to_str().ok()) }
+    }
+
+    /// The signature by the key that the agent knows, and which key follows that one.
+    fn headers(&self, gateway: &Gateway, status: StatusCode, body: &[u8]) -> Vec<(HeaderName, HeaderValue)> {
+        let (key, successor) = gateway.inner.options.server_keys.answering(self.pinned);
+        let signature = sign_answer(key, self.nonce, status.as_u16(), body);
+        let all = [(ANSWER_HEADER, Some(signature)), (SUCCESSOR_HEADER, successor)];
+        let value =
+            |(name, value): (&'static str, Option<String>)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value?).ok()?));
+        all.into_iter().filter_map(value).collect()
+    }
+}
+
+/// HTTP around an answer, signed when there is something to sign it for.
+fn dress(gateway: &Gateway, proof: Option<&Proof<'_>>, said: Said) -> Response {
+    let proof = proof.map(|proof| proof.headers(gateway, said.status, &said.body));
     let mut response = response(said.status, "application/json", said.body);
-    if let Some(value) = signature.and_then(|s| HeaderValue::from_str(&s).ok()) {
-        response.headers_mut().insert(ANSWER_HEADER, value);
+    for (name, value) in proof.into_iter().flatten() {
+        response.headers_mut().insert(name, value);
     }
     with_retry_after(response, said.later.then(|| gateway.retry_after()))
 }
@@ -307,5 +334,5 @@ fn heard_of(it: native::Report) -> work::Report {
 
 /// The server's public key as agents pin it.
 fn server_key(gateway: &Gateway) -> String {
-    public_key_text(&gateway.inner.options.server_key.verifying_key())
+    public_key_text(&gateway.inner.options.server_keys.current().verifying_key())
 }

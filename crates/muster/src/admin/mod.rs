@@ -3,6 +3,7 @@
 mod check;
 mod copy;
 mod installer;
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,9 @@ pub enum Admin {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// The keys by which Muster's own agents know the server
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Writes a consistent copy of the embedded database to a new file; the server may go on working
     ///
     /// The keys directory is not part of the copy: keep a copy of it apart, in a safe place.
@@ -193,6 +197,7 @@ pub fn run(admin: Admin) -> anyhow::Result<ExitCode> {
                 Some(out) => installer::write(&out, &text)?,
             }
         }
+        Admin::Keys(command) => keys::run(command)?,
         Admin::Backup { file, store } => {
             let config = store.config()?;
             copy::backup(&config, &file)?;

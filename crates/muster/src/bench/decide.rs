@@ -71,7 +71,14 @@ fn situation() -> Situation {
         run: Load { in_flight: 5, most: Some(100) },
         open_to_strangers: true,
     };
-    let hands = Hands { able: true, verified: true, switched_on: true, load: Load { in_flight: 0, most: Some(4) }, lead: Duration::ZERO };
+    let hands = Hands {
+        able: true,
+        verified: true,
+        switched_on: true,
+        quarantined: None,
+        load: Load { in_flight: 0, most: Some(4) },
+        lead: Duration::ZERO,
+    };
     let candidate = Candidate {
         protocol: Protocol::Glpi,
         hands,

@@ -63,6 +63,19 @@ pub enum AgentCommand {
         /// Its id
         agent: String,
     },
+    /// Shuts an agent out of all work; what it tells is kept
+    Quarantine {
+        /// Its id
+        agent: String,
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Ends the quarantine of an agent
+    Release {
+        /// Its id
+        agent: String,
+    },
     /// Takes an agent's key and trust away
     Revoke {
         /// Its id
@@ -190,6 +203,10 @@ async fn identity(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {
 pub async fn agent(client: &Client, command: AgentCommand, form: Form) -> anyhow::Result<()> {
     let answer = match command {
         AgentCommand::Verify { agent } => client.patch(&format!("agents/{}", encoded(&agent)), &json!({"verified": true})).await?,
+        AgentCommand::Quarantine { agent, reason } => {
+            client.patch(&format!("agents/{}", encoded(&agent)), &json!({"quarantined": true, "reason": reason})).await?
+        }
+        AgentCommand::Release { agent } => client.patch(&format!("agents/{}", encoded(&agent)), &json!({"quarantined": false})).await?,
         AgentCommand::Revoke { agent } => client.post(&format!("agents/{}/revoke", encoded(&agent)), &json!({})).await?,
     };
     output::record(&answer, form)

@@ -86,6 +86,7 @@ pub const AGENTS: List = List {
         ("ONLINE", "/online"),
         ("LAST CONTACT", "/last_contact"),
         ("VERIFIED", "/verified"),
+        ("QUARANTINE", "/quarantine/since"),
         ("LAST WAKE", "/wake/last/outcome"),
         ("ID", "/id"),
     ],
@@ -124,6 +125,18 @@ pub const TASKS: List = List {
         ("STATE", "/last_run/state"),
         ("VERDICT", "/last_run/verdict"),
         ("UPDATED", "/updated"),
+        ("ID", "/id"),
+    ],
+};
+pub const CRASHES: List = List {
+    path: "crashes",
+    columns: &[
+        ("AT", "/at"),
+        ("DEVICE", "/device_name"),
+        ("KIND", "/kind"),
+        ("VERSION", "/version"),
+        ("MESSAGE", "/message"),
+        ("PLACE", "/place"),
         ("ID", "/id"),
     ],
 };

@@ -75,9 +75,16 @@ enum Command {
     Identity(identity::IdentityCommand),
     /// Lists agents
     Agents(ListArgs),
-    /// One agent: verify, revoke
+    /// One agent: verify, quarantine, release, revoke
     #[command(subcommand)]
     Agent(identity::AgentCommand),
+    /// Lists crashes that agents told of themselves, the newest first; with an id one of them, with its log
+    Crashes {
+        /// Id of a crash
+        id: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
     /// Lists groups of devices
     Groups(ListArgs),
     /// One group: show, create, update, delete, add, remove
@@ -173,6 +180,10 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Identity(command) => identity::acts(&client, command, form).await?,
         Command::Agent(command) => identity::agent(&client, command, form).await?,
         Command::Agents(args) => lists::list(&client, &lists::AGENTS, &args, form).await?,
+        Command::Crashes { id: Some(id), .. } => {
+            output::record(&client.get(&format!("crashes/{}", client::encoded(&id)), &[]).await?, form)?;
+        }
+        Command::Crashes { id: None, list } => lists::list(&client, &lists::CRASHES, &list, form).await?,
         Command::Groups(args) => lists::list(&client, &lists::GROUPS, &args, form).await?,
         Command::Group(command) => groups::run(&client, command, form).await?,
         Command::Software(args) => software::software(&client, args, form).await?,

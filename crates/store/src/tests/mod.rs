@@ -3,6 +3,7 @@
 mod access;
 mod assignments;
 mod contract;
+mod crashes;
 mod fleet;
 mod gathering;
 mod groups;
