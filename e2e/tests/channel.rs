@@ -82,6 +82,7 @@ impl Peer {
             frozen: Some(false),
             walks: false,
             ahead: Vec::new(),
+            book: None,
         })
     }
 
@@ -131,6 +132,7 @@ impl Peer {
             exit_code: Some(0),
             output: Some("done".to_owned()),
             message: None,
+            occasion: None,
             refused: None,
             at_ms: 1,
         }

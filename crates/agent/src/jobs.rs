@@ -3,19 +3,22 @@
 //! Absent on purpose: the network (`work`) and what an action does (`acts`).
 
 mod alone;
+mod kept;
 
 use crate::acts::{self, Around, Done, Ended, MODULES};
+use crate::book::Book;
 use crate::identity::IdentityError;
 use crate::journal::{Journal, Next, OpenOrder, Stage, Taken};
 use crate::link::Link;
 use ed25519_dalek::VerifyingKey;
 use muster_core::tasks::Action;
+use muster_core::tasks::book::Occasion;
 use muster_core::tasks::job::led::Piece;
 use muster_core::tasks::window::{Open, claimable};
 use muster_core::time::Timestamp;
 use muster_wire::native::{AttemptRef, Report, ReportResult, ReportState};
 use muster_wire::order::{Opened, Opener, Order, OrderRefusal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -88,6 +91,12 @@ pub(crate) struct Jobs {
     words: Vec<Report>,
     /// What each later piece of a job follows.
     after: BTreeMap<AttemptKey, AttemptRef>,
+    /// What this machine begins by its own clock.
+    book: Book,
+    /// Of which occurrence attempts are that were begun so.
+    occasions: BTreeMap<AttemptKey, Occasion>,
+    /// Those of which the server was not told yet, or did not know what to make.
+    unknown: BTreeSet<AttemptKey>,
     /// What the jobs do; it ends with this.
     tasks: JoinSet<Done>,
     progress: (mpsc::Sender<Progress>, mpsc::Receiver<Progress>),
@@ -128,10 +137,13 @@ fn key(attempt: AttemptRef) -> AttemptKey {
 
 impl Jobs {
     /// Takes up what an earlier life of the program left.
-    pub(crate) fn new(link: Arc<Link>, journal: Journal, boot: String) -> Self {
+    pub(crate) fn new(link: Arc<Link>, journal: Journal, boot: String) -> Result<Self, IdentityError> {
         let (waiting, running, words, tasks) = (Vec::new(), BTreeMap::new(), Vec::new(), JoinSet::new());
         let progress = mpsc::channel(ORDERS_MAX);
-        let mut jobs = Self { link, journal, boot, waiting, running, words, after: BTreeMap::new(), tasks, progress, resets: false };
+        let (after, book, occasions, unknown) = (BTreeMap::new(), Book::default(), BTreeMap::new(), BTreeSet::new());
+        let mut jobs =
+            Self { link, journal, boot, waiting, running, words, after, book, occasions, unknown, tasks, progress, resets: false };
+        jobs.open_book()?;
         for OpenOrder { attempt, work, boot } in jobs.journal.open_orders() {
             match (boot, work.piece) {
                 (None, None) => jobs.take_up(attempt, &work.order),
@@ -139,7 +151,7 @@ impl Jobs {
                 (Some(boot), next) => jobs.find_interrupted(attempt, &work.order, next.as_ref(), &boot),
             }
         }
-        jobs
+        Ok(jobs)
     }
 
     /// An order that was taken and not begun.
@@ -155,11 +167,12 @@ impl Jobs {
 
     /// An order that was begun, and whose end nobody saw. What can be done twice without harm is, within its time.
     fn find_interrupted(&mut self, attempt: AttemptRef, order: &Order, next: Option<&Next>, boot: &str) {
-        self.after.extend(next.map(|next| (key(attempt), next.after)));
+        self.after.extend(next.and_then(|next| Some((key(attempt), next.after?))));
         let found = self.reopened(order, next).and_then(|opened| acts::read(&opened.step).map(|action| (opened, action)));
         match found {
             Err(why) => self.end(Report { message: Some(why), ..self.word(attempt, ReportState::Error) }),
             Ok((opened, action)) => {
+                self.came_by_book(&opened);
                 let may = may_begin(&opened, acts::takes_effect_after(&action), false, self.link.now_ms());
                 if opened.step.idempotent && may == Begin::Now {
                     tracing::info!(assignment = %attempt.assignment, "it was interrupted and begins again");
@@ -180,6 +193,8 @@ impl Jobs {
     /// Takes an order, or refuses it.
     pub(crate) fn take(&mut self, order: &Order) {
         let opened = match order.open(&self.opener(&[self.link.credentials.server_key.key()])) {
+            // An entry of the order book is no order.
+            Ok(opened) if opened.recurs.is_some() => return self.refuse(order, OrderRefusal::Malformed),
             Ok(opened) => opened,
             Err(why) => return self.refuse(order, why),
         };
@@ -392,9 +407,20 @@ impl Jobs {
         }
     }
 
-    /// What was told, whether it was taken or not, is not told again. A job goes on where the server says so.
-    pub(crate) fn told(&mut self, batch: &Batch, results: &[ReportResult]) -> Result<(), IdentityError> {
-        let told: Vec<AttemptRef> = batch.verdicts.iter().map(of).collect();
+    /// What was told, whether it was taken or not, is not told again, unless the server does not know the occurrence yet. A job goes on
+    /// where the server says so. Gives whether something is to be told again.
+    pub(crate) fn told(&mut self, batch: &Batch, results: &[ReportResult]) -> Result<bool, IdentityError> {
+        let later: BTreeSet<AttemptKey> = results.iter().filter(|it| it.later).map(|it| (it.assignment, it.attempt)).collect();
+        for known in results.iter().filter(|it| it.accepted) {
+            self.unknown.remove(&(known.assignment, known.attempt));
+        }
+        let begun = batch.words.iter().filter(|word| word.state == ReportState::Running && later.contains(&key(of(word))));
+        for word in begun.cloned().collect::<Vec<_>>() {
+            if self.running.contains_key(&key(of(&word))) {
+                self.say(word);
+            }
+        }
+        let told: Vec<AttemptRef> = batch.verdicts.iter().map(of).filter(|it| !later.contains(&key(*it))).collect();
         self.journal.told(&told, &self.link.data)?;
         for attempt in told {
             let goes_on = results.iter().any(|it| it.goes_on && (it.assignment, it.attempt) == key(attempt));
@@ -408,8 +434,11 @@ impl Jobs {
             held.asks = held.asks.filter(|_| before.is_some_and(|it| matches!(self.journal.stage(*it), Some(Stage::Ended(_)))));
         }
         let journal = &self.journal;
-        self.after.retain(|(assignment, attempt), _| journal.stage(AttemptRef { assignment: *assignment, attempt: *attempt }).is_some());
-        Ok(())
+        let is_kept = |(assignment, attempt): &AttemptKey| journal.stage(AttemptRef { assignment: *assignment, attempt: *attempt });
+        self.after.retain(|it, _| is_kept(it).is_some());
+        self.occasions.retain(|it, _| is_kept(it).is_some_and(|stage| *stage != Stage::Told));
+        self.unknown.retain(|it| is_kept(it).is_some_and(|stage| *stage != Stage::Told));
+        Ok(!later.is_empty())
     }
 
     fn say(&mut self, word: Report) {
@@ -448,6 +477,7 @@ impl Jobs {
             exit_code: None,
             output: None,
             message: None,
+            occasion: self.occasions.get(&key(attempt)).cloned(),
             refused: None,
             at_ms: self.link.now_ms(),
         }
@@ -540,6 +570,7 @@ mod tests {
             target: Target { agent: id(3).parse().expect("id"), incarnation: 1, not_before_ms, not_after_ms },
             lease_until_ms: 10_000,
             job: None,
+            recurs: None,
         }
     }
 

@@ -54,8 +54,9 @@ pub(crate) struct Work {
 /// A piece of a job that follows another one without a word of the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Next {
-    /// The attempt that it follows: the server must know of its end first.
-    pub(crate) after: AttemptRef,
+    /// The attempt that it follows: the server must know of its end first. None before the first piece of an occurrence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<AttemptRef>,
     /// The piece.
     pub(crate) piece: Piece,
 }
@@ -177,6 +178,12 @@ impl Journal {
         }
         self.add(Line::Taken { assignment, lease_until_ms: opened.lease_until_ms, order: Box::new(order.clone()) }, true)?;
         Ok(Taken::New)
+    }
+
+    /// Writes down the first piece of an occurrence that is due by the order book.
+    pub(crate) fn occur(&mut self, order: &Order, next: &Next, lease_until_ms: i64) -> Result<(), io::Error> {
+        let assignment = AttemptRef { assignment: next.piece.assignment, attempt: next.piece.attempt };
+        self.add(Line::Follows { assignment, lease_until_ms, order: Box::new(order.clone()), next: Box::new(next.clone()) }, true)
     }
 
     /// Writes 'begun' down before beginning; false when it was begun before.
@@ -340,7 +347,7 @@ fn note(entries: &mut BTreeMap<AttemptKey, Entry>, line: Line) {
             let before = entries.insert(key(after), Entry { stage: Stage::Ended(report), lease_until_ms });
             if let (Some(piece), Some(Stage::Taken(work) | Stage::Begun { work, .. })) = (next, before.map(|entry| entry.stage)) {
                 let follower = AttemptRef { assignment: piece.assignment, attempt: piece.attempt };
-                let work = Box::new(Work { order: work.order, piece: Some(Next { after, piece: *piece }) });
+                let work = Box::new(Work { order: work.order, piece: Some(Next { after: Some(after), piece: *piece }) });
                 // What the server handed out meanwhile is the same piece.
                 entries.entry(key(follower)).or_insert(Entry { stage: Stage::Taken(work), lease_until_ms });
             }

@@ -6,6 +6,7 @@
 //! call it.
 
 mod acts;
+mod book;
 mod channel;
 pub mod client;
 pub mod clock;

@@ -75,7 +75,8 @@ impl Way {
     /// Tells the channel how this agent stands, when that has changed.
     pub(crate) fn tell(&mut self, state: ContactRequest) {
         let is_news = |told: &ContactRequest| {
-            (&told.busy, &told.ahead, told.max_orders, told.frozen) != (&state.busy, &state.ahead, state.max_orders, state.frozen)
+            (&told.busy, &told.ahead, &told.book, told.max_orders, told.frozen)
+                != (&state.busy, &state.ahead, &state.book, state.max_orders, state.frozen)
         };
         if let Some(channel) = &self.channel
             && self.told.as_ref().is_none_or(is_news)

@@ -4,6 +4,7 @@
 //! Absent on purpose: how calls are signed (`client`), what happens to an order (`jobs`) and how the machine is read (`collect`).
 
 use crate::Options;
+use crate::book::Book;
 use crate::channel::Channel;
 use crate::client::{CallError, Client, Credentials, Pinned, SetupError, new_nonce};
 use crate::clock::{SystemClock, random};
@@ -42,6 +43,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// How often is looked for crashes that were not told.
 const CRASHES_EVERY: Duration = Duration::from_secs(60);
+/// When is told again what the server did not know yet.
+const LATER: Duration = Duration::from_secs(5);
 /// Rounds of `--once`: work may bring work, but not for ever.
 const ONCE_ROUNDS_MAX: usize = 20;
 /// How often, and how long at most, `--once` waits for a busy server.
@@ -183,6 +186,7 @@ impl Agent {
         };
         // The orders of an earlier life do not follow into this one.
         Journal::open(&self.data, membership.joined)?.forget_all(&self.data)?;
+        Book::forget(&self.data);
         self.data.join(&membership)?;
         Ok((membership, server_key))
     }
@@ -258,7 +262,7 @@ struct Once {
 impl<'a> Loop<'a> {
     fn new(agent: &'a mut Agent, link: Arc<Link>) -> Result<Self, RunError> {
         let journal = Journal::open(&agent.data, agent.clock.now())?;
-        let jobs = Jobs::new(Arc::clone(&link), journal, agent.boot.clone());
+        let jobs = Jobs::new(Arc::clone(&link), journal, agent.boot.clone())?;
         let now = Instant::now();
         let is_channel_wanted = !agent.options.once && !agent.options.poll && !link.client.is_exposed();
         let life = format!("{:016x}", u64::from_be_bytes(random().map_err(IdentityError::Randomness)?));
@@ -292,7 +296,8 @@ impl<'a> Loop<'a> {
 
     async fn turn(&mut self) -> Result<Over, RunError> {
         loop {
-            let look_at = self.jobs.begin_due(self.is_frozen);
+            let due = self.jobs.begin_kept();
+            let look_at = self.jobs.begin_due(self.is_frozen).into_iter().chain(due).min();
             if let Some(over) = self.is_over() {
                 return Ok(over);
             }
@@ -412,6 +417,7 @@ impl<'a> Loop<'a> {
             frozen: Some(self.is_frozen),
             walks: true,
             ahead: self.jobs.ahead(),
+            book: Some(self.jobs.book_digest()),
         }
     }
 
@@ -498,6 +504,9 @@ impl<'a> Loop<'a> {
         for attempt in answer.stop {
             self.jobs.stop(attempt, "a person or the end of its time stopped it");
         }
+        if let Some(book) = &answer.book {
+            self.jobs.take_book(book)?;
+        }
         let had_orders = !answer.orders.is_empty();
         for order in answer.orders.iter().take(crate::jobs::ORDERS_MAX) {
             self.jobs.take(order);
@@ -529,11 +538,13 @@ impl<'a> Loop<'a> {
                 return self.failed(error);
             }
         };
-        for result in answer.results.iter().filter(|result| !result.accepted) {
+        for result in answer.results.iter().filter(|result| !result.accepted && !result.later) {
             let reason = result.reason.as_deref().unwrap_or("no reason was given");
             tracing::warn!(assignment = %result.assignment, attempt = result.attempt, "a report was not accepted: {reason}");
         }
-        self.jobs.told(&batch, &answer.results)?;
+        if self.jobs.told(&batch, &answer.results)? {
+            self.report_from = self.report_from.max(Instant::now() + LATER);
+        }
         self.ask_when_idle();
         Ok(())
     }

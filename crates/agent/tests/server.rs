@@ -278,6 +278,7 @@ impl Draft {
             lease_until_ms: at + 600_000,
             issued_ms: at,
             standing: None,
+            recurs: None,
         };
         Self { manifest, target, token, key: server_key(1) }
     }

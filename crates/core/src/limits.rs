@@ -52,6 +52,12 @@ pub const DOCUMENT_DEPTH_MAX: usize = 16;
 pub const DOCUMENT_ELEMENTS_MAX: usize = 200_000;
 /// One field of a foreign document, bytes; longer ones are cut, with a finding.
 pub const FIELD_BYTES_MAX: usize = 64 << 10;
+/// Tasks that one machine keeps in its order book.
+pub const BOOK_ENTRIES_MAX: usize = 256;
+/// How long a machine that is not heard of goes on by its order book.
+pub const BOOK_VALID: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+/// An entry is given anew when it is good for less than this.
+pub const BOOK_RENEWED_BEFORE: std::time::Duration = std::time::Duration::from_secs(20 * 86_400);
 /// Crashes that are kept of one agent, the newest.
 pub const CRASHES_KEPT: usize = 20;
 /// Crashes that an agent tells at once.

@@ -1,6 +1,7 @@
 //! Tasks, runs, assignments, attempts: the words and rules of the engine.
 
 pub mod approval;
+pub mod book;
 pub mod doc;
 pub mod forecast;
 pub mod gate;
@@ -11,6 +12,7 @@ pub mod rollout;
 pub mod run;
 pub mod schedule;
 pub mod state;
+pub mod timing;
 pub mod why;
 pub mod window;
 pub mod zone;

@@ -108,6 +108,7 @@ pub fn revoke(tx: &mut Tx, cx: &Cx, id: AgentId) -> Result<(), Error> {
     let view = crate::fleet::agent_view(tx, cx, id)?;
     cx.may_here(Role::Operator, "revoking agents")?;
     tx.agent_revoke(id)?;
+    tx.book_now(cx.org, cx.now)?;
     crate::rebuild::reorder(tx, cx.org, view.agent.device)?;
     let object = crate::audit::Object { kind: "agent", id: Some(id.0), name: &view.device_name };
     crate::audit::record(tx, cx, Some(cx.org), "agent_revoke", object, None, None)

@@ -341,6 +341,7 @@ pub fn agent_update(tx: &mut Tx, cx: &Cx, id: AgentId, patch: &AgentPatch, versi
         return Err(Error::stale("agent"));
     }
     crate::rebuild::reorder(tx, cx.org, view.agent.device)?;
+    tx.book_now(cx.org, cx.now)?;
     view.agent.version_no += 1;
     let object = Object { kind: "agent", id: Some(id.0), name: &view.device_name };
     record(tx, cx, Some(cx.org), "agent_update", object, Some(before), Some(shown(&view.agent)))?;

@@ -3,7 +3,7 @@
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::runs::{Loads, candidates, house};
-use crate::schedules::Timing;
+use crate::schedules;
 use muster_core::access::Org;
 use muster_core::fleet::Agent;
 use muster_core::ids::{DeviceId, OrgId};
@@ -66,11 +66,11 @@ fn pace_of(rx: &mut Rx, org: OrgId, actions: &[&str]) -> Result<Pace, Error> {
 pub(crate) fn of_start(rx: &mut Rx, cx: &Cx, org: &Org, task: &Task, devices: &[DeviceId]) -> Result<Option<Forecast>, Error> {
     let Some(step) = task.doc.steps.iter().find(|s| s.scope() == Scope::Client) else { return Ok(None) };
     let sample: Vec<DeviceId> = devices.iter().step_by(devices.len().div_ceil(SAMPLE).max(1)).copied().collect();
-    let (agents, timing) = (Agents::of(rx, org, &sample)?, Timing::now(cx, org, &task.doc));
+    let (agents, timing) = (Agents::of(rx, org, &sample)?, schedules::timing_now(cx, org, &task.doc));
     let zones = if timing.is_per_device() { rx.device_zones(&sample)? } else { BTreeMap::new() };
     let push = task.doc.delivery == Delivery::Push;
     let asked = Asked { action: step.action.kind(), open_to_strangers: Action::is_open_to_strangers(&step.action), push };
-    let target = |device: &DeviceId| match timing.open(zones.get(device).map(String::as_str)) {
+    let target = |device: &DeviceId| match schedules::open_for(&timing, zones.get(device).map(String::as_str)) {
         Some(open) => {
             Target::Waits { comes: agents.expected(*device, &asked, org, cx.now), not_before: open.not_before, not_after: open.not_after }
         }

@@ -20,8 +20,8 @@ use muster_core::tasks::job::led::{Course, Leg, RunFacts, Standing};
 use muster_core::tasks::job::{Job, Move, Next, Plan, StepResult, Trail};
 use muster_core::tasks::state::Actor;
 use muster_core::tasks::{
-    AssignmentRecord, AttemptState, Change, Delivery, Input, JobPhase, JobRecord, Lead, Led, Mode, Run, RunState, Scope, State, TaskDoc,
-    Walk,
+    AssignmentRecord, AttemptState, BookRow, Change, Delivery, Input, JobPhase, JobRecord, Lead, Led, Mode, Run, RunState, RunStep, Scope,
+    State, TaskDoc, Walk,
 };
 use muster_core::time::Timestamp;
 use muster_store::{NewAssignment, Tx};
@@ -97,6 +97,18 @@ impl<'a> Steps<'a> {
         }
     }
 
+    /// Begins a walk on a machine that keeps the task: as it was given it. What it says to hold it has at once.
+    fn begin_kept(&self, row: &BookRow, walk: &mut Walk, rows: &mut Rows) {
+        let Standing { conditions, place, round, trail } = row.standing.clone();
+        let (Some(id), Actor { agent, incarnation }) = (crate::book::first_id(self.run, row), row.actor) else { return };
+        let goes_on = row.held.is_some() && !self.run.cancel_requested;
+        walk.led = Some(Led { agent, incarnation, conditions, goes_on, by_book: true });
+        (walk.step, walk.round, walk.trail) = (index(place), round, trail);
+        let new = NewAssignment { id, device: walk.device, from: walk.not_before, not_after: walk.not_after, round, replaces: None };
+        rows.made.entry((index(place), self.run.priority)).or_default().push(new);
+        rows.led.extend(goes_on.then_some((id, row.actor, walk.not_before.max(self.run.created))));
+    }
+
     /// Ends a walk as it stands.
     fn end(&self, cx: &Cx, walk: &mut Walk, state: State, rows: &mut Rows) {
         let it = self.job().end(&mut walk.trail, state);
@@ -116,7 +128,7 @@ impl<'a> Steps<'a> {
         for (step, skipped) in &rows.skipped {
             tx.assignments_skip((self.run.org, self.run.id), *step, self.run.priority, cx.now, skipped)?;
         }
-        self.goes_on(tx, &rows.led)?.map_or(Ok(()), |changes| save(tx, cx, &changes))?;
+        self.goes_on(tx, cx, &rows.led)?.map_or(Ok(()), |changes| save(tx, cx, &changes))?;
         if unable.is_empty() {
             return Ok(());
         }
@@ -130,7 +142,7 @@ impl<'a> Steps<'a> {
     }
 
     /// What agents that walk alone go on with is theirs at once.
-    fn goes_on(&self, tx: &mut Tx, led: &[(AssignmentId, Actor, Timestamp)]) -> Result<Option<Vec<Change>>, Error> {
+    fn goes_on(&self, tx: &mut Tx, cx: &Cx, led: &[(AssignmentId, Actor, Timestamp)]) -> Result<Option<Vec<Change>>, Error> {
         if led.is_empty() {
             return Ok(None);
         }
@@ -141,7 +153,8 @@ impl<'a> Steps<'a> {
             let Some((_, actor, at)) = led.iter().find(|(id, ..)| *id == record.id).copied() else { continue };
             let Some(step) = steps.iter().find(|s| s.step == record.step) else { continue };
             let lease = at.plus(work::patience(step, &settings, muster_core::fleet::Protocol::Muster, true));
-            if let Ok(taken) = change(record, Input::Lead { actor, lease }, at) {
+            // What is begun by an order book may still be ahead.
+            if let Ok(taken) = change(record, Input::Lead { actor, lease }, at.min(cx.now)) {
                 changes.push(Change { lead: Lead::GoesOn, data: json!({"agent": actor.agent, "alone": true}), ..taken });
             }
         }
@@ -170,6 +183,7 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, run: &Run, targets: &[NewAssignment]) 
     let devices: Vec<DeviceId> = targets.iter().map(|n| n.device).collect();
     let steps = Steps::of(run, &doc);
     let facts = facts_of(tx, run, &steps.plan, &devices)?;
+    let kept = crate::book::entries_of(tx, run, &doc, &devices)?;
     let (mut rows, mut walks) = (Rows::default(), Vec::with_capacity(targets.len()));
     for new in targets {
         let mut walk = Walk {
@@ -184,9 +198,13 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, run: &Run, targets: &[NewAssignment]) 
             led: None,
             updated: cx.now,
         };
-        if run.mode == Mode::ClientJob {
-            let it = steps.job().begin(&mut walk.trail, facts.get(&new.device));
-            steps.go(cx, &mut walk, &it, run.priority, &mut rows);
+        match kept.get(&new.device) {
+            Some(row) => steps.begin_kept(row, &mut walk, &mut rows),
+            None if run.mode == Mode::ClientJob => {
+                let it = steps.job().begin(&mut walk.trail, facts.get(&new.device));
+                steps.go(cx, &mut walk, &it, run.priority, &mut rows);
+            }
+            None => {}
         }
         walks.push(walk);
     }
@@ -205,6 +223,13 @@ pub(crate) fn alone(
     let (Some(doc), Some(walk), Some(run)) = (doc, tx.walk(it.run, agent.device)?, tx.run(agent.org, it.run)?) else { return Ok(None) };
     let (Some(led), Ok(place)) = (walk.led, usize::try_from(walk.step)) else { return Ok(None) };
     let steps = tx.run_steps(run.id)?;
+    let facts = RunFacts { task_name: run.task_name, number: run.number, id: run.id.to_string(), targets: run.targeted };
+    let course = course(doc, &steps, settings, facts)?;
+    Ok(Some((course, Standing { conditions: led.conditions, place, round: walk.round, trail: walk.trail })))
+}
+
+/// A job as an agent gets it.
+pub(crate) fn course(doc: &TaskDoc, steps: &[RunStep], settings: &Settings, run: RunFacts) -> Result<Course, Error> {
     let mut legs = Vec::with_capacity(steps.len());
     for (step, written) in steps.iter().zip(&doc.steps) {
         let action = serde_json::to_value(&written.action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
@@ -218,9 +243,7 @@ pub(crate) fn alone(
             on_error: step.rules.on_error,
         });
     }
-    let facts = RunFacts { task_name: run.task_name, number: run.number, id: run.id.to_string(), targets: run.targeted };
-    let course = Course { plan: Plan::of(doc).with(&[]), legs, run: facts };
-    Ok(Some((course, Standing { conditions: led.conditions, place, round: walk.round, trail: walk.trail })))
+    Ok(Course { plan: Plan::of(doc).with(&[]), legs, run })
 }
 
 /// All targets of a run are there: a server job begins.
@@ -361,7 +384,7 @@ impl Steps<'_> {
         let goes_on = match (change.lead, change.after.status.state()) {
             (Lead::Begins, _) => {
                 let conditions = self.plan.bound(device);
-                let led = |Actor { agent, incarnation }| Led { agent, incarnation, conditions, goes_on: true };
+                let led = |Actor { agent, incarnation }| Led { agent, incarnation, conditions, goes_on: true, by_book: false };
                 return walk.led = holder.map(led);
             }
             (Lead::GoesOn, _) => true,

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod approvals;
 pub mod audit;
+pub mod book;
 pub mod brake;
 pub mod calendar;
 pub mod contact;

@@ -154,24 +154,25 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
         counts: Counts::default(),
     };
     let devices = arranged(run.id, devices, &run.rollout.waves);
-    tx.run_insert(&run, &steps(&run, it.task), &devices)?;
+    tx.run_insert(&run, &steps(run.id, doc), &devices)?;
     Ok(run.id)
 }
 
-fn steps(run: &Run, task: &Task) -> Vec<RunStep> {
-    let all = task.doc.steps.iter().enumerate();
+/// The steps of a run of a document.
+pub(crate) fn steps(run: RunId, doc: &TaskDoc) -> Vec<RunStep> {
+    let all = doc.steps.iter().enumerate();
     all.map(|(i, step)| RunStep {
-        run: run.id,
+        run,
         step: i64::try_from(i).unwrap_or(0),
         name: step.id.clone(),
         action: step.action.kind().to_owned(),
-        rules: task.doc.rules(step),
+        rules: doc.rules(step),
         open_to_strangers: step.action.is_open_to_strangers(),
         timeout: step.timeout.map(|t| t.0),
         scope: step.scope(),
-        stops: crate::schedules::stops(&task.doc),
-        longest_run: task.doc.window.as_ref().and_then(|w| w.longest_run).map(|l| l.0),
-        walked: task.doc.is_job(),
+        stops: crate::schedules::stops(doc),
+        longest_run: doc.window.as_ref().and_then(|w| w.longest_run).map(|l| l.0),
+        walked: doc.is_job(),
     })
     .collect()
 }

@@ -13,12 +13,12 @@ use muster_core::page::{Page, PageRequest};
 use muster_core::tasks::approval::{is_needed, unattended_max};
 use muster_core::tasks::occurrence::due;
 use muster_core::tasks::schedule::next;
+use muster_core::tasks::timing::Timing;
 use muster_core::tasks::zone::device_zone;
 use muster_core::tasks::{
     AtEnd, Misfire, Nominal, Occurrence, OccurrenceRecord, OccurrenceState, Open, Run, Schedule, Task, TaskDoc, Trigger, Verdict, When,
-    Window, ZoneName, Zones,
+    Zones,
 };
-use muster_core::time::Timestamp;
 use muster_store::{Rx, ScheduleRow, Tx};
 use serde_json::json;
 use std::time::Duration;
@@ -48,6 +48,7 @@ fn awaits(trigger: &Trigger) -> String {
 
 /// Lets the schedule of a task follow its document: reckoned from now on.
 pub(crate) fn follow(tx: &mut Tx, cx: &Cx, task: &Task) -> Result<(), Error> {
+    crate::book::follow(tx, cx, task)?;
     let Some(schedule) = &task.doc.schedule else { return Ok(tx.schedule_drop(task.id)?) };
     // 'Now' has its one occurrence at the moment of the version, which must lie ahead of where the look begins.
     let after = if schedule.when == When::Now { task.updated.minus(Duration::from_millis(1)) } else { cx.now };
@@ -107,6 +108,11 @@ fn occurrence(cx: &Cx, task: &Task, it: &Occurrence, state: OccurrenceState, det
         detail: detail.to_owned(),
         targets: None,
     }
+}
+
+/// The record of an occurrence of which nothing is written yet.
+pub(crate) fn occurrence_of(cx: &Cx, task: &Task, nominal: Nominal) -> OccurrenceRecord {
+    occurrence(cx, task, &nominal.into(), OccurrenceState::Started, "")
 }
 
 /// One occurrence comes to its run, or to the reason why it has none.
@@ -340,72 +346,22 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
     Ok(())
 }
 
-/// When targets of a run may begin.
-pub(crate) struct Timing {
-    schedule: Option<Schedule>,
-    window: Option<Window>,
-    wall: Option<Nominal>,
-    next: Option<Nominal>,
-    zones: Zones,
-    zone: ZoneName,
-    run: (Timestamp, Timestamp),
+/// When targets of a run may begin, by the version of the task it keeps.
+pub(crate) fn timing(rx: &mut Rx, cx: &Cx, run: &Run) -> Result<Timing, Error> {
+    let doc = rx.task_doc(run.task, run.task_version)?;
+    let (schedule, window) = doc.map_or((None, None), |d| (d.schedule, d.window));
+    let nominal = run.nominal.as_deref().and_then(|n| n.parse().ok());
+    Ok(Timing::new(zones(cx, &house(rx, run.org)?), schedule, window, nominal, (run.nominal_at, run.created)))
 }
 
-impl Timing {
-    /// Of a run, by the version of the task it keeps.
-    pub(crate) fn of(rx: &mut Rx, cx: &Cx, run: &Run) -> Result<Self, Error> {
-        let doc = rx.task_doc(run.task, run.task_version)?;
-        let (schedule, window) = doc.map_or((None, None), |d| (d.schedule, d.window));
-        let nominal = run.nominal.as_deref().and_then(|n| n.parse().ok());
-        Ok(Self::new(zones(cx, &house(rx, run.org)?), schedule, window, nominal, (run.nominal_at, run.created)))
-    }
+/// The same of a start by hand at this moment.
+pub(crate) fn timing_now(cx: &Cx, org: &Org, doc: &TaskDoc) -> Timing {
+    Timing::new(zones(cx, org), doc.schedule.clone(), doc.window.clone(), None, (cx.now, cx.now))
+}
 
-    /// Of a start by hand at this moment.
-    pub(crate) fn now(cx: &Cx, org: &Org, doc: &TaskDoc) -> Self {
-        Self::new(zones(cx, org), doc.schedule.clone(), doc.window.clone(), None, (cx.now, cx.now))
-    }
-
-    fn new(
-        zones: Zones,
-        schedule: Option<Schedule>,
-        window: Option<Window>,
-        nominal: Option<Nominal>,
-        run: (Timestamp, Timestamp),
-    ) -> Self {
-        let wall = nominal.filter(|n| matches!(n, Nominal::Wall(_)));
-        let zone = window.as_ref().map_or(ZoneName::Organization, |w| w.zone_with(schedule.as_ref()));
-        // What recurs and has no end of its own ends where the next one begins.
-        let has_end = window.as_ref().is_some_and(|w| w.not_after.is_some());
-        let recurs = schedule.as_ref().filter(|s| nominal.is_some() && !has_end && matches!(s.when, When::Cron { .. } | When::Every(_)));
-        let next = recurs.and_then(|s| next(s, &zones, run.0, run.0)).map(|o| o.nominal);
-        Self { schedule, window, wall, next, zones, zone, run }
-    }
-
-    /// Whether targets differ by their zones.
-    pub(crate) fn is_per_device(&self) -> bool {
-        self.wall.is_some() || self.zone == ZoneName::Device
-    }
-
-    /// When a target may begin, by the zone its device told; `None`: its time has passed, or never comes.
-    pub(crate) fn open(&self, told: Option<&str>) -> Option<Open> {
-        let own = device_zone(told, told, &self.zones).0;
-        let (nominal_at, created) = self.run;
-        let nominal = match (&self.schedule, &self.wall) {
-            (Some(schedule), Some(wall)) => schedule.instant_for(wall, &own)?,
-            _ => nominal_at,
-        };
-        let is_late = self.wall.is_some() && nominal.plus(muster_core::tasks::occurrence::GRACE) < created;
-        if is_late && self.schedule.as_ref().is_some_and(|s| s.misfire == Misfire::Skip) {
-            return None;
-        }
-        let zone = self.zones.zone(&self.zone).unwrap_or_else(|| own.clone());
-        let open = match &self.window {
-            Some(window) => window.open(nominal, &zone).ok()?,
-            None => Open { not_before: nominal, not_after: None },
-        };
-        let next = self.next.map(|n| n.instant_in(&own)).filter(|end| *end > open.not_before);
-        Some(Open { not_after: open.not_after.or(next), ..open })
-    }
+/// When a target may begin, by the zone its device told; `None`: its time has passed, or never comes.
+pub(crate) fn open_for(timing: &Timing, told: Option<&str>) -> Option<Open> {
+    timing.open(&device_zone(told, told, timing.zones()).0)
 }
 
 /// Whether what is under way at the end of its time is asked to stop.

@@ -147,6 +147,7 @@ pub fn task_delete(tx: &mut Tx, cx: &Cx, id: TaskId) -> Result<(), Error> {
     cx.may_here(Role::Operator, "deleting tasks")?;
     tx.task_delete(cx.org, id, cx.now)?;
     tx.schedule_drop(id)?;
+    tx.book_task_drop(id)?;
     record(tx, cx, Some(cx.org), "task_delete", Object { kind: "task", id: Some(id.0), name: &task.doc.name }, None, None)
 }
 

@@ -4,12 +4,14 @@ mod told;
 
 pub use told::{Answers, Taken, Told, report, report_set};
 
+use crate::book::Compared;
 use crate::cx::Cx;
 use crate::error::Error;
 use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::settings::Settings;
+use muster_core::tasks::book::Occasion;
 use muster_core::tasks::state::{Actor, Status};
 use muster_core::tasks::{
     AssignmentRecord, Change, Hands, Input, Lead, Load, Mode, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate,
@@ -93,6 +95,8 @@ pub struct Report {
     pub output: Option<String>,
     /// A word on it.
     pub message: Option<String>,
+    /// The occurrence of which it is, where the agent began it by its order book.
+    pub occasion: Option<Occasion>,
     /// When that was by the agent's clock, as it corrects it; of a job that it walks alone, which may be told much later.
     pub at: Option<Timestamp>,
 }
@@ -391,14 +395,23 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
 
 /// What was handed to one of our own agents before this instant, and is not among what it has, never arrived there and never began: it is
 /// given back. Gives how many.
-pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)]) -> Result<usize, Error> {
+/// What it begins by its order book it need not have yet, if it says by the digest that it holds that.
+pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)], book: Option<&str>) -> Result<usize, Error> {
     let ids = tx.open_ids(agent.device, LOOKED_AT)?;
     let mine = Actor { agent: agent.id, incarnation: agent.incarnation };
     let is_lost = |record: &AssignmentRecord| {
         matches!(record.state.status, Status::Started { actor, .. } if actor == mine) && !has.contains(&(record.id, record.state.attempt))
     };
     let mut changes = Vec::new();
+    let keeps = match book {
+        Some(told) => matches!(crate::book::compare(tx, agent, told)?, Compared::Same | Compared::Taken),
+        None => false,
+    };
     for record in tx.assignments_for_update(&ids)?.into_iter().filter(is_lost) {
+        let by_book = |walk: muster_core::tasks::Walk| walk.led.is_some_and(|led| led.by_book && led.actor() == mine);
+        if keeps && record.walked && record.state.attempt == 1 && tx.walk(record.run, record.device)?.is_some_and(by_book) {
+            continue;
+        }
         let input = Input::NeverArrived { attempt: record.state.attempt, actor: mine };
         let message = Some(NEVER_ARRIVED.to_owned());
         changes.extend(change(record, input, cx.now).ok().map(|change| Change { message, ..change }));
@@ -520,11 +533,15 @@ pub(crate) fn settle(tx: &mut Tx, cx: &Cx, org: OrgId, id: RunId) -> Result<(), 
     run.state = run.standing();
     run.started = run.started.or(run.has_begun().then_some(cx.now));
     if run.state == RunState::Finished && old.0 != RunState::Finished {
+        // Of one that a machine joined when it was over, whoever waits for its end knows.
+        let is_first = run.ended.is_none();
         run.verdict = run.counts.verdict();
         run.ended = Some(cx.now);
         tx.run_update(&run)?;
         tx.event_insert(org, id, None, None, cx.now, "finished", &json!({"verdict": run.verdict, "counts": run.counts}))?;
-        crate::schedules::run_ended(tx, cx, &run)?;
+        if is_first {
+            crate::schedules::run_ended(tx, cx, &run)?;
+        }
     } else if is_amended(&run) {
         run.verdict = run.counts.verdict();
         tx.run_update(&run)?;

@@ -6,11 +6,12 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::groups;
 use crate::jobs;
-use crate::schedules::Timing;
+use crate::schedules;
 use crate::software;
 use crate::work;
 use muster_core::fleet::{WAKE_TRIES_MAX, WakeOutcome, WakeTry, next_wake_in};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
+use muster_core::tasks::timing::Timing;
 use muster_core::tasks::{Delivery, DueWake, Run, RunState};
 use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, NewAssignment, Tx};
@@ -110,7 +111,7 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     let end = if run.cancel_requested { run.targeted } else { run.wave_end() };
     let room = usize::try_from(end - run.made).unwrap_or(0).min(PIECE);
     let devices: Vec<DeviceId> = tx.snapshot_part(run.id, run.made)?.into_iter().take(room).collect();
-    let timing = Timing::of(tx, cx, &run)?;
+    let timing = schedules::timing(tx, cx, &run)?;
     let zones = if timing.is_per_device() { tx.device_zones(&devices)? } else { BTreeMap::new() };
     let new: Vec<NewAssignment> = devices.iter().map(|d| timed(cx, &timing, *d, zones.get(d).map(String::as_str))).collect();
     run.not_before = new.iter().map(|n| n.from).chain(run.not_before).min();
@@ -175,7 +176,7 @@ pub(crate) fn wake_agents(tx: &mut Tx, cx: &Cx, org: OrgId, new: &[NewAssignment
 
 /// An assignment with its time; one whose time has passed ends at the next look.
 fn timed(cx: &Cx, timing: &Timing, device: DeviceId, zone: Option<&str>) -> NewAssignment {
-    let (from, not_after) = timing.open(zone).map_or((cx.now, Some(cx.now)), |open| (open.not_before, open.not_after));
+    let (from, not_after) = schedules::open_for(timing, zone).map_or((cx.now, Some(cx.now)), |open| (open.not_before, open.not_after));
     NewAssignment { id: cx.id(), device, from, not_after, round: 1, replaces: None }
 }
 

@@ -145,7 +145,8 @@ impl Hand<'_> {
 
     fn report(&mut self, it: Handed, what: Said) {
         let (assignment, attempt) = (it.assignment, it.attempt);
-        let report = Report { assignment, attempt, incarnation: 1, what, exit_code: None, output: None, message: None, at: None };
+        let report =
+            Report { assignment, attempt, incarnation: 1, what, exit_code: None, output: None, message: None, occasion: None, at: None };
         let answer = self.write("reports", move |tx, cx| contact::own_report(tx, cx, it.agent, std::slice::from_ref(&report)));
         if let (Said::Ended(outcome), Ok([Ok(())])) = (what, answer.as_ref().map(|taken| &*taken.answers)) {
             self.log().ended.push((assignment, attempt, outcome));

@@ -47,11 +47,13 @@ pub enum Worker {
     Jobs,
     /// Brings the members of groups up to date whose query changed.
     Groups,
+    /// Lets the order books of machines follow the tasks that they keep.
+    Book,
 }
 
 impl Worker {
     /// All of them.
-    pub const ALL: [Worker; 10] = [
+    pub const ALL: [Worker; 11] = [
         Worker::Prepare,
         Worker::Lapse,
         Worker::Presence,
@@ -62,6 +64,7 @@ impl Worker {
         Worker::Steps,
         Worker::Jobs,
         Worker::Groups,
+        Worker::Book,
     ];
 
     /// Its name in the log.
@@ -77,6 +80,7 @@ impl Worker {
             Worker::Steps => "steps",
             Worker::Jobs => "jobs",
             Worker::Groups => "groups",
+            Worker::Book => "book",
         }
     }
 
@@ -85,7 +89,7 @@ impl Worker {
             (self, topic),
             (Worker::Prepare | Worker::Steps | Worker::Jobs, Topic::Run)
                 | (Worker::Wakes, Topic::Wake)
-                | (Worker::Schedules, Topic::Schedule)
+                | (Worker::Schedules | Worker::Book, Topic::Schedule)
                 | (Worker::Groups, Topic::Group)
         )
     }
@@ -241,6 +245,7 @@ impl Driver {
             Worker::Steps => self.steps().await,
             Worker::Jobs => self.engine.write("workers.jobs", &cx, jobs::work).await,
             Worker::Groups => workers::members(&self.engine, &cx).await,
+            Worker::Book => muster_engine::book::work(&self.engine, &cx).await,
         }
     }
 

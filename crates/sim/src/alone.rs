@@ -33,6 +33,7 @@ impl Script {
             what: Said::Ended(Outcome::Declined),
             exit_code: None,
             output: None,
+            occasion: None,
             message: None,
             at: None,
         }

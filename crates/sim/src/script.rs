@@ -152,7 +152,7 @@ impl Script {
             }
             if let Some((course, standing)) = job.as_deref() {
                 let (assignment, attempt) = key;
-                let piece = Piece { assignment, attempt, from: it.not_before, standing: standing.clone() };
+                let piece = Piece { assignment, attempt, from: it.not_before, standing: standing.clone(), occasion: None };
                 self.jobs.insert(key, Walking { course: course.clone(), piece, not_after: it.not_after, after: None });
             }
             let said = Said::Running;
@@ -163,6 +163,7 @@ impl Script {
                 what: said,
                 exit_code: None,
                 output: None,
+                occasion: None,
                 message: None,
                 at: None,
             };
@@ -578,7 +579,10 @@ impl World {
         let Some((_, assignment)) = self.dice.pick(&self.known) else { return };
         let attempt = u32::try_from(self.dice.within(0, 2)).unwrap_or(1);
         let (incarnation, what) = (self.agents[i].incarnation, Said::Ended(Outcome::Ok));
-        self.report(i, Report { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None, at: None });
+        self.report(
+            i,
+            Report { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None, occasion: None, at: None },
+        );
     }
 
     pub(crate) fn report(&mut self, i: usize, report: Report) {

@@ -123,7 +123,7 @@ macro_rules! agent_columns {
             "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
              a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
              a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, a.clock_offset, a.quarantined, \
-             a.quarantined_by, a.quarantine_reason",
+             a.quarantined_by, a.quarantine_reason, a.book_drifted",
             $more
         )
     };
@@ -198,6 +198,7 @@ pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
         proxies: json(row, 26, "agent", "proxies")?,
         verified: row.flag(9),
         quarantine: quarantine.transpose()?,
+        book_drifted: instant(row, 31)?,
         incarnation: small(row, 10, "agent", "incarnation")?,
         first_contact: Timestamp(row.int(11)?),
         last_contact: instant(row, 12)?,
@@ -458,7 +459,7 @@ impl Rx {
             Some("version") => "coalesce(a.version, '')",
             _ => "a.id",
         };
-        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(31)?.to_owned())))
+        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(32)?.to_owned())))
     }
 
     fn agents_where(&mut self, condition: &str, value: V) -> Result<Vec<Agent>, Fault> {

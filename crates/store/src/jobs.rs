@@ -111,8 +111,8 @@ impl Tx {
         let mut counts = Counts::default();
         for it in all {
             let done = self.exec(
-                "INSERT INTO walk (run, device, state, step, round, not_before, not_after, trail, updated) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+                "INSERT INTO walk (run, device, state, step, round, not_before, not_after, trail, updated, led) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
                 &[
                     V::U(run.0),
                     V::U(it.device.0),
@@ -123,6 +123,7 @@ impl Tx {
                     it.not_after.map(|t| t.0).into(),
                     text(&it.trail)?.into(),
                     it.updated.0.into(),
+                    it.led.as_ref().map(text).transpose()?.into(),
                 ],
             )?;
             counts.add(it.state, i64::try_from(done).unwrap_or(0));

@@ -11,6 +11,7 @@ mod access;
 mod approvals;
 mod assignments;
 mod batch;
+mod book;
 mod checkpoint;
 mod crashes;
 mod fault;
@@ -49,6 +50,7 @@ mod value;
 
 pub use access::{KeptAnswer, SessionRow};
 pub use assignments::{AssignmentFilter, NewAssignment, Opened};
+pub use book::{BookTask, Eligible};
 pub use crashes::CrashFilter;
 pub use fault::{Fault, OpenError};
 pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};

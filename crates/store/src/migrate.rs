@@ -43,6 +43,7 @@ migrations! {
     16 "0016_led";
     17 "0017_late";
     18 "0018_trust";
+    19 "0019_book";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

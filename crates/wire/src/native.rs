@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use muster_core::ids::{AgentId, AssignmentId};
 use muster_core::inventory::{self, Inventory, Row};
+use muster_core::tasks::book::Occasion;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -118,9 +119,13 @@ pub struct ContactRequest {
     /// Whether the agent can walk a job alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub walks: bool,
-    /// Attempts of jobs that it walks alone of which the server cannot know yet, because what came before them was not told.
+    /// Attempts of which the server cannot know yet: of jobs that it walks alone, because what came before them was not told, and what it
+    /// began by its order book.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ahead: Vec<AttemptRef>,
+    /// The digest of its order book (`muster_core::tasks::book::digest`); absent when it keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub book: Option<String>,
 }
 
 /// Answer to a contact.
@@ -140,6 +145,9 @@ pub struct ContactAnswer {
     /// Whether the brake is on: nothing that was handed out before may begin; what has begun goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub frozen: bool,
+    /// The whole order book, where the agent told another digest than it should have: orders whose tokens say when they are begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub book: Option<Vec<Order>>,
     /// The server's clock, milliseconds since 1970.
     pub server_time_ms: i64,
 }
@@ -205,11 +213,28 @@ pub struct Report {
     /// A sentence for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The occurrence of which it is, where the agent began it by its order book.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Occurred>")]
+    pub occasion: Option<Occasion>,
     /// With `declined`: why the order itself was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<OrderRefusal>,
     /// When it happened, agent's clock corrected by the server's, milliseconds since 1970.
     pub at_ms: i64,
+}
+
+/// Of which occurrence an assignment is: as it is written.
+#[derive(JsonSchema)]
+#[schemars(rename = "Occasion")]
+#[expect(dead_code, reason = "the shape of another type, for the published schema")]
+struct Occurred {
+    /// The task.
+    task: String,
+    /// Its version.
+    version: i64,
+    /// The nominal time.
+    nominal: String,
 }
 
 /// How an attempt stands.
@@ -243,6 +268,9 @@ pub struct ReportResult {
     pub attempt: u32,
     /// Whether it changed or confirmed the state; a refused report is not to be sent again.
     pub accepted: bool,
+    /// The server does not know the occurrence yet: it is to be told again a little later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub later: bool,
     /// Of an end within a job that the agent walks alone: whether it goes on. Otherwise the server leads from here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub goes_on: bool,

@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use muster_core::ids::{AgentId, AssignmentId, OrgId, RunId, TaskId};
+use muster_core::tasks::book::{Occasion, Recurs};
 use muster_core::tasks::job::led::{Course, Piece, Standing};
+use muster_core::tasks::{Nominal, Open};
 use muster_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -201,6 +203,9 @@ pub struct Token {
     /// Where the job stands that the agent walks alone from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
+    /// Of an entry of the order book: when it is begun. Such a token names no assignment, and its attempt is the issue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurs: Option<Recurs>,
 }
 
 /// One piece of work as it is handed to an agent.
@@ -297,9 +302,25 @@ pub struct Opened {
     pub lease_until_ms: i64,
     /// The job that is walked alone from here, and the piece of it that this attempt is.
     pub job: Option<Box<(Course, Piece)>>,
+    /// When it is begun, of an entry of the order book.
+    pub recurs: Option<Box<Recurs>>,
 }
 
 impl Opened {
+    /// The first piece of an occurrence of an entry; `None`: this is no entry.
+    pub fn occurrence(&self, nominal: &Nominal, open: &Open) -> Option<Piece> {
+        let (recurs, (_, first)) = (self.recurs.as_deref()?, self.job.as_deref()?);
+        let Recurs { task, version, .. } = *recurs;
+        let occasion = Occasion { task, version, nominal: nominal.to_string() };
+        Some(Piece {
+            assignment: AssignmentId::of_occurrence(task, version, nominal, self.target.agent),
+            attempt: 1,
+            from: open.not_before,
+            standing: first.standing.clone(),
+            occasion: Some((occasion, open.not_after)),
+        })
+    }
+
     /// The order of another piece of the same job; `None`: the job has no such piece.
     pub fn at(&self, piece: &Piece) -> Option<Opened> {
         let course = &self.job.as_deref()?.0;
@@ -313,10 +334,11 @@ impl Opened {
             stops: leg.stops,
         };
         let from = self.target.not_before_ms.unwrap_or(i64::MIN).max(piece.from.millis());
+        let end = piece.occasion.as_ref().map_or(self.target.not_after_ms, |(_, end)| end.map(Timestamp::millis));
         Some(Opened {
             attempt: AttemptRef { assignment: piece.assignment, attempt: piece.attempt },
             step,
-            target: Target { not_before_ms: Some(from), ..self.target },
+            target: Target { not_before_ms: Some(from), not_after_ms: end, ..self.target },
             job: Some(Box::new((course.clone(), piece.clone()))),
             ..self.clone()
         })
@@ -427,6 +449,7 @@ impl Order {
             attempt: token.attempt,
             from: Timestamp(self.target.not_before_ms.unwrap_or(0)),
             standing: standing.clone(),
+            occasion: None,
         };
         let job = manifest.job.zip(token.standing.as_ref().map(piece)).map(Box::new);
         Ok(Opened {
@@ -437,6 +460,7 @@ impl Order {
             target: self.target,
             lease_until_ms: token.lease_until_ms,
             job,
+            recurs: token.recurs.clone().map(Box::new),
         })
     }
 }

@@ -124,3 +124,8 @@ pub fn evidence(machine: &Machine) -> (String, native::Machine) {
     let name = operatingsystem::host_name(machine).unwrap_or_else(|| "unnamed".to_owned());
     (name, native::Machine { uuid: dmi("product_uuid"), serial: dmi("product_serial"), macs })
 }
+
+/// The machine's own time zone, as it is now.
+pub(crate) fn time_zone(machine: &Machine) -> jiff::tz::TimeZone {
+    when::Zone::of(machine).time_zone()
+}

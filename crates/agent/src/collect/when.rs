@@ -24,6 +24,11 @@ impl Zone {
         }
     }
 
+    /// The zone itself.
+    pub(crate) fn time_zone(self) -> TimeZone {
+        self.zone
+    }
+
     /// `2026-11-21 08:20:24` in this zone; none when the instant is out of range.
     pub(crate) fn date_time(&self, at: Timestamp) -> Option<String> {
         let at = jiff::Timestamp::from_millisecond(at.millis()).ok()?.to_zoned(self.zone.clone());

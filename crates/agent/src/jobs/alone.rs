@@ -14,7 +14,13 @@ impl Jobs {
     /// A later piece of a job, not begun.
     pub(super) fn take_up_piece(&mut self, attempt: AttemptRef, order: &Order, next: &Next) {
         match self.reopened(order, Some(next)) {
-            Ok(opened) => self.hold_piece(opened, next.after),
+            Ok(opened) => match next.after {
+                Some(after) => self.hold_piece(opened, after),
+                None => {
+                    self.came_by_book(&opened);
+                    self.hold(opened);
+                }
+            },
             Err(why) => self.end(Report { message: Some(why), ..self.word(attempt, ReportState::Error) }),
         }
     }
@@ -28,6 +34,7 @@ impl Jobs {
 
     /// Holds the piece of a job that follows another one, until the server knows of that or cannot be reached.
     pub(super) fn hold_piece(&mut self, opened: Opened, after: AttemptRef) {
+        self.know(&opened);
         self.after.insert(key(opened.attempt), after);
         let asks = self.is_untold(after).then(|| self.link.now_ms() + ASK_MS);
         match acts::read(&opened.step) {
@@ -42,7 +49,7 @@ impl Jobs {
 
     /// Whether the server cannot know of an attempt yet: what came before it in its job was not told.
     pub(super) fn is_ahead(&self, attempt: AttemptRef) -> bool {
-        self.after.get(&key(attempt)).is_some_and(|after| self.is_untold(*after))
+        self.unknown.contains(&key(attempt)) || self.after.get(&key(attempt)).is_some_and(|after| self.is_untold(*after))
     }
 
     /// A piece of work is over: what follows it in its job is written down with it.

@@ -26,7 +26,8 @@ fn order(n: u8, number: u32) -> (Order, Opened) {
     let step =
         Step { step: 0, id: "a".to_owned(), action: json!({"type": "inventory"}), timeout_seconds: 60, idempotent: false, stops: false };
     let run = "00000000-0000-7000-8000-000000000002".parse().expect("id");
-    let opened = Opened { run, task_name: "t".to_owned(), attempt, step, target, lease_until_ms: NOW.millis() + 60_000, job: None };
+    let opened =
+        Opened { run, task_name: "t".to_owned(), attempt, step, target, lease_until_ms: NOW.millis() + 60_000, job: None, recurs: None };
     (order, opened)
 }
 
@@ -43,6 +44,7 @@ fn report(attempt: AttemptRef, output: Option<String>) -> Report {
         exit_code: Some(0),
         output,
         message: None,
+        occasion: None,
         refused: None,
         at_ms: NOW.millis(),
     }
@@ -187,9 +189,9 @@ fn what_follows_in_a_job_is_written_with_the_end_before_it_and_can_be_left_unbeg
     use muster_core::tasks::job::led::Standing;
     let place = place();
     let standing = Standing { conditions: Vec::new(), place: 1, round: 1, trail: Trail::default() };
-    let piece = Piece { assignment: attempt(8, 1).assignment, attempt: 1, from: NOW, standing };
+    let piece = Piece { assignment: attempt(8, 1).assignment, attempt: 1, from: NOW, standing, occasion: None };
     let follows = || {
-        let next = Next { after: attempt(7, 1), piece: piece.clone() };
+        let next = Next { after: Some(attempt(7, 1)), piece: piece.clone() };
         OpenOrder { attempt: attempt(8, 1), work: Work { order: order(7, 1).0, piece: Some(next) }, boot: None }
     };
     let mut journal = place.open();

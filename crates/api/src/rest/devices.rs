@@ -258,3 +258,12 @@ pub async fn device_assignments(
         .await?;
     Ok(Json(List::of(page, |(row, reason)| view::Assignment::of(row, reason))))
 }
+
+/// Shows the order book of a device: the tasks that it keeps and begins by its own clock.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/book", tag = "devices", operation_id = "device_book",
+    params(("id" = String, Path, description = "Id of the device.")),
+    responses((status = 200, description = "What it is to keep.", body = view::Book)))]
+pub async fn device_book(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Book>, Problem> {
+    let id = device_id(&id)?;
+    Ok(Json(ctx.read(move |rx, cx| muster_engine::book::device_book(rx, cx, id)).await?.into()))
+}

@@ -50,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(history::device_history))
         .routes(routes!(history::device_changes))
         .routes(routes!(devices::device_assignments))
+        .routes(routes!(devices::device_book))
         .routes(routes!(groups::group_list, groups::group_create))
         .routes(routes!(groups::group_view, groups::group_update, groups::group_delete))
         .routes(routes!(groups::group_members))

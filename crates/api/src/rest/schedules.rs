@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::Path;
 use muster_core::tasks::TaskDoc;
 use muster_engine::runs::Start;
-use muster_engine::{calendar, schedules, tasks};
+use muster_engine::{book, calendar, schedules, tasks};
 use std::time::Duration;
 
 /// Shows the next ten occurrences of a task's schedule.
@@ -20,13 +20,15 @@ use std::time::Duration;
     responses((status = 200, description = "What comes.", body = view::Ahead)))]
 pub async fn schedule_view(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Ahead>, Problem> {
     let id = task_id(&id)?;
-    let ahead = ctx
+    let (ahead, kept) = ctx
         .read(move |rx, cx| {
             let task = tasks::task_view(rx, cx, id)?.task;
-            calendar::ahead(rx, cx, task.doc.schedule.as_ref(), task.doc.window.as_ref(), task.updated)
+            let kept = if task.doc.is_offline() { Some(book::counts(rx, id)?) } else { None };
+            Ok((calendar::ahead(rx, cx, task.doc.schedule.as_ref(), task.doc.window.as_ref(), task.updated)?, kept))
         })
         .await?;
-    Ok(Json(ahead.into()))
+    let kept = kept.map(|(machines, held)| view::Keepers { machines, held });
+    Ok(Json(view::Ahead { kept, ..ahead.into() }))
 }
 
 /// Shows the next ten occurrences of a schedule that need not be saved; changes nothing.

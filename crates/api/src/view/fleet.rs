@@ -312,6 +312,8 @@ pub struct Agent {
     pub verified: bool,
     /// A person shuts it out of all work: what it tells is kept, and it gets nothing.
     pub quarantine: Option<Quarantine>,
+    /// When it last held another order book than it had said to hold; it was given its own again.
+    pub book_drifted: Option<Time>,
     /// When it was first heard.
     pub first_contact: Time,
     /// When it was last heard.
@@ -356,6 +358,7 @@ impl Agent {
             proxies: a.proxies,
             kept_documents: view.kept_documents,
             verified: a.verified,
+            book_drifted: time(a.book_drifted),
             quarantine: a.quarantine.map(|it| Quarantine { since: it.since.into(), by: it.by, reason: it.reason }),
             first_contact: a.first_contact.into(),
             last_contact: time(a.last_contact),

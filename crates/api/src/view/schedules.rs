@@ -31,6 +31,56 @@ pub struct Ahead {
     pub per_device: bool,
     /// The next ten, the next first.
     pub next: Vec<Coming>,
+    /// Of a task that machines keep (`offline`): how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Keepers>,
+}
+
+/// How many machines keep a task and begin it by their own clocks.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Keepers {
+    /// That are to keep it.
+    pub machines: i64,
+    /// That said they do.
+    pub held: i64,
+}
+
+/// What a machine keeps of a task and begins by its own clock.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BookEntry {
+    /// The task.
+    pub task: Named,
+    /// The version that it is to keep.
+    pub version: i64,
+    /// Counts what was handed out of it.
+    pub issue: u32,
+    /// The agent that keeps it.
+    pub agent: String,
+    /// Since when the agent says that it holds this; null: it was not told yet.
+    pub held: Option<Time>,
+    /// Until when it is good unless it is given anew.
+    pub valid: Time,
+}
+
+/// The order book of a machine.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Book {
+    /// What is in it, by the names of the tasks.
+    pub items: Vec<BookEntry>,
+}
+
+impl From<Vec<(muster_core::tasks::BookRow, String)>> for Book {
+    fn from(rows: Vec<(muster_core::tasks::BookRow, String)>) -> Self {
+        let entry = |(row, name): (muster_core::tasks::BookRow, String)| BookEntry {
+            task: Named::new(row.task, name),
+            version: row.version,
+            issue: row.issue,
+            agent: row.actor.agent.to_string(),
+            held: time(row.held),
+            valid: row.valid.into(),
+        };
+        Self { items: rows.into_iter().map(entry).collect() }
+    }
 }
 
 fn edges(open: Option<Open>) -> (Option<Time>, Option<Time>) {
@@ -48,6 +98,7 @@ impl From<calendar::Ahead> for Ahead {
             next: ahead.occurrences.iter().map(coming).collect(),
             zone: ahead.zone.iana_name().map(str::to_owned),
             per_device: ahead.per_device,
+            kept: None,
         }
     }
 }

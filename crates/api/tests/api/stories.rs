@@ -109,6 +109,7 @@ async fn after_a_lost_answer_other_work_ends_unknown_and_a_late_result_settles_i
         exit_code: None,
         output: None,
         message: None,
+        occasion: None,
         at: None,
     };
     let late = world.engine.write_now("report", &world.cx(), move |tx, cx| {

@@ -50,6 +50,7 @@ fn table() -> Vec<Line> {
         ("software_devices", "GET", "/software/devices?name=bash", None, Known, 200),
         ("software_appeared", "GET", "/software/appeared", None, Known, 200),
         ("device_assignments", "GET", "/devices/{device}/assignments", None, Known, 200),
+        ("device_book", "GET", "/devices/{device}/book", None, Known, 200),
         ("group_list", "GET", "/groups", None, Known, 200),
         ("group_create", "POST", "/groups", Some(json!({"name": "another"})), Operator, 201),
         ("group_view", "GET", "/groups/{group}", None, Known, 200),

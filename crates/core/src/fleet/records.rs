@@ -107,6 +107,8 @@ pub struct Agent {
     pub verified: bool,
     /// A person shut it out of all work: what it tells is kept, and it gets nothing.
     pub quarantine: Option<Quarantine>,
+    /// When it last held another order book than it had said to hold.
+    pub book_drifted: Option<Timestamp>,
     /// Counts its enrolments; orders of an older one do not follow.
     pub incarnation: u32,
     /// When it was first heard.
@@ -325,6 +327,7 @@ pub(crate) mod tests {
             capacities: Vec::new(),
             disabled: Vec::new(),
             quarantine: None,
+            book_drifted: None,
             proxies: Vec::new(),
             verified,
             incarnation: 1,

@@ -130,7 +130,7 @@ mod tests {
     const ANCHOR: Timestamp = Timestamp(1_795_000_000_000);
 
     fn every(misfire: Misfire) -> Schedule {
-        Schedule { when: When::Every(Span(Duration::from_secs(3_600))), misfire }
+        Schedule { when: When::Every(Span(Duration::from_secs(3_600))), misfire, offline: false }
     }
 
     fn look(schedule: &Schedule, after_hours: u64, now: Timestamp) -> Due {

@@ -4,6 +4,7 @@ use super::doc::{Delivery, Mode, Scope, TaskDoc};
 use super::gate::Load;
 use super::job::Trail;
 use super::job::guard::Bound;
+use super::job::led;
 use super::rollout::{Share, is_beyond};
 use super::run::{Counts, RunState, Verdict};
 use super::state::{Actor, Assignment, AttemptState, Rules, State};
@@ -353,6 +354,33 @@ pub enum Lead {
     GoesOn,
 }
 
+/// What one machine is to keep of a task, see [`super::book`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct BookRow {
+    /// The machine.
+    pub device: DeviceId,
+    /// The task.
+    pub task: TaskId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The version that it is to keep.
+    pub version: i64,
+    /// Counts what was handed out of it.
+    pub issue: u32,
+    /// The agent that keeps it, in which of its lives.
+    pub actor: Actor,
+    /// A hash of what it depends on beside the version.
+    pub print: String,
+    /// Where its walk begins.
+    pub standing: led::Standing,
+    /// Occurrences that start up to here are none of it.
+    pub since: Timestamp,
+    /// Until when it is good unless it is given anew.
+    pub valid: Timestamp,
+    /// Since when the agent says that it holds this issue.
+    pub held: Option<Timestamp>,
+}
+
 /// The agent that walks a job alone, for one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Led {
@@ -364,6 +392,9 @@ pub struct Led {
     pub conditions: Vec<Option<Bound>>,
     /// Whether it goes on; otherwise the server leads, and what the agent did before it knew of that still counts.
     pub goes_on: bool,
+    /// It begins by its order book.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_book: bool,
 }
 
 impl Led {

@@ -33,6 +33,8 @@ pub struct Schedule {
     pub when: When,
     /// What becomes of an occurrence that could not be begun in its time.
     pub misfire: Misfire,
+    /// Machines keep it and begin by their own clocks, also without a connection; see [`super::book`].
+    pub offline: bool,
 }
 
 /// The five forms of a schedule.

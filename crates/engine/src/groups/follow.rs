@@ -97,6 +97,7 @@ fn facts(rx: &mut Rx, org: OrgId, devices: &[DeviceId], with_software: bool) -> 
 pub(super) fn joined(tx: &mut Tx, cx: &Cx, org: OrgId, id: GroupId, name: &str, come: &[DeviceId]) -> Result<(), Error> {
     if !come.is_empty() {
         tx.runs_join_now(org, cx.now)?;
+        tx.book_now(org, cx.now)?;
     }
     come.iter().try_for_each(|device| schedules::happened(tx, cx, org, *device, Happened::Joined(id, name)))
 }

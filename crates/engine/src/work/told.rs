@@ -1,6 +1,7 @@
 //! What agents tell of their work.
 
 use super::{Around, Report, Said, after, change, cut, grace, lease_of, save};
+use crate::book::Arrival;
 use crate::cx::Cx;
 use crate::error::Error;
 use muster_core::fleet::Agent;
@@ -34,6 +35,8 @@ pub struct Taken {
     pub answers: Answers,
     /// Which of the assignments that ended belong to a job that it still walks alone: it goes on.
     pub goes_on: BTreeSet<AssignmentId>,
+    /// Which of those of which nothing is known here will be, a little later: they are to be told again.
+    pub later: BTreeSet<AssignmentId>,
 }
 
 /// Takes an agent's reports.
@@ -47,8 +50,16 @@ pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Taken>,
     let mut records: BTreeMap<AssignmentId, AssignmentRecord> = tx.assignments_for_update(&ids)?.into_iter().map(|r| (r.id, r)).collect();
     let (mut around, mut changes, mut answers) = (Around::default(), Vec::new(), Vec::with_capacity(told.len()));
     for it in told {
-        let mut of_one = Vec::with_capacity(it.reports.len());
+        let (mut of_one, mut later) = (Vec::with_capacity(it.reports.len()), BTreeSet::new());
         for (place, report) in it.reports.iter().enumerate() {
+            if let Some(occasion) = report.occasion.as_ref().filter(|_| !records.contains_key(&report.assignment))
+                && report.incarnation == it.agent.incarnation
+                && crate::book::arrived(tx, cx, it.agent, occasion)? == Arrival::Later
+            {
+                later.insert(report.assignment);
+                of_one.push(Err(Refused::NotYet));
+                continue;
+            }
             if let Some(begun) = begun_alone(tx, cx, &records, it, report)? {
                 records.insert(report.assignment, after(&begun));
                 changes.push(begun);
@@ -72,7 +83,7 @@ pub fn report_set(tx: &mut Tx, cx: &Cx, told: &[Told<'_>]) -> Result<Vec<Taken>,
                 records.extend(tx.assignments_for_update(&ids)?.into_iter().map(|r| (r.id, r)));
             }
         }
-        answers.push(Taken { answers: of_one, goes_on: BTreeSet::new() });
+        answers.push(Taken { answers: of_one, goes_on: BTreeSet::new(), later });
     }
     save(tx, cx, &changes)?;
     for (taken, it) in answers.iter_mut().zip(told) {

@@ -35,7 +35,7 @@ impl Walker {
         assert_eq!(handed.len(), 1, "one job waits for it");
         let Handed { claimed, job, .. } = handed.remove(0);
         let (course, standing) = *job.expect("the rest of the job comes with it");
-        let piece = Piece { assignment: claimed.assignment, attempt: claimed.attempt, from: claimed.not_before, standing };
+        let piece = Piece { assignment: claimed.assignment, attempt: claimed.attempt, from: claimed.not_before, standing, occasion: None };
         Self { own, course, piece }
     }
 
@@ -54,6 +54,7 @@ impl Walker {
             exit_code: Some(code),
             output: Some(output.to_owned()),
             message: None,
+            occasion: None,
             at: Some(now),
         };
         let told = Told { outcome, exit_code: Some(code), output: Some(output) };
@@ -268,7 +269,7 @@ fn what_an_agent_lost_of_its_job_is_led_by_the_server(w: &World) {
     assert!(good(&tell(w, own, &a)));
     let given_back = w.write(move |tx, cx| {
         let agent = tx.agent(own.agent)?.expect("known");
-        work::resume(tx, cx, &agent, &[])
+        work::resume(tx, cx, &agent, &[], None)
     });
     assert_eq!(given_back, 1, "it says that it has nothing");
     assert_eq!(Walker::take(w, own).step(), "b", "and gets it again");

@@ -208,6 +208,7 @@ fn a_report_is_taken_only_for_what_its_attempt_came_to(w: &World) {
             exit_code: None,
             output: None,
             message: None,
+            occasion: None,
             at: None,
         };
         w.write(move |tx, cx| contact::own_report(tx, cx, a.agent, std::slice::from_ref(&report))).answers

@@ -2,6 +2,7 @@
 
 mod alone;
 mod approvals;
+mod book;
 mod jobs;
 mod late;
 mod rollout;

@@ -158,6 +158,7 @@ impl World {
             exit_code: Some(exit_code),
             output: Some(output.to_owned()),
             message: None,
+            occasion: None,
             at: None,
         };
         let told = self.write(move |tx, cx| contact::own_report(tx, cx, own.agent, std::slice::from_ref(&report)));

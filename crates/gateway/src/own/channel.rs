@@ -279,8 +279,9 @@ impl Channel<'_> {
     async fn resume(&mut self, state: &ContactRequest) {
         let (engine, agent) = (&self.call.gateway.inner.engine, self.call.agent.clone());
         let has: Vec<_> = state.busy.iter().chain(&state.ahead).map(|it| (it.assignment, it.attempt)).collect();
-        let cx = self.call.gateway.cx_in(agent.org);
-        let given_back = engine.write("agent.resume", &cx, move |tx, cx| muster_engine::work::resume(tx, cx, &agent, &has)).await;
+        let (cx, book) = (self.call.gateway.cx_in(agent.org), state.book.clone());
+        let given_back =
+            engine.write("agent.resume", &cx, move |tx, cx| muster_engine::work::resume(tx, cx, &agent, &has, book.as_deref())).await;
         match given_back {
             Ok(0) => {}
             Ok(count) => tracing::info!(agent = %self.call.agent.id, count, "orders that never arrived are handed out again"),
@@ -319,10 +320,11 @@ impl Channel<'_> {
     }
 
     async fn tell(&mut self, seen: &Seen) -> Result<(), Over> {
-        let tidings = contact::told_back(&self.call, &seen.tidings, seen.stop.clone(), LOOK_EVERY);
+        let tidings = contact::told_back(&self.call, seen, LOOK_EVERY);
         if let Some(told) = &mut self.told {
             // What it is told it knows, and what it is given it has, until it says otherwise.
             told.frozen = told.frozen.map(|_| tidings.frozen);
+            told.book = seen.book.as_ref().map(|book| book.digest.clone()).or(told.book.take());
             told.max_orders = told.max_orders.saturating_sub(tidings.orders.len());
             let handed = seen
                 .tidings

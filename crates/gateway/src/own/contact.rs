@@ -3,10 +3,11 @@
 use super::{Call, Refused, Said};
 use crate::bodies::Refusal;
 use crate::gateway::address;
-use muster_core::ids::OrgId;
+use muster_core::ids::{AssignmentId, OrgId, RunId};
 use muster_core::limits::{LONG_POLL_SECONDS_MAX, WRITER_QUEUE_MAX};
 use muster_core::load::Class;
 use muster_core::time::Timestamp;
+use muster_engine::book::{self, Book, Compared, Entry};
 use muster_engine::contact::{Handed, OwnContact, Tidings, own_idle, own_presence};
 use muster_engine::{Cx, Heard, Hint, Reason, Topic, contact};
 use muster_wire::native::{AttemptRef, ContactAnswer, ContactRequest};
@@ -24,6 +25,8 @@ pub(super) const LOOK_PAUSE: Duration = Duration::from_millis(250);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Attempts that one agent has under way at once.
 pub(super) const BUSY_MAX: usize = 64;
+/// The longest digest of an order book that is looked at.
+const DIGEST_MAX: usize = 64;
 /// Modules of one agent.
 pub(super) const MODULES_MAX: usize = 32;
 
@@ -34,22 +37,24 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Said, Refused> {
     let wait = Duration::from_secs(told.wait_seconds.min(LONG_POLL_SECONDS_MAX));
     heard(call, &told, wait + LOOK_EVERY);
     told.busy.truncate(BUSY_MAX);
-    let Seen { tidings, stop, .. } = wait_for_work(call, &told, wait).await?;
+    let seen = wait_for_work(call, &told, wait).await?;
     // Who waits for work comes again at once; the slot is for those who ask and go.
-    let again_in = if wait.is_zero() { tidings.contact_in } else { AGAIN };
+    let again_in = if wait.is_zero() { seen.tidings.contact_in } else { AGAIN };
     heard(call, &told, again_in);
-    tracing::debug!(orders = tidings.claimed.len(), "answered");
-    Ok(Said::ok(&told_back(call, &tidings, stop, again_in)))
+    tracing::debug!(orders = seen.tidings.claimed.len(), "answered");
+    Ok(Said::ok(&told_back(call, &seen, again_in)))
 }
 
 /// What an agent is told.
-pub(super) fn told_back(call: &Call<'_>, tidings: &Tidings, stop: Vec<AttemptRef>, again_in: Duration) -> ContactAnswer {
+pub(super) fn told_back(call: &Call<'_>, seen: &Seen, again_in: Duration) -> ContactAnswer {
+    let tidings = &seen.tidings;
     ContactAnswer {
         orders: tidings.claimed.iter().filter_map(|handed| order(call, handed)).collect(),
         contact_in_seconds: again_in.as_secs().max(1),
         inventory_due: tidings.inventory_due,
-        stop,
+        stop: seen.stop.clone(),
         frozen: tidings.frozen,
+        book: seen.book.as_ref().map(|book| book.entries.iter().filter_map(|entry| entry_of(call, entry)).collect()),
         server_time_ms: now(call).millis(),
     }
 }
@@ -111,6 +116,52 @@ fn order(call: &Call<'_>, handed: &Handed) -> Option<Order> {
         lease_until_ms: claimed.lease.millis(),
         issued_ms,
         standing,
+        recurs: None,
+    };
+    Signed::new(key, manifest, vec![target]).order(key, 0, token)
+}
+
+/// A signed entry of the order book.
+fn entry_of(call: &Call<'_>, entry: &Entry) -> Option<Order> {
+    let Entry { row, task_name, recurs, course } = entry;
+    let (key, issued_ms) = (call.gateway.inner.options.server_keys.current(), now(call).millis());
+    let (place, leg) = (row.standing.place, course.legs.get(row.standing.place)?);
+    let step = u32::try_from(place).ok()?;
+    let mut nonce = [0; 16];
+    call.gateway.inner.engine.random().fill(&mut nonce);
+    let manifest = Manifest {
+        v: 1,
+        org: row.org,
+        run: RunId(uuid::Uuid::nil()),
+        task: row.task,
+        task_name: task_name.clone(),
+        version: row.version,
+        steps: vec![Step {
+            step,
+            id: course.plan.parts.get(place)?.id.clone(),
+            action: leg.action.clone(),
+            timeout_seconds: leg.timeout_seconds,
+            idempotent: leg.idempotent,
+            stops: leg.stops,
+        }],
+        job: Some(course.clone()),
+        root: String::new(),
+        count: 0,
+        issued_ms,
+        nonce: format!("{:032x}", u128::from_be_bytes(nonce)),
+    };
+    let target = Target { agent: row.actor.agent, incarnation: row.actor.incarnation, not_before_ms: None, not_after_ms: None };
+    let token = Token {
+        manifest: String::new(),
+        assignment: AssignmentId::NONE,
+        attempt: row.issue,
+        step,
+        agent: row.actor.agent,
+        incarnation: row.actor.incarnation,
+        lease_until_ms: row.valid.millis(),
+        issued_ms,
+        standing: Some(row.standing.clone()),
+        recurs: Some(recurs.clone()),
     };
     Signed::new(key, manifest, vec![target]).order(key, 0, token)
 }
@@ -158,13 +209,19 @@ pub(super) struct Seen {
     pub(super) tidings: Tidings,
     pub(super) stop: Vec<AttemptRef>,
     pub(super) something_waits: bool,
+    /// The order book, when the agent holds another one.
+    pub(super) book: Option<Book>,
 }
 
 impl Seen {
     /// Whether an agent that waits on the line is told at once.
     pub(super) fn is_news(&self, told: &ContactRequest) -> bool {
         let it = &self.tidings;
-        !it.claimed.is_empty() || it.inventory_due || !self.stop.is_empty() || told.frozen.is_some_and(|known| known != it.frozen)
+        self.book.is_some()
+            || !it.claimed.is_empty()
+            || it.inventory_due
+            || !self.stop.is_empty()
+            || told.frozen.is_some_and(|known| known != it.frozen)
     }
 }
 
@@ -176,7 +233,7 @@ pub(super) async fn look(call: &Call<'_>, told: &ContactRequest, is_known: bool)
     let idle = if is_known { None } else { own_idle(&engine.look_own(&cx, id).await?, &cx) };
     let stop = to_stop(call, &cx, told).await?;
     if let Some(tidings) = idle {
-        return Ok(Seen { tidings, stop, something_waits: false });
+        return Ok(Seen { tidings, stop, something_waits: false, book: book_for(call, &cx, told).await? });
     }
     let (modules, max, walks) = (told.modules.clone(), told.max_orders, told.walks);
     // What is left of the writer's queue is for those who report.
@@ -185,7 +242,25 @@ pub(super) async fn look(call: &Call<'_>, told: &ContactRequest, is_known: bool)
         return Err(Refusal::Busy.into());
     }
     let tidings = engine.own_contact(&cx, OwnContact { agent: id, modules, max, walks }).await?;
-    Ok(Seen { tidings, stop, something_waits: true })
+    // Who is woken for work of its own is not looked at further.
+    let book = if is_known { None } else { book_for(call, &cx, told).await? };
+    Ok(Seen { tidings, stop, something_waits: true, book })
+}
+
+/// The order book for an agent that holds another one than it is to keep; that it took the one it is to keep is noted.
+async fn book_for(call: &Call<'_>, cx: &Cx, told: &ContactRequest) -> Result<Option<Book>, Refused> {
+    let Some(digest) = told.book.clone().filter(|digest| digest.len() <= DIGEST_MAX) else { return Ok(None) };
+    let engine = &call.gateway.inner.engine;
+    let (agent, asked) = (call.agent.clone(), digest.clone());
+    let compared = engine.read(cx, move |rx, _| book::compare(rx, &agent, &asked)).await?;
+    let agent = call.agent.clone();
+    Ok(match compared {
+        Compared::Same => None,
+        Compared::Taken => engine.write("book.taken", cx, move |tx, cx| book::taken(tx, cx, &agent, &digest)).await.map(|()| None)?,
+        Compared::Behind | Compared::Drifted => {
+            Some(engine.write("book.give", cx, move |tx, cx| book::give(tx, cx, &agent, &digest)).await?)
+        }
+    })
 }
 
 /// Which of the attempts that the agent has under way must not go on.

@@ -301,11 +301,12 @@ async fn take_reports(call: &Call<'_>, reports: Vec<native::Report>) -> Result<V
     // Waits for room in the queue, where others are sent away: what became of work is told once and waited for.
     let told = OwnReports { agent: id, reports: reports.into_iter().map(heard_of).collect() };
     let taken = gateway.inner.engine.own_reports(&cx, told).await?;
-    let Taken { answers, goes_on } = taken;
+    let Taken { answers, goes_on, later } = taken;
     let results = refs.into_iter().zip(answers).map(|((assignment, attempt), outcome)| ReportResult {
         assignment,
         attempt,
         goes_on: goes_on.contains(&assignment),
+        later: later.contains(&assignment),
         accepted: outcome.is_ok(),
         reason: outcome.err().map(|refused| refused.to_string()),
     });
@@ -328,6 +329,7 @@ fn heard_of(it: native::Report) -> work::Report {
         exit_code: it.exit_code.map(i64::from),
         output: it.output,
         message: it.message.or_else(|| it.refused.map(|why| why.to_string())),
+        occasion: it.occasion,
         at: (it.at_ms > 0).then_some(Timestamp(it.at_ms)),
     }
 }

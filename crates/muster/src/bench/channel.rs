@@ -196,6 +196,7 @@ async fn enter(fleet: &Fleet, member: &Member) -> anyhow::Result<(Socket, Durati
         frozen: Some(false),
         walks: true,
         ahead: Vec::new(),
+        book: None,
     };
     say(&mut socket, &FromAgent::Hello { v: 1, state }).await?;
     let FromServer::Welcome { reconnect_within_seconds, .. } = hear(&mut socket).await? else { bail!("no welcome") };
@@ -359,6 +360,7 @@ fn word(member: &Member, attempt: native::AttemptRef) -> Report {
         exit_code: Some(0),
         output: None,
         message: None,
+        occasion: None,
         refused: None,
         at_ms: 0,
     }

@@ -99,6 +99,7 @@ async fn measure(args: &Work) -> anyhow::Result<()> {
                 exit_code: Some(0),
                 output: None,
                 message: None,
+                occasion: None,
                 at: None,
             };
             let taken = engine.own_reports(&cx, OwnReports { agent: id, reports: vec![report] }).await?;

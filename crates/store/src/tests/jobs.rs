@@ -83,6 +83,7 @@ fn walks_are_saved_found_and_counted(w: &World) {
         incarnation: 2,
         conditions: vec![None, Some(muster_core::tasks::job::guard::Bound::Known(true))],
         goes_on: true,
+        by_book: false,
     });
     let saved = Walk { state: State::Error, step: 1, round: 2, trail, led, updated: later(1), ..walk(11, State::Prepared) };
     let kept = saved.clone();

@@ -46,6 +46,7 @@ fn token(n: u128) -> Token {
         lease_until_ms: NOW + 60_000,
         issued_ms: NOW,
         standing: None,
+        recurs: None,
     }
 }
 

@@ -93,9 +93,14 @@ mod percent {
 }
 
 impl TaskDoc {
-    /// Whether several steps are done one after the other.
+    /// Whether each target has a walk: several steps are done one after the other, or machines begin by themselves.
     pub fn is_job(&self) -> bool {
-        self.steps.len() > 1
+        self.steps.len() > 1 || self.is_offline()
+    }
+
+    /// Whether machines keep the task and begin it by their own clocks.
+    pub fn is_offline(&self) -> bool {
+        self.schedule.as_ref().is_some_and(|schedule| schedule.offline)
     }
 
     /// Whether a step is done only when another one fails.
@@ -246,6 +251,39 @@ impl Reader {
                     self.fault(at, "a client job has no counts: each target walks alone; ask for .state or .exit_code");
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// What machines that begin by themselves cannot know or wait for.
+    pub(super) fn offline(&mut self, mode: Mode, rollout: &super::Rollout, steps: &[Step]) {
+        if mode == Mode::ServerJob {
+            self.fault(
+                "/schedule/offline",
+                "machines begin by themselves, so their steps cannot wait for each other: set mode: client_job",
+            );
+        }
+        if !rollout.waves.is_empty() || rollout.max_in_flight.is_some() {
+            self.fault(
+                "/rollout",
+                "machines begin by themselves, so waves and limits cannot hold them; remove 'waves' and 'max_in_flight'",
+            );
+        }
+        for (place, step) in steps.iter().enumerate() {
+            if step.scope() == Scope::Server {
+                self.fault(
+                    &format!("/steps/{place}/action"),
+                    "the server does this step, and machines begin without it; use a step of machines",
+                );
+            }
+            let mut of_run = None;
+            let _ = step.action.with_texts(|text| {
+                of_run = of_run.take().or_else(|| placeholders::of_run(text).map(str::to_owned));
+                String::new()
+            });
+            if let Some(name) = of_run {
+                let what = format!("'{{{{{name}}}}}' is not known on a machine that begins by itself; remove it");
+                self.fault(&format!("/steps/{place}/action"), what);
             }
         }
     }

@@ -65,6 +65,14 @@ pub(super) fn of_steps(text: &str) -> Vec<&str> {
     pieces(text).into_iter().filter_map(name).collect()
 }
 
+/// A placeholder of a text that is known only where the run is.
+pub(super) fn of_run(text: &str) -> Option<&str> {
+    pieces(text).into_iter().find_map(|piece| match piece {
+        Piece::Name(name) if PLACEHOLDERS[1..].contains(&name.trim()) => Some(name.trim()),
+        _ => None,
+    })
+}
+
 /// A text as it is and a placeholder's name with the spaces around it, by turns.
 enum Piece<'a> {
     Text(&'a str),

@@ -133,6 +133,9 @@ impl Reader {
         if mode == Mode::ServerJob && !rollout.waves.is_empty() {
             self.fault("/rollout/waves", "a server job goes on for all targets together; waves are for client jobs");
         }
+        if schedule.as_ref().is_some_and(|schedule| schedule.offline) {
+            self.offline(mode, &rollout, &steps);
+        }
         if delivery == Delivery::Push && !steps.is_empty() && steps.iter().all(|s| s.scope() == Scope::Server) {
             self.fault("/delivery", "a step of the server is not delivered to agents; remove 'delivery'");
         }
@@ -246,7 +249,7 @@ impl Reader {
         }
     }
 
-    fn is_true(&mut self, at: &str, value: Option<&Value>) -> bool {
+    pub(super) fn is_true(&mut self, at: &str, value: Option<&Value>) -> bool {
         match value {
             None | Some(Value::Null | Value::Bool(false)) => false,
             Some(Value::Bool(true)) => true,

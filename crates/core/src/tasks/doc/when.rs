@@ -45,7 +45,7 @@ impl Reader {
     }
 
     pub(super) fn schedule(&mut self, at: &str, value: &Value) -> Option<Schedule> {
-        let map = self.object(at, value, &["now", "at", "cron", "every", "on", "zone", "misfire"], &[])?;
+        let map = self.object(at, value, &["now", "at", "cron", "every", "on", "zone", "misfire", "offline"], &[])?;
         let misfire = self.word(&format!("{at}/misfire"), map.get("misfire"), MISFIRES).unwrap_or_default();
         let forms: Vec<&str> = FORMS.into_iter().filter(|form| given(map.get(*form)).is_some()).collect();
         let [form] = forms[..] else {
@@ -66,7 +66,11 @@ impl Reader {
             "every" => self.every(&place, map.get(form)),
             _ => self.trigger(&place, map.get(form)?).map(When::On),
         };
-        Some(Schedule { when: when?, misfire })
+        let offline = self.is_true(&format!("{at}/offline"), map.get("offline"));
+        if offline && form != "cron" && form != "every" {
+            self.fault(&format!("{at}/offline"), "machines keep only what recurs by the clock: cron or every; leave 'offline' out");
+        }
+        Some(Schedule { when: when?, misfire, offline })
     }
 
     fn now(&mut self, at: &str, value: Option<&Value>) -> Option<When> {
@@ -319,6 +323,9 @@ impl From<&Schedule> for Value {
             When::Every(span) => json!({"every": span.to_string()}),
             When::On(trigger) => json!({"on": Value::from(trigger)}),
         };
+        if schedule.offline {
+            value["offline"] = json!(true);
+        }
         if schedule.misfire != Misfire::default() {
             value["misfire"] = json!(schedule.misfire.as_str());
         }

@@ -6,6 +6,7 @@
 use super::guard::Bound;
 use super::{Job, Next, Plan, Trail};
 use crate::ids::{AgentId, AssignmentId};
+use crate::tasks::book::Occasion;
 use crate::tasks::doc::{self, Action};
 use crate::tasks::state::{self, Actor, Assignment, AttemptState, Input, Limits, Outcome, Rules, State, Status};
 use crate::time::Timestamp;
@@ -81,6 +82,9 @@ pub struct Piece {
     pub from: Timestamp,
     /// Where the walk stands.
     pub standing: Standing,
+    /// The occurrence of which it is, where the machine began it by its book, and the end of its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<(Occasion, Option<Timestamp>)>,
 }
 
 /// How a piece ended.
@@ -141,7 +145,7 @@ impl Course {
                 let round = plan.parts.get(place).map_or(1, |part| trail.enter(&part.id).0);
                 let assignment = piece.assignment.following(place, round);
                 let standing = Standing { conditions: conditions.clone(), place, round, trail };
-                Follows::Piece(Box::new(Piece { assignment, attempt: 1, from: now, standing }))
+                Follows::Piece(Box::new(Piece { assignment, attempt: 1, from: now, standing, occasion: piece.occasion.clone() }))
             }
         }
     }

@@ -126,7 +126,7 @@ fn zones() -> Zones {
 }
 
 fn schedule(when: When) -> Schedule {
-    Schedule { when, misfire: Misfire::Skip }
+    Schedule { when, misfire: Misfire::Skip, offline: false }
 }
 
 #[test]
