@@ -102,8 +102,14 @@ const machine = createRoute({
 const fleet = createRoute({
   getParentRoute: () => root,
   path: "/fleet",
-  validateSearch: pick(["q", "protocol", "version", "online", "verified", "open", "cols"]),
+  validateSearch: pick(["q", "protocol", "version", "online", "verified", "quarantined", "open", "cols"]),
   component: lazyRouteComponent(() => import("./pages/Agents"), "Agents"),
+});
+const crashes = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/crashes",
+  validateSearch: pick(["kind", "version", "agent", "open"]),
+  component: lazyRouteComponent(() => import("./pages/Crashes"), "Crashes"),
 });
 const changes = createRoute({
   getParentRoute: () => root,
@@ -188,6 +194,8 @@ export const router = createRouter({
     machines,
     machine,
     fleet,
+    crashes,
+    crashes,
     changes,
     software,
     program,

@@ -4,12 +4,14 @@
 //! that is missing fails the test and says how to get it.
 
 mod agents;
+mod line;
 mod link;
 mod mail;
 mod own;
 mod server;
 
 pub use agents::{AgentRun, Agents, Daemon};
+pub use line::{HERE, Line, in_own_network};
 pub use link::{Link, State as LinkState};
 pub use mail::MailServer;
 pub use own::OwnAgent;

@@ -1,6 +1,6 @@
 //! Muster's own agent as a process.
 
-use crate::{Server, muster_agent};
+use crate::{HERE, Line, Server, muster_agent};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -41,12 +41,31 @@ impl OwnAgent {
         self.go_by(&server.url)
     }
 
+    /// As `go`, on the other end of a line, by TLS.
+    pub fn go_over(&mut self, server: &Server, line: &Line) -> Result<()> {
+        let (url, authority) = (format!("https://{HERE}:{}", server.port()), server.authority().display().to_string());
+        self.go_as(&line.prefix()?, &url, &["--ca", &authority])
+    }
+
     /// As `go`, with another way to the server.
     pub fn go_by(&mut self, url: &str) -> Result<()> {
+        self.go_as(&[], url, &[])
+    }
+
+    fn go_as(&mut self, prefix: &[String], url: &str, more: &[&str]) -> Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("agent.log"))?;
         let name = self.home.path().file_name().and_then(|name| name.to_str()).context("a name")?;
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
-        let mut command = muster_agent()?;
+        let own = muster_agent()?;
+        let mut command = match prefix {
+            [] => own,
+            [first, rest @ ..] => {
+                let mut command = std::process::Command::new(first);
+                command.args(rest).arg(own.get_program());
+                command
+            }
+        };
+        command.args(more);
         command.args(["--server", url, "--join", &self.join, "--name", name, "--data"]).arg(self.path("data"));
         command.env("PATH", path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn()?);

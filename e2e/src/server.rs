@@ -49,11 +49,30 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts a server that machines reach at another address than loopback, by TLS; in a network of this test's own only.
+    pub fn start_for_others(address: &str) -> Result<Self> {
+        let home = tempfile::tempdir()?;
+        std::fs::write(home.path().join(CONFIGURATION), format!("tls_names = [\"{address}\", \"127.0.0.1\"]\n"))?;
+        let mut server = Self::start_on("0.0.0.0:0", home.path(), Database::Sqlite)?;
+        server.url = format!("https://127.0.0.1:{}", server.port());
+        server._home = Some(home);
+        Ok(server)
+    }
+
+    /// The certificate authority of a server that speaks TLS.
+    pub fn authority(&self) -> PathBuf {
+        self.data.join("keys/ca.pem")
+    }
+
     /// Starts a server on given data, with the configuration that lies there.
     pub fn start_in(data: &Path, database: Database) -> Result<Self> {
+        Self::start_on("127.0.0.1:0", data, database)
+    }
+
+    fn start_on(listen: &str, data: &Path, database: Database) -> Result<Self> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.join("server.log"))?;
         let mut command = muster()?;
-        command.args(["server", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["server", "--listen", listen, "--data"]).arg(data);
         if let Database::Postgres(url) = &database {
             command.args(["--database", url]);
         }
@@ -138,7 +157,8 @@ impl Server {
     /// A client with a token of a role.
     pub fn client(&self, role: &str) -> Result<Client> {
         let token = self.admin(&["token", "create", "--name", &format!("test-{role}"), "--role", role])?;
-        Client::new(&self.url, &token)
+        let authority = self.url.starts_with("https").then(|| std::fs::read(self.authority())).transpose()?;
+        Client::trusting(&self.url, &token, authority.as_deref())
     }
 }
 
@@ -179,7 +199,19 @@ pub struct Client {
 impl Client {
     /// A client with a bearer token.
     pub fn new(url: &str, token: &str) -> Result<Self> {
-        let http = http()?;
+        Self::trusting(url, token, None)
+    }
+
+    /// The same over TLS, with the certificate authority that counts.
+    pub fn trusting(url: &str, token: &str, authority: Option<&[u8]>) -> Result<Self> {
+        let http = match authority {
+            None => http()?,
+            Some(pem) => {
+                let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+                let only = reqwest::Certificate::from_pem_bundle(pem)?;
+                reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().tls_certs_only(only).build()?
+            }
+        };
         Ok(Self { http, url: url.to_owned(), token: token.to_owned() })
     }
 

@@ -28,6 +28,7 @@ const NODE_MIN: (u32, u32) = (20, 19);
 
 const TEST: &[Need] = &[
     Need { sign: Sign::Path("/usr/lib/postgresql"), packages: &["postgresql"], what_for: "tests run on PostgreSQL too" },
+    Need { sign: Sign::Program("tc"), packages: &["iproute2"], what_for: "tests cut and slow a line between network namespaces" },
     Need { sign: Sign::Program("chromium"), packages: &["chromium", "fonts-dejavu-core"], what_for: "tests of the console in a browser" },
     Need { sign: Sign::Program("fusioninventory-agent"), packages: &["fusioninventory-agent"], what_for: "tests run the real agent" },
     Need {

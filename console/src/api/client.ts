@@ -171,6 +171,7 @@ export const session = {
 
 export const devices = {
   read: (device: string) => get<T.DeviceDetail>(`/devices/${id(device)}`),
+  book: (device: string) => get<{ items: T.BookEntry[] }>(`/devices/${id(device)}/book`),
   inventory: (device: string, section?: string) => get<T.Inventory>(`/devices/${id(device)}/inventory`, { section }),
   change: (device: string, patch: T.DevicePatch, version?: number) =>
     call<T.Device>(`${V1}/devices/${id(device)}`, { method: "PATCH", body: patch, version }),
@@ -190,7 +191,8 @@ export const duplicates = {
 };
 
 export const agents = {
-  change: (agent: string, patch: { verified?: boolean; modules?: string[] }) =>
+  crash: (crash: string) => get<T.Crash>(`/crashes/${id(crash)}`),
+  change: (agent: string, patch: { verified?: boolean; modules?: string[]; quarantined?: boolean; reason?: string }) =>
     call<T.Agent>(`${V1}/agents/${id(agent)}`, { method: "PATCH", body: patch }),
   revoke: (agent: string) => post<T.Agent>(`/agents/${id(agent)}/revoke`),
 };

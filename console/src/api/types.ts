@@ -202,6 +202,8 @@ export type Agent = {
   agent_id: string | null;
   modules: string[];
   verified: boolean;
+  quarantine: { since: string; by: string; reason: string } | null;
+  book_drifted: string | null;
   first_contact: string;
   last_contact: string | null;
   online: boolean;
@@ -210,6 +212,25 @@ export type Agent = {
   incarnation: number;
   next_contact: string | null;
   wake: { way: "none" | "http" | "connection"; last?: { at: string; outcome: WakeOutcome; detail: string | null } | null };
+};
+export type Crash = {
+  id: string;
+  agent: string;
+  device_name: string;
+  at: string;
+  kind: "panic" | "killed";
+  version: string;
+  message: string;
+  place: string | null;
+  log?: string;
+};
+export type BookEntry = {
+  task: { id: string; name: string };
+  version: number;
+  issue: number;
+  agent: string;
+  held: string | null;
+  valid: string;
 };
 export type Wake = { id: string; at: string; outcome: WakeOutcome; detail: string | null; assignment: string | null };
 
@@ -252,6 +273,7 @@ export type Schedule = {
   on?: Trigger;
   zone?: string;
   misfire?: "skip" | "run_once";
+  offline?: true;
 };
 /** Edges are times of day or instants. */
 export type Window = {
@@ -301,7 +323,7 @@ export type TaskDoc = {
 };
 /** One time a schedule fires; `local` is what the wall of the shown zone shows, with its offset. */
 export type Coming = { nominal: string; starts: string; local: string; opens: string | null; closes: string | null };
-export type Ahead = { zone: string | null; per_device: boolean; next: Coming[] };
+export type Ahead = { zone: string | null; per_device: boolean; next: Coming[]; kept?: { machines: number; held: number } };
 export type OccurrenceState = "started" | "missed" | "held" | "empty";
 export type Occurrence = {
   nominal: string;

@@ -16,6 +16,7 @@ export function kindOf(schedule: Schedule | undefined): Kind {
 /** The schedule one begins with when a form is chosen; what both forms have is kept. */
 export function begun(kind: Kind, before: Schedule | undefined, inAnHour: string): Schedule | undefined {
   const misfire = before?.misfire ? { misfire: before.misfire } : {};
+  const offline = before?.offline ? { offline: before.offline } : {};
   const zone = before?.zone ? { zone: before.zone } : {};
   switch (kind) {
     case "hand":
@@ -25,9 +26,9 @@ export function begun(kind: Kind, before: Schedule | undefined, inAnHour: string
     case "at":
       return { at: inAnHour, ...misfire };
     case "cron":
-      return { cron: "0 0 * * *", ...zone, ...misfire };
+      return { cron: "0 0 * * *", ...zone, ...misfire, ...offline };
     case "every":
-      return { every: "1h", ...misfire };
+      return { every: "1h", ...misfire, ...offline };
     case "on":
       return { on: "device_enrolled", ...misfire };
   }

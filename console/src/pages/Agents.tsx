@@ -1,5 +1,5 @@
 // The agents of all protocols: versions, presence, how they can be woken; the fleet's own areas as tabs.
-import { Button, Drawer } from "@mantine/core";
+import { Button, Drawer, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -15,6 +15,7 @@ import { type Column, DataTable } from "../parts/DataTable";
 import { ExportCsv } from "../parts/ExportCsv";
 import { Empty, Fault, Lines, shout } from "../parts/Feedback";
 import { ChoiceFilter, TextFilter, WordFilter } from "../parts/Filters";
+import { FormDialog } from "../parts/FormDialog";
 import { MachineLink, PROTOCOLS, protocolName } from "../parts/Machine";
 import { PageHead } from "../parts/PageHead";
 import { Time } from "../parts/Time";
@@ -53,7 +54,7 @@ function useAgentColumns(open: (id: string) => void): Column<Agent>[] {
         csv: ["verified"],
         head: t("device.verified"),
         width: 90,
-        cell: (a) => (a.verified ? t("common.yes") : t("common.no")),
+        cell: (a) => (a.quarantine ? t("agent.quarantine") : a.verified ? t("common.yes") : t("common.no")),
       },
       {
         id: "last",
@@ -118,6 +119,13 @@ export function Agents() {
         <WordFilter label={t("agent.version")} value={search.version} onChange={(version) => change({ version })} />
         <ChoiceFilter one label={t("presence.online")} value={search.online} options={yesNo} onChange={(v) => change({ online: v })} />
         <ChoiceFilter one label={t("device.verified")} value={search.verified} options={yesNo} onChange={(v) => change({ verified: v })} />
+        <ChoiceFilter
+          one
+          label={t("agent.quarantine")}
+          value={search.quarantined}
+          options={yesNo}
+          onChange={(v) => change({ quarantined: v })}
+        />
         <span style={{ marginLeft: "auto" }}>
           <ColumnMenu columns={all} shown={shown} onChange={choose} />
         </span>
@@ -161,16 +169,28 @@ function AgentBody({ id, known }: { id: string; known: Agent | undefined }) {
   const client = useQueryClient();
   const may = useMay("operator");
   const wakes = useList<Wake>("agents", `/agents/${encodeURIComponent(id)}/wakes`, { limit: 20 });
-  const verify = (verified: boolean) =>
+  const [asks, ask] = useState(false);
+  const changed = () => client.invalidateQueries({ queryKey: ["agents"] });
+  const set = (patch: { verified?: boolean; quarantined?: boolean }) =>
     agents
-      .change(id, { verified })
-      .then(() => client.invalidateQueries({ queryKey: ["agents"] }))
+      .change(id, patch)
+      .then(changed)
       .catch((e) => shout(t, e));
   return (
     <div className="stack" style={{ gap: 18 }}>
       {known && <AgentFacts agent={known} />}
       {known?.device && <MachineLink device={known.device} />}
-      {known && may && <Button onClick={() => verify(!known.verified)}>{t(known.verified ? "agent.unverify" : "agent.verify")}</Button>}
+      {known && may && (
+        <>
+          <Button onClick={() => set({ verified: !known.verified })}>{t(known.verified ? "agent.unverify" : "agent.verify")}</Button>
+          {known.quarantine ? (
+            <Button onClick={() => set({ quarantined: false })}>{t("agent.quarantine_end")}</Button>
+          ) : (
+            <Button onClick={() => ask(true)}>{t("agent.quarantine_put")}</Button>
+          )}
+        </>
+      )}
+      {asks && <Quarantine id={id} onClose={() => ask(false)} onDone={changed} />}
       <section>
         <h3>{t("agent.wakes")}</h3>
         {wakes.query.isError && <Fault error={wakes.query.error} retry={() => wakes.query.refetch()} />}
@@ -190,5 +210,18 @@ function AgentBody({ id, known }: { id: string; known: Agent | undefined }) {
         </ol>
       </section>
     </div>
+  );
+}
+
+/** Asks why an agent is shut out of all work, and does it. */
+function Quarantine({ id, onClose, onDone }: { id: string; onClose: () => void; onDone: () => Promise<unknown> }) {
+  const { t } = useTranslation();
+  const [reason, setReason] = useState("");
+  const act = () => agents.change(id, { quarantined: true, reason }).then(onDone).then(onClose);
+  return (
+    <FormDialog title={t("agent.quarantine_put")} verb={t("agent.quarantine_put")} act={act} onClose={onClose}>
+      <p>{t("agent.quarantine_what")}</p>
+      <TextInput data-autofocus label={t("agent.quarantine_why")} value={reason} onChange={(e) => setReason(e.currentTarget.value)} />
+    </FormDialog>
   );
 }

@@ -10,6 +10,7 @@ import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns"
 import { DataTable } from "../parts/DataTable";
 import { Empty } from "../parts/Feedback";
 import { ChoiceFilter } from "../parts/Filters";
+import { OrderBook } from "../parts/OrderBook";
 import { State } from "../parts/State";
 
 /** Everything that was ever asked of one machine. */
@@ -24,6 +25,7 @@ export function MachineTasks({ id }: { id: string }) {
   const options = STATES.map((value) => ({ value, label: <State state={value} />, text: word(t, "state", value) }));
   return (
     <>
+      <OrderBook device={id} />
       <search className="filters" aria-label={t("filter.bar")}>
         <ChoiceFilter label={t("assignment.state")} value={search.state} options={options} onChange={(state) => change({ state })} />
       </search>

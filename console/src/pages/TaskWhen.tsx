@@ -1,5 +1,5 @@
 // The part of a task's form that says when: schedule, window, what is under way at once; and what comes of it.
-import { Autocomplete, MultiSelect, NumberInput, SegmentedControl, Select, TagsInput, TextInput } from "@mantine/core";
+import { Autocomplete, Checkbox, MultiSelect, NumberInput, SegmentedControl, Select, TagsInput, TextInput } from "@mantine/core";
 import { useDebouncedValue, useMediaQuery } from "@mantine/hooks";
 import { type ReactNode, useId } from "react";
 import { useTranslation } from "react-i18next";
@@ -77,6 +77,15 @@ export function WhenFields({ doc, set }: Props) {
           />
         )}
       </div>
+      {(kind === "cron" || kind === "every") && (
+        <Checkbox
+          label={t("when.offline")}
+          description={t("when.offline_how")}
+          checked={!!schedule?.offline}
+          error={faults.get("/schedule/offline")}
+          onChange={(e) => change({ offline: e.currentTarget.checked || undefined })}
+        />
+      )}
       <WindowFields window={doc.window} faults={faults} change={(window) => set({ window })} />
       <NumberInput
         label={t("when.at_once")}
@@ -89,7 +98,7 @@ export function WhenFields({ doc, set }: Props) {
       <p>
         <strong>{whenWords(t, i18n.language, doc)}</strong>
       </p>
-      <Said faults={faults} known={["/schedule/at", "/schedule/cron", "/schedule/every", "/schedule/zone"]} />
+      <Said faults={faults} known={["/schedule/at", "/schedule/cron", "/schedule/every", "/schedule/zone", "/schedule/offline"]} />
       {doc.schedule && coming.data && !coming.isError && kind !== "on" && kind !== "now" && <NextTen ahead={coming.data} />}
     </fieldset>
   );

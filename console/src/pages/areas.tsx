@@ -4,7 +4,11 @@ import { useMay, useOpenDuplicates } from "../api/queries";
 import { number } from "../lib/format";
 import { Tabs } from "../parts/Tabs";
 
-export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "duplicates" | "groups" | "join" | "credentials" }) {
+export function FleetTabs({
+  now,
+}: {
+  now: "agents" | "changes" | "software" | "duplicates" | "groups" | "join" | "credentials" | "crashes";
+}) {
   const { t, i18n } = useTranslation();
   const open = useOpenDuplicates().data;
   const admin = useMay("admin");
@@ -19,6 +23,7 @@ export function FleetTabs({ now }: { now: "agents" | "changes" | "software" | "d
       to: "/fleet/duplicates",
       count: open ? number(open, i18n.language) : undefined,
     },
+    { name: "crashes", label: t("nav.crashes"), to: "/fleet/crashes" },
     { name: "join", label: t("nav.join"), to: "/fleet/join" },
     ...(admin ? [{ name: "credentials", label: t("nav.credentials"), to: "/fleet/credentials" }] : []),
   ];

@@ -20,6 +20,23 @@ export function AgentFacts({ agent }: { agent: Agent }) {
       <dl className="facts-list">
         <dt>{t("device.verified")}</dt>
         <dd>{agent.verified ? t("common.yes") : t("common.no")}</dd>
+        {agent.quarantine && (
+          <>
+            <dt>{t("agent.quarantine")}</dt>
+            <dd>
+              <Time at={agent.quarantine.since} /> {t("agent.quarantine_by", { name: agent.quarantine.by })}
+              {agent.quarantine.reason && <span className="soft"> · {agent.quarantine.reason}</span>}
+            </dd>
+          </>
+        )}
+        {agent.book_drifted && (
+          <>
+            <dt>{t("agent.drifted")}</dt>
+            <dd>
+              <Time at={agent.book_drifted} />
+            </dd>
+          </>
+        )}
         <dt>{t("device.last_contact")}</dt>
         <dd>
           <Time at={agent.last_contact} empty={t("device.never")} />

@@ -13,6 +13,7 @@ export function NextTen({ ahead }: { ahead: Ahead }) {
           ? t("when.shown_own", { zone: ahead.zone ?? "" })
           : t("when.shown_in", { zone: ahead.zone ?? offsetOf(ahead.next[0]?.local ?? "") })}
       </p>
+      {ahead.kept && <p>{t("when.kept", ahead.kept)}</p>}
       <ol className="coming">
         {ahead.next.map((it, n) => (
           <li key={it.nominal}>

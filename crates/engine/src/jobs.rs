@@ -384,7 +384,12 @@ impl Steps<'_> {
         let goes_on = match (change.lead, change.after.status.state()) {
             (Lead::Begins, _) => {
                 let conditions = self.plan.bound(device);
-                let led = |Actor { agent, incarnation }| Led { agent, incarnation, conditions, goes_on: true, by_book: false };
+                // It may begin by its book what it was handed as well.
+                let was = walk.led.take().filter(|led| led.by_book);
+                let led = |actor: Actor| {
+                    let by_book = was.is_some_and(|was| was.actor() == actor);
+                    Led { agent: actor.agent, incarnation: actor.incarnation, conditions, goes_on: true, by_book }
+                };
                 return walk.led = holder.map(led);
             }
             (Lead::GoesOn, _) => true,

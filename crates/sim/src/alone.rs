@@ -74,7 +74,9 @@ impl World {
         if !matches!(report.what, Said::Ended(_)) || !it.jobs.contains_key(&key) {
             return;
         }
-        let Some(taken) = taken else { return it.untold.insert(0, report.clone()) };
+        let Some(taken) = taken.filter(|taken| !taken.later.contains(&report.assignment)) else {
+            return it.untold.insert(0, report.clone());
+        };
         it.jobs.remove(&key);
         if taken.goes_on.contains(&report.assignment) {
             return;

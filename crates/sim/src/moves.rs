@@ -45,6 +45,8 @@ pub(crate) enum Move {
     Happenings,
     Steps,
     Jobs,
+    Book,
+    Keep,
     Presence,
     Wake,
     WakeDone,
@@ -54,7 +56,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 44] = [
+    pub(crate) const ALL: [Move; 46] = [
         Move::Contact,
         Move::Contacts,
         Move::Inventory,
@@ -93,6 +95,8 @@ impl Move {
         Move::Happenings,
         Move::Steps,
         Move::Jobs,
+        Move::Book,
+        Move::Keep,
         Move::Presence,
         Move::Wake,
         Move::WakeDone,
@@ -163,6 +167,8 @@ impl World {
             Move::Happenings => drop(self.work_happenings()),
             Move::Steps => drop(self.work_steps()),
             Move::Jobs => drop(self.work_jobs()),
+            Move::Book => drop(self.work_book()),
+            Move::Keep => self.keepers_move(),
             Move::Presence => self.work_presence(),
             Move::Wake => self.work_wakes(),
             Move::WakeDone => self.work_wake_done(),

@@ -48,6 +48,7 @@ impl World {
         });
         self.timed(&mut document);
         self.rolled_out(&mut document);
+        self.kept(&mut document);
         document
     }
 
@@ -65,6 +66,9 @@ impl World {
             };
             document["schedule"]["misfire"] = json!(self.dice.pick(&["skip", "run_once"]));
         }
+        if self.swarm.keeps && self.dice.chance(800) {
+            document["schedule"] = json!({"every": self.dice.pick(&["10m", "1h", "6h"]), "offline": true});
+        }
         if self.dice.chance(self.swarm.windowed) {
             document["window"] = match self.dice.below(4) {
                 0 => json!({"not_after": "06:00"}),
@@ -74,7 +78,7 @@ impl World {
             };
             document["window"]["at_end"] = json!(self.dice.pick(&["let_finish", "stop"]));
         }
-        if self.dice.chance(100) {
+        if self.dice.chance(100) && !self.swarm.keeps {
             document["rollout"] = json!({"max_in_flight": self.dice.within(1, 4)});
         }
         if (self.swarm.alone && self.dice.chance(800)) || self.dice.chance(self.swarm.jobs) {
@@ -93,9 +97,19 @@ impl World {
         }
     }
 
+    /// Lets machines keep some tasks that recur.
+    fn kept(&mut self, document: &mut Value) {
+        let recurs = document["schedule"]["every"].is_string() || document["schedule"]["cron"].is_string();
+        let is_plain =
+            document["mode"] != "server_job" && document["rollout"]["waves"].is_null() && document["rollout"]["max_in_flight"].is_null();
+        if recurs && is_plain && self.dice.chance(300) {
+            document["schedule"]["offline"] = json!(true);
+        }
+    }
+
     /// Cuts some tasks into waves, or lets them stop by themselves.
     fn rolled_out(&mut self, document: &mut Value) {
-        if document["mode"] != "server_job" && self.dice.chance(self.swarm.waves) {
+        if document["mode"] != "server_job" && !self.swarm.keeps && self.dice.chance(self.swarm.waves) {
             let waves: &[&str] = self.dice.pick(&[&["1%", "100%"][..], &["30%", "60%", "100%"], &["50%"]]).unwrap_or(&[]);
             document["rollout"]["waves"] = json!(waves);
             document["rollout"]["wait"] = json!(self.dice.pick(&["60s", "2h"]));

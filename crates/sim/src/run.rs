@@ -170,8 +170,10 @@ fn rest(world: &mut World, turn: u32) {
     while world.work_jobs() {}
     while world.work_steps() {}
     while world.work_groups() {}
+    while world.work_book() {}
     for i in 0..world.agents.len() {
         world.contact(i);
+        world.begin_kept(i);
         if turn == 0 {
             world.inventory(i, false);
         }

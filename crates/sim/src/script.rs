@@ -1,6 +1,7 @@
 //! Scripted agents of every dialect: what they know, and how they talk, lose answers, repeat and lie.
 
 use crate::alone::Walking;
+use crate::book::Kept;
 use crate::dice::Dice;
 use crate::moves::Move;
 use crate::observe::{Handed, Offer, Told};
@@ -48,6 +49,8 @@ pub(crate) struct Script {
     pub(crate) jobs: BTreeMap<(AssignmentId, u32), Walking>,
     /// Verdicts of those jobs that it has not told yet, in their order.
     pub(crate) untold: Vec<Report>,
+    /// Its order book.
+    pub(crate) book: Vec<Kept>,
     /// What it began: its journal, which outlives every crash.
     pub(crate) journal: BTreeSet<(AssignmentId, u32)>,
     sent: Vec<Report>,
@@ -74,6 +77,7 @@ impl Script {
             orders: Vec::new(),
             jobs: BTreeMap::new(),
             untold: Vec::new(),
+            book: Vec::new(),
             journal: BTreeSet::new(),
             sent: Vec::new(),
             counter: 0,
@@ -378,6 +382,7 @@ impl World {
         let Ok(look) = self.engine.look_own_now(&door, id) else { return self.barred(i) };
         let Some(agent) = look.agent.clone() else { return self.barred(i) };
         self.engine.heard(contact::presence(&agent, self.now(), 1, None, None));
+        self.sync_book(i, &agent);
         if !look.may_have_work {
             return self.note(format_args!("agent {i} contact: idle"));
         }
@@ -431,6 +436,8 @@ impl World {
         self.model.devices.insert(enrolled.device, tenant.id);
         if !lost {
             let it = &mut self.agents[i];
+            // A new life keeps nothing of the one before.
+            it.book.clear();
             (it.agent, it.device, it.incarnation) = (Some(enrolled.agent), Some(enrolled.device), enrolled.incarnation);
         }
     }
@@ -646,6 +653,7 @@ impl World {
         it.orders.clear();
         it.jobs.clear();
         it.untold.clear();
+        it.book.clear();
         it.journal.clear();
         it.sent.clear();
         self.note(format_args!("agent {i} is set up anew"));

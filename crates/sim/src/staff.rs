@@ -67,7 +67,7 @@ impl World {
     }
 
     /// A worker fails only when the store does: whatever else it meets is that one thing's error, and must not stop all others.
-    fn never_fails<T: Default>(&mut self, name: &str, answer: Answer<T>) -> T {
+    pub(crate) fn never_fails<T: Default>(&mut self, name: &str, answer: Answer<T>) -> T {
         match answer {
             Answer { result: Err(error), strike: Strike::Pass } => {
                 self.seen.broken.push(format!("the worker {name} cannot go on: {} {error}", error.key));

@@ -57,8 +57,8 @@ impl World {
         let Some(agent) = self.sender(i) else { return };
         let it = &self.agents[i];
         let has: Vec<_> = it.orders.iter().map(|r| (r.assignment, r.attempt)).chain(it.journal.iter().copied()).collect();
-        let before = self.before_contact(agent.clone());
-        let answer = self.write("agent.resume", &self.door(agent.org), move |tx, cx| work::resume(tx, cx, &agent, &has, None));
+        let (before, told) = (self.before_contact(agent.clone()), it.digest());
+        let answer = self.write("agent.resume", &self.door(agent.org), move |tx, cx| work::resume(tx, cx, &agent, &has, Some(&told)));
         self.touch_all(Some(&before));
         self.note(format_args!("agent {i} opens a channel: {:?} given back", answer.result.map_err(|e| e.key)));
     }

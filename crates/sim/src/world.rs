@@ -55,6 +55,8 @@ pub(crate) struct Swarm {
     pub waves: usize,
     /// A fleet of our own trusted agents, which walk jobs alone.
     pub alone: bool,
+    /// Machines of that fleet keep tasks and begin them by their own clocks.
+    pub keeps: bool,
 }
 
 /// One of several servers on one store: what it keeps in memory is its own, and so is its clock.
@@ -269,9 +271,12 @@ fn swarm(dice: &mut Dice) -> Swarm {
         }
     }
     let alone = dice.chance(250);
+    let keeps = alone && dice.chance(500);
     if alone {
         // Who leads changes hands when work is held.
         weights.extend([Move::Pause, Move::Pause, Move::Freeze].map(|it| (it, 6)));
+        let often = if keeps { 40 } else { 4 };
+        weights.extend([Move::Keep, Move::Book, Move::Schedules].map(|it| (it, often)));
     }
     let rate = |dice: &mut Dice, most: usize| if dice.chance(500) { 0 } else { dice.below(most) };
     Swarm {
@@ -287,5 +292,6 @@ fn swarm(dice: &mut Dice) -> Swarm {
         jobs: rate(dice, 500),
         waves: rate(dice, 400),
         alone,
+        keeps,
     }
 }

@@ -109,7 +109,7 @@ fn a_worker_that_fails_rests_longer_and_longer_up_to_a_bound() {
 fn runs_wakes_and_schedules_are_nudged() {
     let nudged = |topic| Worker::ALL.into_iter().filter(move |w| w.nudged_by(topic)).collect::<Vec<_>>();
     assert_eq!(nudged(Topic::Run), [Worker::Prepare, Worker::Steps, Worker::Jobs]);
-    assert_eq!(nudged(Topic::Schedule), [Worker::Schedules]);
+    assert_eq!(nudged(Topic::Schedule), [Worker::Schedules, Worker::Book]);
     assert_eq!(nudged(Topic::Wake), [Worker::Wakes]);
     assert!(nudged(Topic::Device).is_empty());
 }
