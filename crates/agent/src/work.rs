@@ -208,6 +208,8 @@ fn chance() -> u16 {
 }
 
 type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// Crashes, and what telling them came to.
+type CrashesTold = (Vec<CrashReport>, Result<CrashAnswer, CallError>);
 
 /// The answer of a call that is under way; nothing, for ever, when none is.
 async fn answer_of<T>(call: &mut Option<Call<T>>) -> T {
@@ -228,7 +230,7 @@ struct Loop<'a> {
     jobs: Jobs,
     contact: Option<Call<Result<ContactAnswer, CallError>>>,
     report: Option<Call<(Batch, Result<ReportAnswer, CallError>)>>,
-    crash: Option<Call<(Vec<CrashReport>, Result<CrashAnswer, CallError>)>>,
+    crash: Option<Call<CrashesTold>>,
     way: Way,
     /// Over which time the server wants agents to come back when their channels break.
     spread: Option<Duration>,
