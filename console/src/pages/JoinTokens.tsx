@@ -1,10 +1,10 @@
 // How machines come to this server: tokens for our own agent, and the line each known agent needs.
-import { NumberInput, Switch, TextInput } from "@mantine/core";
+import { NumberInput, Select, Switch, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { joinTokens } from "../api/client";
-import { useMay } from "../api/queries";
-import type { JoinToken } from "../api/types";
+import { useList, useMay } from "../api/queries";
+import type { Group, JoinToken } from "../api/types";
 import { number } from "../lib/format";
 import { CopyLine } from "../parts/CopyLine";
 import { ExpiryField, inDays } from "../parts/Fields";
@@ -86,9 +86,17 @@ function NewJoinToken({ onClose, onMade }: MakeProps<JoinToken>) {
   const [uses, setUses] = useState<number | string>(50);
   const [days, setDays] = useState("7");
   const [verified, setVerified] = useState(true);
+  const [group, setGroup] = useState<string | null>(null);
+  const known = useList<Group>("groups", "/groups", { sort: "name" });
   const act = async () => {
     const expires = inDays(days);
-    const body = { name: name.trim(), verified, ...(typeof uses === "number" ? { uses } : {}), ...(expires ? { expires } : {}) };
+    const body = {
+      name: name.trim(),
+      verified,
+      ...(typeof uses === "number" ? { uses } : {}),
+      ...(expires ? { expires } : {}),
+      ...(group ? { group } : {}),
+    };
     const { token, ...row } = await joinTokens.create(body);
     onMade({ row, secret: token });
   };
@@ -103,6 +111,16 @@ function NewJoinToken({ onClose, onMade }: MakeProps<JoinToken>) {
       />
       <NumberInput label={t("join.uses")} description={t("join.uses_how")} min={1} value={uses} onChange={setUses} />
       <ExpiryField value={days} onChange={setDays} />
+      <Select
+        label={t("join.group")}
+        description={t("join.group_how")}
+        data={known.items.filter((g) => g.kind === "static").map((g) => ({ value: g.id, label: g.name }))}
+        value={group}
+        onChange={setGroup}
+        searchable
+        clearable
+        clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("join.group") }) }}
+      />
       <Switch label={t("join.verified")} checked={verified} onChange={(e) => setVerified(e.currentTarget.checked)} />
     </FormDialog>
   );

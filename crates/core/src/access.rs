@@ -1,6 +1,6 @@
 //! Who may do what: roles are verbs, scopes are organizations.
 
-use crate::ids::{AgentCredentialId, AgentId, JoinTokenId, OrgId, TokenId, UserId};
+use crate::ids::{AgentCredentialId, AgentId, GroupId, JoinTokenId, OrgId, TokenId, UserId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -171,6 +171,8 @@ pub struct JoinToken {
     pub used: i64,
     /// Whether agents that join with it are verified.
     pub verified: bool,
+    /// Into which group their devices come.
+    pub group: Option<GroupId>,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends.

@@ -8,7 +8,8 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash}
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use muster_core::access::{Actor, AgentCredential, Caller, JoinToken, Org, Person, Role, Token};
-use muster_core::ids::{AgentCredentialId, JoinTokenId, OrgId, TokenId, UserId};
+use muster_core::groups::Membership;
+use muster_core::ids::{AgentCredentialId, GroupId, JoinTokenId, OrgId, TokenId, UserId};
 use muster_core::limits::NAME_CHARS_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
@@ -374,6 +375,22 @@ pub struct NewJoinToken {
     pub expires: Option<Timestamp>,
     /// Whether agents that join with it are verified.
     pub verified: bool,
+    /// Into which group their devices come, by name or id; one that people list.
+    pub group: Option<String>,
+}
+
+/// The group of a join token.
+fn group_of(rx: &mut Rx, cx: &Cx, named: Option<&str>) -> Result<Option<GroupId>, Error> {
+    let Some(name) = named.map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
+    let id = rx.groups_named(cx.org, &[name.to_owned()])?.first().map(|(id, _)| *id);
+    let group = id.map_or(Ok(None), |id| rx.group(cx.org, id))?.map(|(group, _)| group);
+    match group.ok_or_else(|| Error::invalid("group/unknown", "/group", crate::groups::no_group(name)))? {
+        group if group.members == Membership::Static => Ok(Some(group.id)),
+        group => {
+            let text = format!("the members of '{}' follow a query; name a group that people list", group.name);
+            Err(Error::invalid("join-token/invalid", "/group", text))
+        }
+    }
 }
 
 /// Adds a join token; its text is given this once.
@@ -389,6 +406,7 @@ pub fn join_token_create(tx: &mut Tx, cx: &Cx, new: &NewJoinToken) -> Result<(Jo
         uses_left: new.uses,
         used: 0,
         verified: new.verified,
+        group: group_of(tx, cx, new.group.as_deref())?,
         created: cx.now,
         expires: new.expires,
     };

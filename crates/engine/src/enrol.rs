@@ -3,8 +3,9 @@
 use crate::access::secret_hash;
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
+use crate::groups::{Change, moved};
 use crate::identity::{Newcomer, notice, place};
-use muster_core::access::Role;
+use muster_core::access::{JoinToken, Role};
 use muster_core::fleet::{Evidence, EvidenceKind, NewAgent, Protocol, VerifiedBy, is_telling_mac, is_worthless, name_evidence};
 use muster_core::ids::{AgentId, DeviceId};
 use muster_store::Tx;
@@ -73,6 +74,7 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
         if token.verified && !agent.verified {
             crate::rebuild::reorder(tx, org.id, agent.device)?;
         }
+        into_group(tx, cx, &token, agent.device)?;
         return Ok(Enrolled { agent: agent.id, device: agent.device, incarnation: agent.incarnation + 1, org: org.name });
     }
     let evidence = evidence(new);
@@ -100,7 +102,22 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
     tx.evidence_replace(org.id, agent.id, &evidence)?;
     placed.record(tx, cx, &agent)?;
     notice(tx, cx, org.id, device)?;
+    into_group(tx, cx, &token, device)?;
     Ok(Enrolled { agent: agent.id, device, incarnation: 1, org: org.name })
+}
+
+/// A device comes into the group of the token by which its agent joined.
+fn into_group(tx: &mut Tx, cx: &Cx, token: &JoinToken, device: DeviceId) -> Result<(), Error> {
+    let Some(group) = token.group else { return Ok(()) };
+    let change = Change::Named { add: vec![device], remove: Vec::new() };
+    match moved(tx, cx, token.org, &group.to_string(), &change) {
+        // A group that follows a query by now takes nobody; that bars no machine.
+        Err(error) if error.fault.is_none() => {
+            tracing::warn!(%group, %device, "a device could not come into the group of its join token: {}", error.detail);
+            Ok(())
+        }
+        moved => moved.map(drop),
+    }
 }
 
 /// Bars an agent: its key no longer counts, it must join anew.

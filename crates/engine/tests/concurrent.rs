@@ -234,7 +234,7 @@ impl House {
         let patch = json!({"in_flight": IN_FLIGHT, "in_flight_per_agent": 2});
         let patch = patch.as_object().cloned().expect("an object");
         engine.write_now("settings", &cx, move |tx, cx| access::settings_update(tx, cx, &patch, None)).expect("set");
-        let new = access::NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true };
+        let new = access::NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true, group: None };
         let token = engine.write_now("token", &cx, move |tx, cx| access::join_token_create(tx, cx, &new)).expect("a token").1;
         let agents = (0..AGENTS).map(|n| joined(&engine, &cx, &token, n)).collect();
         let task = |n: usize| {

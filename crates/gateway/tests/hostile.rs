@@ -37,7 +37,11 @@ struct Own {
 impl Own {
     async fn joined(world: &World) -> Self {
         let make = |tx: &mut Tx, cx: &muster_engine::Cx| {
-            access::join_token_create(tx, cx, &NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true })
+            access::join_token_create(
+                tx,
+                cx,
+                &NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true, group: None },
+            )
         };
         let token = world.engine.write("join", &world.cx(), make).await.expect("a token").1;
         let key = SigningKey::from_bytes(&[7; 32]);

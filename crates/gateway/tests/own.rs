@@ -63,7 +63,7 @@ fn enrolment(token: &str, key: &SigningKey, nonce: Nonce) -> Vec<u8> {
 }
 
 async fn token(world: &World) -> String {
-    let new = NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true };
+    let new = NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true, group: None };
     world.engine.write("token", &world.cx(), move |tx, cx| join_token_create(tx, cx, &new)).await.expect("a token").1
 }
 

@@ -95,6 +95,7 @@ async fn join_token(server: &Server) -> Result<String, Error> {
             uses: Some(1),
             expires: Some(cx.now.plus(JOIN)),
             verified: true,
+            group: None,
         };
         access::join_token_create(tx, cx, &new)
     });

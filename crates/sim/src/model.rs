@@ -61,7 +61,10 @@ impl Model {
     }
 
     pub(crate) fn maybe_marked(&mut self, device: DeviceId, section: &str, number: i64) {
-        self.marks.entry((device, section.to_owned())).or_default().maybe.push(number);
+        // Where nothing was acknowledged, nothing is claimed: what a merge brought along may be there.
+        if let Some(mark) = self.marks.get_mut(&(device, section.to_owned())) {
+            mark.maybe.push(number);
+        }
     }
 
     /// A device went, or may have gone: nothing is claimed of it any more.

@@ -151,7 +151,7 @@ impl World {
             let org = self.write("sim.org", &self.engine.system(nowhere, "sim"), move |tx, cx| org_create(tx, cx, name));
             let id = org.result.expect("a new world takes an organization").id;
             let tokens = [false, true].map(|verified| {
-                let new = NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified };
+                let new = NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified, group: None };
                 let token = self.write("sim.token", &self.engine.system(id, "sim"), move |tx, cx| join_token_create(tx, cx, &new));
                 token.result.expect("a new world takes a join token").1
             });

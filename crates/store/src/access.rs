@@ -5,7 +5,7 @@ use crate::list::{List, Order, json, word};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::access::{AgentCredential, AuditEntry, Freeze, JoinToken, Org, Person, Role, Token};
-use muster_core::ids::{AgentCredentialId, JoinTokenId, OrgId, TokenId, UserId};
+use muster_core::ids::{AgentCredentialId, GroupId, JoinTokenId, OrgId, TokenId, UserId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::time::Timestamp;
 use std::time::Duration;
@@ -38,7 +38,7 @@ const ANSWER_KEPT: Duration = Duration::from_secs(86_400);
 const ORG: &str = "id, name, settings, settings_version, created, frozen_at, frozen_by, frozen_note";
 const PERSON: &str = "p.id, p.org, p.name, p.role, p.password, p.must_change, p.created, p.last_login, p.disabled, p.version";
 const TOKEN: &str = "id, org, name, role, created, last_used, expires";
-const JOIN: &str = "id, org, name, uses_left, used, verified, created, expires";
+const JOIN: &str = "id, org, name, uses_left, used, verified, created, expires, group_id";
 const CREDENTIAL: &str = "id, org, name, secret, verified, created";
 const AUDIT: &str = "id, at, actor, verb, object_kind, object_id, object_name, before, after, request";
 
@@ -93,6 +93,7 @@ fn join_token(row: &Row) -> Result<JoinToken, Fault> {
         verified: row.flag(5),
         created: Timestamp(row.int(6)?),
         expires: row.opt_int(7)?.map(Timestamp),
+        group: row.opt_id(8)?.map(GroupId),
     })
 }
 
@@ -223,7 +224,7 @@ impl Rx {
 
     /// A join token.
     pub fn join_token(&mut self, id: JoinTokenId) -> Result<Option<JoinToken>, Fault> {
-        let sql = "SELECT id, org, name, uses_left, used, verified, created, expires FROM join_token WHERE id = ?1";
+        let sql = "SELECT id, org, name, uses_left, used, verified, created, expires, group_id FROM join_token WHERE id = ?1";
         self.one(sql, &[V::U(id.0)])?.as_ref().map(join_token).transpose()
     }
 
@@ -413,7 +414,7 @@ impl Tx {
     /// Adds a join token.
     pub fn join_token_insert(&mut self, t: &JoinToken, hash: &[u8]) -> Result<(), Fault> {
         self.exec(
-            "INSERT INTO join_token (id, org, name, hash, uses_left, used, verified, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8)",
+            "INSERT INTO join_token (id, org, name, hash, uses_left, used, verified, created, expires, group_id) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9)",
             &[
                 V::U(t.id.0),
                 V::U(t.org.0),
@@ -423,6 +424,7 @@ impl Tx {
                 t.verified.into(),
                 t.created.0.into(),
                 t.expires.map(|e| e.0).into(),
+                t.group.map_or(V::Null, |group| V::U(group.0)),
             ],
         )?;
         Ok(())
@@ -433,7 +435,7 @@ impl Tx {
         let row = self.one(
             "UPDATE join_token SET used = used + 1, uses_left = uses_left - 1 \
              WHERE hash = ?1 AND (uses_left IS NULL OR uses_left > 0) AND (expires IS NULL OR expires > ?2) \
-             RETURNING id, org, name, uses_left, used, verified, created, expires",
+             RETURNING id, org, name, uses_left, used, verified, created, expires, group_id",
             &[hash.into(), now.0.into()],
         )?;
         row.as_ref().map(join_token).transpose()

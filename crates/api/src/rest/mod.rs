@@ -1,5 +1,6 @@
 //! `/api/v1/…`: one module per area; each handler reads a request, calls the engine, gives a view.
 
+mod actions;
 mod agent_credentials;
 mod agents;
 mod approvals;
@@ -77,6 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(agent_credentials::agent_credential_delete))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_check))
+        .routes(routes!(actions::action_list))
         .routes(routes!(approvals::approval_list))
         .routes(routes!(approvals::approval_view))
         .routes(routes!(approvals::approval_ask))

@@ -75,7 +75,7 @@ pub async fn join_token_list(ctx: Ctx, Asked(query): Asked<JoinTokenQuery>) -> R
 pub async fn join_token_create(ctx: Ctx, body: Body) -> Result<Created, Problem> {
     let new: view::NewJoinToken = body.object()?;
     let expires = instant("/expires", new.expires.as_deref())?;
-    let new = access::NewJoinToken { name: new.name, uses: new.uses, expires, verified: new.verified };
+    let new = access::NewJoinToken { name: new.name, uses: new.uses, expires, verified: new.verified, group: new.group };
     let org = ctx.org.name.clone();
     let make = move |tx: &mut Tx, cx: &Cx| {
         let (token, text) = access::join_token_create(tx, cx, &new)?;

@@ -188,6 +188,8 @@ pub struct JoinToken {
     pub used: i64,
     /// Whether agents that join with it are verified.
     pub verified: bool,
+    /// Id of the group into which their devices come.
+    pub group: Option<String>,
 }
 
 impl JoinToken {
@@ -201,6 +203,7 @@ impl JoinToken {
             created: t.created.into(),
             used: t.used,
             verified: t.verified,
+            group: t.group.map(|group| group.to_string()),
         }
     }
 }
@@ -219,6 +222,8 @@ pub struct NewJoinToken {
     pub expires: Option<String>,
     /// Whether agents that join with it are verified.
     pub verified: bool,
+    /// Into which group their devices come, by name or id; one that people list.
+    pub group: Option<String>,
 }
 
 /// A new join token with its text, which is shown this once.

@@ -1,6 +1,7 @@
 //! What goes over the wire: the shapes of the API, made from the engine's.
 
 mod access;
+mod actions;
 mod approvals;
 mod crashes;
 mod fleet;
@@ -16,6 +17,7 @@ mod tasks;
 mod words;
 
 pub use access::*;
+pub use actions::*;
 pub use approvals::*;
 pub use crashes::*;
 pub use fleet::*;

@@ -78,6 +78,7 @@ fn table() -> Vec<Line> {
         ("task_list", "GET", "/tasks", None, Known, 200),
         ("task_create", "POST", "/tasks", Some(doc.clone()), Operator, 201),
         ("task_check", "POST", "/tasks/check", Some(json!({"name": "x", "steps": [{"action": {"type": "inventory"}}]})), Known, 200),
+        ("action_list", "GET", "/actions", None, Known, 200),
         ("task_view", "GET", "/tasks/{task}", None, Known, 200),
         ("task_update", "PUT", "/tasks/{task}", Some(doc), Operator, 200),
         ("task_delete", "DELETE", "/tasks/{task}", None, Operator, 204),
@@ -307,7 +308,7 @@ async fn for_another_organization_nothing_of_this_one_exists() {
         }
         let leaked: Vec<_> = ids.iter().filter(|(_, thing)| answer.text.contains(thing.as_str())).collect();
         assert!(leaked.is_empty() && !answer.text.contains(&world.org.to_string()), "{id} shows {leaked:?}: {}", answer.text);
-        let own = ["token_list", "org_list", "audit_list"].contains(&id);
+        let own = ["token_list", "org_list", "audit_list", "action_list"].contains(&id);
         if method == "GET" && !own && answer.text.contains("\"items\"") {
             assert_eq!(answer.json()["items"], json!([]), "{id}");
         }

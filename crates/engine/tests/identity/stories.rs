@@ -4,7 +4,7 @@ use crate::world::{HOUR, Machine, World, on_all};
 use muster_core::access::Role;
 use muster_core::fleet::{CandidateKind, CandidateState, IdentityAct, Protocol, VerifiedBy};
 use muster_engine::enrol::{Enrol, enrol};
-use muster_engine::{access, runs, tasks, workers};
+use muster_engine::{access, groups, runs, tasks, workers};
 use serde_json::json;
 
 on_all! {
@@ -22,6 +22,7 @@ on_all! {
     trust_by_a_network_holds_in_that_network_only
     hardware_that_fits_half_is_shown_to_a_person_and_forgotten_when_its_reason_goes
     an_own_agent_joins_the_device_of_a_legacy_agent_with_the_trust_of_its_token
+    whoever_joins_with_a_token_of_a_group_comes_into_it
     the_same_id_in_another_organization_is_another_agent
     an_agent_that_is_revoked_is_trusted_no_more
 }
@@ -229,7 +230,7 @@ fn an_own_agent_joins_the_device_of_a_legacy_agent_with_the_trust_of_its_token(w
     let machine = Machine::new(1);
     let first = world.send(&machine);
     world.verify(first.agent);
-    let new = access::NewJoinToken { name: "site".to_owned(), uses: None, expires: None, verified: false };
+    let new = access::NewJoinToken { name: "site".to_owned(), uses: None, expires: None, verified: false, group: None };
     let token = world.engine.write_now("token", &world.person(Role::Admin), move |tx, cx| access::join_token_create(tx, cx, &new));
     let token = token.expect("a token").1;
     let join = |key: u8, machine: &Machine| {
@@ -256,6 +257,40 @@ fn an_own_agent_joins_the_device_of_a_legacy_agent_with_the_trust_of_its_token(w
     let copy = Machine { uuid: machine.uuid.clone(), serial: machine.serial.clone(), ..Machine::new(2) };
     assert_ne!(join(3, &copy).device, first.device);
     assert_eq!(world.open().len(), 1);
+}
+
+fn whoever_joins_with_a_token_of_a_group_comes_into_it(world: &World) {
+    let admin = world.person(Role::Admin);
+    let make = |name: &'static str, query: Option<&'static str>| {
+        world.engine.write_now("group", &admin, move |tx, cx| groups::group_create(tx, cx, name, "", query)).expect("a group").group.id
+    };
+    let (labs, _) = (make("labs", None), make("linux", Some("os_family == 'linux'")));
+    let token = |group: &'static str| {
+        let group = Some(group.to_owned());
+        let new = access::NewJoinToken { name: "site".to_owned(), uses: None, expires: None, verified: false, group };
+        world.engine.write_now("token", &admin, move |tx, cx| access::join_token_create(tx, cx, &new))
+    };
+    assert!(token("linux").is_err_and(|e| e.detail.contains("follow a query")));
+    assert!(token("nowhere").is_err_and(|e| e.key == "group/unknown"));
+    let text = token("labs").expect("a token").1;
+    let join = |key: u8| {
+        let new = Enrol {
+            token: text.clone(),
+            public_key: vec![key; 32],
+            name: format!("pc{key}"),
+            uuid: None,
+            serial: Some(format!("SN-{key}-77")),
+            macs: Vec::new(),
+            version: None,
+            source: None,
+        };
+        world.engine.write_now("enrol", &world.cx, move |tx, cx| enrol(tx, cx, &new)).expect("joined").device
+    };
+    let groups_of = |device| world.engine.read_now(&world.cx, move |rx, _| Ok(rx.groups_of(device)?)).expect("groups");
+    assert_eq!(groups_of(join(1)), [(labs, "labs".to_owned())]);
+    // A group that follows a query by now, or is gone, bars nobody.
+    world.write(move |tx, cx| groups::group_delete(tx, cx, labs)).expect("removed");
+    assert_eq!(groups_of(join(2)), []);
 }
 
 fn the_same_id_in_another_organization_is_another_agent(world: &World) {

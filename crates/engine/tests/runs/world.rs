@@ -67,7 +67,7 @@ impl World {
         let nowhere = engine.cx(Caller::SYSTEM, "test", OrgId(uuid::Uuid::nil()), "test");
         let org = engine.write_now("org.default", &nowhere, access::default_org).expect("the default organization");
         let cx = engine.cx(Caller::SYSTEM, "test", org.id, "test");
-        let new = NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true };
+        let new = NewJoinToken { name: "all".to_owned(), uses: None, expires: None, verified: true, group: None };
         let token = engine.write_now("token", &cx, move |tx, cx| access::join_token_create(tx, cx, &new)).expect("a token").1;
         Self { engine, clock, cx, token, _kept: Box::new(kept) }
     }

@@ -54,6 +54,9 @@ pub struct Wanted {
     /// Agents that join with it are verified at once
     #[arg(long)]
     verified: bool,
+    /// The group into which these machines come, name or id
+    #[arg(long)]
+    group: Option<String>,
     /// The organization they join, name or id [default]
     #[arg(long)]
     org: Option<String>,
@@ -83,7 +86,13 @@ pub(super) fn make(config: &Config, wanted: Wanted) -> anyhow::Result<String> {
     }
     let (kind, package) = packed(wanted.package.as_deref())?;
     let org = wanted.org.clone().unwrap_or_else(|| "default".to_owned());
-    let joining = Joining { name: wanted.name, uses: wanted.uses, verified: wanted.verified, expires_in: Some(wanted.expires_in) };
+    let joining = Joining {
+        name: wanted.name,
+        uses: wanted.uses,
+        verified: wanted.verified,
+        group: wanted.group,
+        expires_in: Some(wanted.expires_in),
+    };
     let token = create_join_token(config, wanted.org.as_deref(), joining)?;
     let filled = [
         ("@SERVER@", quoted(&server)),

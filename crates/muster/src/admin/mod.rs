@@ -129,6 +129,9 @@ pub enum JoinToken {
         /// Agents that join with it are verified at once
         #[arg(long)]
         verified: bool,
+        /// The group into which their devices come, name or id
+        #[arg(long)]
+        group: Option<String>,
         /// The organization they join, name or id [default]
         #[arg(long)]
         org: Option<String>,
@@ -182,8 +185,8 @@ pub fn run(admin: Admin) -> anyhow::Result<ExitCode> {
         Admin::Token(Token::Create { name, role, org, expires_in, store }) => {
             print(&(create_token(&store.config()?, &name, role, org.as_deref(), expires_in)? + "\n"))?;
         }
-        Admin::JoinToken(JoinToken::Create { name, uses, verified, org, expires_in, store }) => {
-            let wanted = Joining { name, uses, verified, expires_in };
+        Admin::JoinToken(JoinToken::Create { name, uses, verified, group, org, expires_in, store }) => {
+            let wanted = Joining { name, uses, verified, group, expires_in };
             print(&(create_join_token(&store.config()?, org.as_deref(), wanted)? + "\n"))?;
         }
         Admin::Installer { wanted, store } => {
@@ -280,6 +283,7 @@ struct Joining {
     name: String,
     uses: Option<i64>,
     verified: bool,
+    group: Option<String>,
     expires_in: Option<Span>,
 }
 
@@ -289,7 +293,13 @@ fn create_join_token(config: &Config, org: Option<&str>, wanted: Joining) -> any
     let cx = opened.engine.system(org, "muster admin");
     let made = opened.engine.write_now("join_token.create", &cx, move |tx, cx| {
         let expires = wanted.expires_in.map(|s| cx.now.plus(s.0));
-        let new = access::NewJoinToken { name: wanted.name.clone(), uses: wanted.uses, expires, verified: wanted.verified };
+        let new = access::NewJoinToken {
+            name: wanted.name.clone(),
+            uses: wanted.uses,
+            expires,
+            verified: wanted.verified,
+            group: wanted.group.clone(),
+        };
         access::join_token_create(tx, cx, &new)
     });
     Ok(made?.1)

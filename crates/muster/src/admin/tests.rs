@@ -18,7 +18,7 @@ fn people_and_tokens_are_added_while_a_server_has_the_database_open() {
     let token = create_token(&config, "ci", Role::Operator, None, None).expect("made");
     let (caller, _) = server.engine.read_now(&here(&server), move |rx, _| access::token_view(rx, &token)).expect("read").expect("known");
     assert_eq!((caller.role, caller.scope), (Role::Operator, None));
-    let wanted = Joining { name: "site".into(), uses: Some(2), verified: true, expires_in: None };
+    let wanted = Joining { name: "site".into(), uses: Some(2), verified: true, group: None, expires_in: None };
     assert!(create_join_token(&config, None, wanted).expect("made").starts_with("mjoin_"));
     drop(lock);
 }

@@ -128,6 +128,7 @@ pub const TASKS: List = List {
         ("ID", "/id"),
     ],
 };
+pub const ACTIONS: &[Column] = &[("TYPE", "/type"), ("SCOPE", "/scope"), ("REPEATS", "/repeats"), ("NEEDS", "/needs"), ("HELP", "/help")];
 pub const CRASHES: List = List {
     path: "crashes",
     columns: &[

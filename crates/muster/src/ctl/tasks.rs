@@ -43,6 +43,11 @@ pub enum TaskCommand {
         #[arg(long, value_name = "TOKEN")]
         plan: Option<String>,
     },
+    /// Lists what steps can do; with a type, what it needs, whether it may be repeated, and the JSON Schema of its parameters
+    Actions {
+        /// A type, such as run_script
+        kind: Option<String>,
+    },
     /// Shows the next ten occurrences of a task's schedule, with offsets and windows
     Schedule {
         /// Its name or id
@@ -105,6 +110,7 @@ pub async fn run(client: &Client, command: TaskCommand, form: Form) -> anyhow::R
             }
             output::record(&run, form)?;
         }
+        TaskCommand::Actions { kind } => actions(client, kind.as_deref(), form).await?,
         TaskCommand::Schedule { task } => time::ahead(client, &id(client, &task).await?, form).await?,
         TaskCommand::Occurrences { task, limit } => time::occurrences(client, &id(client, &task).await?, limit, form).await?,
         TaskCommand::Start { task, nominal, confirm_count } => {
@@ -135,6 +141,15 @@ pub fn documents(name: &str, text: &str) -> anyhow::Result<Vec<Value>> {
         found.push(document);
     }
     Ok(found)
+}
+
+async fn actions(client: &Client, kind: Option<&str>, form: Form) -> anyhow::Result<()> {
+    let mut all = client.get("actions", &[]).await?;
+    let Value::Array(items) = all["items"].take() else { bail!("the server told no actions") };
+    let Some(kind) = kind else { return output::items(&items, lists::ACTIONS, None, form) };
+    let known = || items.iter().filter_map(|it| it["type"].as_str()).collect::<Vec<_>>().join(", ");
+    let one = items.iter().find(|it| it["type"] == kind).with_context(|| format!("there is no action '{kind}'; there are {}", known()))?;
+    output::record(one, form)
 }
 
 async fn preview(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {

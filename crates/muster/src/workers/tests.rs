@@ -26,7 +26,7 @@ fn world() -> World {
     let org = engine.write_now("org", &cx, access::default_org).expect("made").id;
     let cx = engine.system(org, "test");
     let agent = engine.write_now("agent", &cx, |tx, cx| {
-        let new = access::NewJoinToken { name: "t".into(), uses: None, expires: None, verified: true };
+        let new = access::NewJoinToken { name: "t".into(), uses: None, expires: None, verified: true, group: None };
         let token = access::join_token_create(tx, cx, &new)?.1;
         let agent = Enrol {
             token,

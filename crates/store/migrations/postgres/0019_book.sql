@@ -1,4 +1,5 @@
--- The order book: tasks that machines keep and begin by their own clocks, and what each machine was given of them.
+-- The order book: tasks that machines keep and begin by their own clocks, and what each machine was given of them. Into which group
+-- devices come that join with a token.
 CREATE TABLE book_task (
   task UUID PRIMARY KEY REFERENCES task(id) ON DELETE CASCADE, org UUID NOT NULL, version BIGINT NOT NULL, due BIGINT NOT NULL
 );
@@ -10,3 +11,4 @@ CREATE TABLE book (
 );
 CREATE INDEX book_of_task ON book(task, device);
 ALTER TABLE agent ADD COLUMN book_drifted BIGINT;
+ALTER TABLE join_token ADD COLUMN group_id UUID REFERENCES device_group(id) ON DELETE SET NULL;

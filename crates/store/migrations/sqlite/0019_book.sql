@@ -1,4 +1,5 @@
--- The order book: tasks that machines keep and begin by their own clocks, and what each machine was given of them.
+-- The order book: tasks that machines keep and begin by their own clocks, and what each machine was given of them. Into which group
+-- devices come that join with a token.
 CREATE TABLE book_task (
   task BLOB PRIMARY KEY REFERENCES task(id) ON DELETE CASCADE, org BLOB NOT NULL, version INTEGER NOT NULL, due INTEGER NOT NULL
 ) STRICT;
@@ -10,3 +11,4 @@ CREATE TABLE book (
 ) STRICT;
 CREATE INDEX book_of_task ON book(task, device);
 ALTER TABLE agent ADD COLUMN book_drifted INTEGER;
+ALTER TABLE join_token ADD COLUMN group_id BLOB REFERENCES device_group(id) ON DELETE SET NULL;

@@ -196,6 +196,7 @@ fn a_join_token_is_used_as_often_as_it_says(w: &World) {
         uses_left,
         used: 0,
         verified: n == 30,
+        group: None,
         created: NOW,
         expires,
     };

@@ -2,7 +2,9 @@
 
 use crate::fleet::Protocol;
 use crate::settings::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -37,7 +39,7 @@ impl FromStr for Scope {
 }
 
 /// How grave something is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Good to know.
@@ -61,7 +63,7 @@ impl Level {
 }
 
 /// How a web service is called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Asks.
@@ -91,7 +93,7 @@ impl Method {
 }
 
 /// What reads a script.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shell {
     /// `/bin/sh`.
@@ -106,7 +108,7 @@ pub enum Shell {
 }
 
 /// What happens to a machine's power or to who works at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
     /// Switched off.
@@ -122,7 +124,7 @@ pub enum Power {
 }
 
 /// What happens to a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceAct {
     /// Started.
@@ -157,7 +159,7 @@ impl ServiceAct {
 }
 
 /// What happens to the targets of a step that is about a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupAct {
     /// They come into it.
@@ -167,7 +169,7 @@ pub enum GroupAct {
 }
 
 /// A script and how it is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Script {
     /// Its text.
     pub script: String,
@@ -198,7 +200,7 @@ pub struct Script {
 }
 
 /// What a step does. Texts of the server's actions may hold [`super::PLACEHOLDERS`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Action {
     /// Bring in a full inventory.
@@ -410,6 +412,7 @@ pub struct ActionKind {
     pub scope: Scope,
     /// What it does, in a line.
     pub help: &'static str,
+
     /// The keys beside `type`; those that must be there come first.
     pub parameters: &'static [&'static str],
     /// How many of them must be there.
@@ -457,6 +460,44 @@ impl ActionKind {
         server("change_group", "Put the targets in a group that people list, or take them out of it.", &["group", "do"], 2),
     ];
 
+    /// What must be there for it, in a line; empty: nothing but the agent or the server.
+    pub fn needs(&self) -> &'static str {
+        match self.kind {
+            "run_script" => "sh, bash, python3 or pwsh, as the script says; control groups (version 2) for its limits",
+            "power_control" => "shutdown, systemctl and loginctl",
+            "control_service" => "systemd, OpenRC or service",
+            "defragment" => "fstrim for what can be trimmed, e4defrag for ext4 on disks with heads; without them it says so",
+            "ip_configuration" => "for GLPI and FusionInventory agents: ip or ifconfig",
+            "send_email" => "the server's setting smtp",
+            "call_web_service" => "the service; the server's own addresses only where web_calls_to names them",
+            "wake_agents" => "agents with an HTTP server of their own, or Muster's own",
+            "change_group" => "a group that people list",
+            _ => "",
+        }
+    }
+
+    /// Whether doing it twice does no harm: always, never, or as its parameters and the step say.
+    pub fn repeats(&self) -> Repeats {
+        match self.kind {
+            "power_control" | "reset_agent" | "raise_message" => Repeats::Never,
+            "run_script" | "control_service" | "call_web_service" => Repeats::AsWritten,
+            _ => Repeats::Always,
+        }
+    }
+
+    /// The JSON Schema of an action of this type, `type` and parameters.
+    pub fn schema(&self) -> Value {
+        let whole = serde_json::to_value(schemars::schema_for!(Action)).unwrap_or_default();
+        let is_it = |variant: &&Value| variant["properties"]["type"]["const"] == self.kind;
+        let mut found = whole["oneOf"].as_array().into_iter().flatten().find(is_it).cloned().unwrap_or_default();
+        if let Some(map) = found.as_object_mut() {
+            map.insert("$schema".to_owned(), whole["$schema"].clone());
+            map.insert("additionalProperties".to_owned(), Value::Bool(false));
+        }
+        inlined(&mut found, &whole["$defs"]);
+        found
+    }
+
     /// Which agents can do it, where agents do.
     pub fn protocols(&self) -> &'static [Protocol] {
         match (self.kind, self.scope) {
@@ -479,4 +520,93 @@ const fn client(kind: &'static str, help: &'static str, parameters: &'static [&'
 
 const fn server(kind: &'static str, help: &'static str, parameters: &'static [&'static str], required: usize) -> ActionKind {
     ActionKind { kind, scope: Scope::Server, help, parameters, required }
+}
+
+/// Whether doing something twice does no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeats {
+    /// It never does.
+    Always,
+    /// Not when its parameters or the step's `idempotent` say otherwise.
+    AsWritten,
+    /// It does: it is begun at most once.
+    Never,
+}
+
+/// Puts what a schema refers to in the place of the reference: each schema stands for itself.
+fn inlined(schema: &mut Value, known: &Value) {
+    let named = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")).map(|name| known[name].clone());
+    if let (Some(named), Some(map)) = (named, schema.as_object_mut()) {
+        map.remove("$ref");
+        for (key, value) in named.as_object().into_iter().flatten() {
+            match (map.get_mut(key), value) {
+                (Some(Value::Object(have)), Value::Object(more)) => have.extend(more.clone()),
+                (Some(Value::Array(have)), Value::Array(more)) => have.extend(more.clone()),
+                (Some(_), _) => {}
+                (None, value) => drop(map.insert(key.clone(), value.clone())),
+            }
+        }
+    }
+    match schema {
+        Value::Object(map) => map.values_mut().for_each(|value| inlined(value, known)),
+        Value::Array(list) => list.iter_mut().for_each(|value| inlined(value, known)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::doc::TaskDoc;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_schema_has_the_parameters_that_are_read_and_says_what_each_is() {
+        for kind in ActionKind::ALL {
+            let schema = kind.schema();
+            let properties = schema["properties"].as_object().unwrap_or_else(|| panic!("{}: {schema}", kind.kind));
+            let told: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
+            let read: BTreeSet<&str> = kind.parameters.iter().copied().chain(["type"]).collect();
+            assert_eq!(told, read, "{}", kind.kind);
+            let required: BTreeSet<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let wanted: BTreeSet<&str> = kind.parameters[..kind.required].iter().copied().chain(["type"]).collect();
+            assert_eq!(required, wanted, "{}", kind.kind);
+            for (name, property) in properties.iter().filter(|(name, _)| *name != "type") {
+                assert!(property["description"].is_string(), "{}: {name} is not described", kind.kind);
+            }
+            assert!(!schema.to_string().contains("$ref"), "{}", kind.kind);
+        }
+    }
+
+    #[test]
+    fn what_repeats_without_harm_is_as_the_actions_say() {
+        let minimal = |kind: &ActionKind| {
+            let mut action = json!({"type": kind.kind});
+            for name in &kind.parameters[..kind.required] {
+                action[*name] = match *name {
+                    "do" => kind.schema()["properties"]["do"]["oneOf"][0]["const"].clone(),
+                    "to" => json!(["ann@example.org"]),
+                    "url" => json!("https://example.org/"),
+                    _ => json!("x"),
+                };
+            }
+            if kind.kind == "configure_agent" {
+                action["tag"] = json!("x");
+            }
+            action
+        };
+        for kind in ActionKind::ALL {
+            let doc = json!({"name": "n", "targets": {"all": true}, "steps": [{"id": "a", "action": minimal(&kind)}]});
+            let doc = TaskDoc::parse(&doc).unwrap_or_else(|faults| panic!("{}: {faults:?}", kind.kind));
+            let action = &doc.steps[0].action;
+            let expected = match (action.is_idempotent(), action.may_be_idempotent()) {
+                (_, true) if ["run_script", "control_service", "call_web_service"].contains(&kind.kind) => Repeats::AsWritten,
+                (true, _) => Repeats::Always,
+                (false, _) => Repeats::Never,
+            };
+            assert_eq!((kind.repeats(), kind.scope), (expected, action.scope()), "{}", kind.kind);
+        }
+    }
 }
