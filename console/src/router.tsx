@@ -195,7 +195,6 @@ export const router = createRouter({
     machine,
     fleet,
     crashes,
-    crashes,
     changes,
     software,
     program,
