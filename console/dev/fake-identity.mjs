@@ -6,6 +6,8 @@ const WORTH = { key: 100, agent_id: 60, deviceid: 60, uuid: 50, serial: 50, mac:
 /** Some devices are spoken for by two agents. */
 export function agentsOf(d, n) {
   const own = agentOf(d, n);
+  own.quarantine = n % 7 === 2 ? { since: ago(86_400 * 2), by: "ada", reason: "it answers for two machines" } : null;
+  own.book_drifted = n % 7 === 2 ? ago(86_400 * 3) : null;
   if (n % 5 !== 0) return [own];
   const foreign = d.agent.protocol !== "muster";
   const second = {

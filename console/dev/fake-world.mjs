@@ -299,6 +299,22 @@ export function world(size) {
     }
     if (d && sub === "history") return page(filtered(historyOf(d, agentsOf(d, index.get(d.id))), params), params);
     if (d && sub === "changes") return { body: compared(d, agentsOf(d, index.get(d.id)), params) };
+    if (d && sub === "book")
+      return {
+        body: {
+          items: [
+            {
+              task: { id: tasks[0].id, name: tasks[0].doc.name },
+              version: 3,
+              issue: 2,
+              agent: "a",
+              held: ago(7200),
+              valid: ago(-86_400 * 24),
+            },
+            { task: { id: tasks[1].id, name: tasks[1].doc.name }, version: 1, issue: 1, agent: "a", held: null, valid: ago(-86_400 * 30) },
+          ],
+        },
+      };
     if (d && sub === "identity") return { body: known.of(d) };
     if (d && sub === "merge") {
       known.merged([d.id, ...body.from]);
@@ -319,6 +335,27 @@ export function world(size) {
         ["prepared", "ok", "ok", "error"].map((s, n) => assignmentOf(runs[n], d, n, s)),
         params,
       );
+    if (kind === "crashes") {
+      const all = devices.slice(0, 14).map((one, n) => ({
+        id: `c${n}`,
+        agent: "a",
+        device_name: one.name,
+        at: ago(5000 * (n + 1)),
+        kind: n % 4 === 1 ? "panic" : "killed",
+        version: n % 3 ? "0.1.0" : "0.2.0",
+        message:
+          n % 4 === 1
+            ? "called `Option::unwrap()` on a `None` value"
+            : "the program ended without a word, and the machine went on: it was killed, or ran out of memory",
+        place: n % 4 === 1 ? "crates/agent/src/work.rs:417:22" : null,
+        log: n % 4 === 1 ? "2026-11-30T01:12:08Z  INFO the channel is open\n2026-11-30T01:12:09Z  INFO inventory sent\n".repeat(9) : "",
+      }));
+      if (key) return { body: all.find((c) => c.id === key) };
+      return page(
+        all.map(({ log: _log, ...c }) => c),
+        params,
+      );
+    }
     if (kind === "agents" && key && sub === "wakes")
       return page(
         ["ok", "refused", "timeout", "ok"].map((outcome, n) => ({

@@ -161,6 +161,21 @@ const SCREENS = [
   ["machine-split", `/machines/${D}?tab=identity`, openMenu("Split…")],
   ["machine-undo", `/machines/${D}?tab=identity`, openMenu("Undo")],
   ["fleet", "/fleet"],
+  ["crashes", "/fleet/crashes"],
+  ["crash", "/fleet/crashes?open=c1"],
+  [
+    "fleet-quarantine",
+    "/fleet",
+    async (page) => {
+      await page.locator("button.plain.link").nth(2).click();
+      await page.waitForTimeout(600);
+      await page
+        .getByRole("button", { name: /quarantine/i })
+        .last()
+        .click();
+      await page.waitForTimeout(500);
+    },
+  ],
   ["changes", "/fleet/changes"],
   ["changes-none", "/fleet/changes?q=nothing-like-this"],
   ["changes-period", "/fleet/changes", openMenu(/^Period/)],
@@ -176,6 +191,7 @@ const SCREENS = [
   ["duplicates-merge", "/fleet/duplicates", (page) => page.keyboard.press("m").then(() => page.waitForTimeout(700))],
   ["columns", "/machines", openMenu("Columns")],
   ["join", "/fleet/join"],
+  ["join-new", "/fleet/join", openMenu("New join token")],
   ["credentials", "/fleet/credentials"],
   ["credentials-new", "/fleet/credentials", openMenu("New credential")],
   ["settings", "/settings"],

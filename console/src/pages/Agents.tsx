@@ -96,6 +96,7 @@ export function Agents() {
   const { t } = useTranslation();
   const [search, change] = useAddress();
   const [open] = useState(() => (id: string) => change({ open: id }));
+  const [shuts, shut] = useState<string | null>(null);
   const all = useAgentColumns(open);
   const { columns, shown, choose } = useColumns("agents", all, search.cols, change);
   const { cols: _cols, open: opened, ...filter } = search;
@@ -158,18 +159,27 @@ export function Agents() {
         title={t("device.agent")}
         closeButtonProps={{ "aria-label": t("common.close") }}
       >
-        {opened && <AgentBody id={opened} known={list.items.find((a) => a.id === opened)} />}
+        {opened && (
+          <AgentBody
+            id={opened}
+            known={list.items.find((a) => a.id === opened)}
+            shut={() => {
+              change({ open: undefined });
+              shut(opened);
+            }}
+          />
+        )}
       </Drawer>
+      {shuts && <Quarantine id={shuts} onClose={() => shut(null)} />}
     </div>
   );
 }
 
-function AgentBody({ id, known }: { id: string; known: Agent | undefined }) {
+function AgentBody({ id, known, shut }: { id: string; known: Agent | undefined; shut: () => void }) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const may = useMay("operator");
   const wakes = useList<Wake>("agents", `/agents/${encodeURIComponent(id)}/wakes`, { limit: 20 });
-  const [asks, ask] = useState(false);
   const changed = () => client.invalidateQueries({ queryKey: ["agents"] });
   const set = (patch: { verified?: boolean; quarantined?: boolean }) =>
     agents
@@ -186,11 +196,10 @@ function AgentBody({ id, known }: { id: string; known: Agent | undefined }) {
           {known.quarantine ? (
             <Button onClick={() => set({ quarantined: false })}>{t("agent.quarantine_end")}</Button>
           ) : (
-            <Button onClick={() => ask(true)}>{t("agent.quarantine_put")}</Button>
+            <Button onClick={shut}>{t("agent.quarantine_put")}</Button>
           )}
         </>
       )}
-      {asks && <Quarantine id={id} onClose={() => ask(false)} onDone={changed} />}
       <section>
         <h3>{t("agent.wakes")}</h3>
         {wakes.query.isError && <Fault error={wakes.query.error} retry={() => wakes.query.refetch()} />}
@@ -214,10 +223,15 @@ function AgentBody({ id, known }: { id: string; known: Agent | undefined }) {
 }
 
 /** Asks why an agent is shut out of all work, and does it. */
-function Quarantine({ id, onClose, onDone }: { id: string; onClose: () => void; onDone: () => Promise<unknown> }) {
+function Quarantine({ id, onClose }: { id: string; onClose: () => void }) {
   const { t } = useTranslation();
+  const client = useQueryClient();
   const [reason, setReason] = useState("");
-  const act = () => agents.change(id, { quarantined: true, reason }).then(onDone).then(onClose);
+  const act = () =>
+    agents
+      .change(id, { quarantined: true, reason })
+      .then(() => client.invalidateQueries({ queryKey: ["agents"] }))
+      .then(onClose);
   return (
     <FormDialog title={t("agent.quarantine_put")} verb={t("agent.quarantine_put")} act={act} onClose={onClose}>
       <p>{t("agent.quarantine_what")}</p>

@@ -107,7 +107,14 @@ function CrashBody({ id }: { id: string }) {
       {it.place && <p className="mono">{it.place}</p>}
       <section>
         <h3>{t("crash.log")}</h3>
-        {it.log ? <pre className="output">{it.log}</pre> : <p className="soft">{t("crash.no_log")}</p>}
+        {it.log ? (
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+          <pre className="output" tabIndex={0}>
+            {it.log}
+          </pre>
+        ) : (
+          <p className="soft">{t("crash.no_log")}</p>
+        )}
       </section>
     </div>
   );

@@ -12,8 +12,10 @@ export function OrderBook({ device }: { device: string }) {
   if (items.length === 0) return null;
   return (
     <section className="card" aria-label={t("book.title")} style={{ marginBottom: 16 }}>
-      <h3>{t("book.title")}</h3>
-      <p className="soft hint">{t("book.how")}</p>
+      <h2>{t("book.title")}</h2>
+      <p className="soft hint" style={{ padding: "10px 14px 0" }}>
+        {t("book.how")}
+      </p>
       <table className="data auto" aria-label={t("book.title")}>
         <thead>
           <tr>
