@@ -216,6 +216,7 @@ pub fn device_update(tx: &mut Tx, cx: &Cx, id: DeviceId, patch: &DevicePatch, ve
     }
     if let Some(verified) = patch.verified {
         tx.device_trust(id, verified)?;
+        tx.book_now(cx.org, cx.now)?;
         crate::rebuild::reorder(tx, cx.org, id)?;
     }
     device.version += 1;

@@ -438,6 +438,10 @@ impl Rx {
             let mut list = List::new("agent", "assignment a");
             list.any_of("a.device", piece.iter().map(|d| d.0));
             list.condition("a.open = 1 AND a.state <> 'prepared'");
+            // What a machine will begin by its order book is not under way before it says so.
+            list.condition(
+                "(a.state <> 'started' OR NOT EXISTS (SELECT 1 FROM walk w WHERE w.run = a.run AND w.device = a.device AND w.led LIKE '%\"by_book\":true%'))",
+            );
             for agent in list.all(self, "a.id", 100_000, |r| r.id(0))? {
                 *counts.entry(AgentId(agent)).or_default() += 1;
             }

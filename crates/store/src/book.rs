@@ -144,6 +144,8 @@ impl Tx {
         if self.exec("DELETE FROM book_task WHERE task = ?1", &[V::U(task.0)])? == 0 {
             return Ok(());
         }
+        // What else those machines keep is another book now.
+        self.send("UPDATE book SET held = NULL WHERE device IN (SELECT b.device FROM book b WHERE b.task = ?1)", &[V::U(task.0)])?;
         let rows = self.rows("DELETE FROM book WHERE task = ?1 RETURNING device, org", &[V::U(task.0)])?;
         for row in &rows {
             let hint = Hint { topic: Topic::Device, id: Some(row.id(0)?), org: Some(row.id(1)?) };
@@ -181,6 +183,8 @@ impl Tx {
     /// A machine is to keep a task no more.
     pub fn book_remove(&mut self, org: OrgId, device: DeviceId, task: TaskId) -> Result<(), Fault> {
         if self.exec("DELETE FROM book WHERE device = ?1 AND task = ?2", &[V::U(device.0), V::U(task.0)])? > 0 {
+            // What else it keeps is another book now: that it holds more is no drift.
+            self.send("UPDATE book SET held = NULL WHERE device = ?1", &[V::U(device.0)])?;
             self.after(Hint { topic: Topic::Device, id: Some(device.0), org: Some(org.0) });
         }
         Ok(())

@@ -21,6 +21,8 @@ on_all! {
     a_machine_that_is_a_target_no_more_joins_the_run_of_what_it_did
     a_book_that_was_lost_is_noticed_and_given_again
     who_may_not_keep_it_any_more_is_told_so
+    a_book_from_which_a_task_was_taken_has_not_drifted
+    what_waits_in_the_book_keeps_nothing_from_being_handed_out
     what_a_machine_will_begin_by_its_book_is_not_taken_for_lost
     a_book_is_given_anew_before_it_is_over_and_when_the_task_changes
     more_machines_than_may_begin_unattended_keep_nothing
@@ -69,11 +71,8 @@ fn takes(w: &World, own: Own) -> Book {
 
 /// The next occurrence of the task comes, and the server sees it.
 fn hour_comes(w: &World) -> Nominal {
-    w.clock.advance(HOUR);
-    let nominal = Nominal::Instant(w.engine.now());
-    while w.write(schedules::look).more {}
-    w.work();
-    nominal
+    hour_comes_for_many(w);
+    Nominal::Instant(w.engine.now())
 }
 
 fn only_run(w: &World) -> Option<RunId> {
@@ -243,6 +242,46 @@ fn who_may_not_keep_it_any_more_is_told_so(w: &World) {
     assert_eq!(found.expect("agents").items.len(), 1);
     w.write(move |tx, cx| tasks::task_delete(tx, cx, task));
     assert_eq!(w.engine.read_now(&w.cx, move |rx, _| book::counts(rx, task)).expect("counts"), (0, 0));
+}
+
+fn a_book_from_which_a_task_was_taken_has_not_drifted(w: &World) {
+    let own = w.own(1);
+    let (one, two) = (keep(w, &json!({"name": "one"})), keep(w, &json!({"name": "two", "targets": {"query": "device.tag != 'out'"}})));
+    look(w);
+    let both = takes(w, own);
+    assert_eq!(both.entries.len(), 2);
+    w.write(move |tx, cx| {
+        let patch = muster_engine::fleet::DevicePatch { tag: Some("out".to_owned()), ..Default::default() };
+        muster_engine::fleet::device_update(tx, cx, own.device, &patch, None)
+    });
+    w.clock.advance(Duration::from_secs(61));
+    look(w);
+    assert_eq!(compare(w, own, &both.digest), Compared::Behind);
+    let left = takes(w, own);
+    assert_eq!(left.entries.iter().map(|entry| entry.row.task).collect::<Vec<_>>(), [one]);
+    w.write(move |tx, cx| tasks::task_delete(tx, cx, two));
+    assert_eq!(compare(w, own, &left.digest), Compared::Same);
+    assert_eq!(agent(w, own).book_drifted, None);
+}
+
+fn what_waits_in_the_book_keeps_nothing_from_being_handed_out(w: &World) {
+    let own = w.own(1);
+    for n in 0..5 {
+        keep(w, &json!({"name": format!("kept {n}")}));
+    }
+    look(w);
+    takes(w, own);
+    hour_comes_for_many(w);
+    let one = w.task(json!({"name": "now", "targets": {"all": true}, "steps": [script("only")]}));
+    w.write(move |tx, cx| runs::run_start(tx, cx, one, &muster_engine::runs::Start::default()));
+    w.work();
+    assert_eq!(w.take(own).len(), 1, "five that it will begin by itself are not ahead of it");
+}
+
+fn hour_comes_for_many(w: &World) {
+    w.clock.advance(HOUR);
+    while w.write(schedules::look).more {}
+    w.work();
 }
 
 fn what_a_machine_will_begin_by_its_book_is_not_taken_for_lost(w: &World) {
