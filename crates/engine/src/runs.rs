@@ -360,6 +360,7 @@ fn situation(row: &AssignmentRow, agents: &[Agent], org: &Org, loads: &Loads, no
             open_to_strangers: row.open_to_strangers,
         },
         by_server: row.record.device == DeviceId::SERVER,
+        by_book: row.by_book,
         push: row.delivery == Delivery::Push && org.settings.wake_enabled,
         candidates: candidates(agents, &row.action, &org.settings, loads, now),
     }

@@ -277,6 +277,7 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
                 open_to_strangers: step.is_some_and(|s| s.action.is_open_to_strangers()),
             },
             by_server: false,
+            by_book: None,
             push: task.doc.delivery == Delivery::Push && org.settings.wake_enabled,
             candidates: crate::runs::candidates(&agents, step.map_or("", |s| s.action.kind()), &org.settings, &loads, cx.now),
         };

@@ -81,7 +81,8 @@ const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
      s.idempotent, a.not_after, s.stops, a.round, s.walked, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, CASE WHEN r.state = 'finished' THEN r.state WHEN r.halted = 1 THEN 'halted' WHEN r.paused = 1 THEN 'paused' ELSE r.state END, r.delivery, s.strangers, \
      s.action, r.cancel_requested, r.in_flight_max, \
-     (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND c.step >= 0 AND r.in_flight_max IS NOT NULL)";
+     (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND c.step >= 0 AND r.in_flight_max IS NOT NULL), \
+     (SELECT w.not_before FROM walk w WHERE w.run = a.run AND w.device = a.device AND a.state = 'started' AND w.led LIKE '%\"by_book\":true%')";
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
@@ -176,6 +177,7 @@ fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
         action: row.text(36)?.to_owned(),
         run_ending: row.flag(37),
         run_load: Load { in_flight: row.opt_int(39)?.unwrap_or(0), most: row.opt_int(38)? },
+        by_book: row.opt_int(40)?.map(Timestamp),
     })
 }
 

@@ -271,6 +271,8 @@ pub struct AssignmentRow {
     pub run_ending: bool,
     /// Assignments of its run under way, and at most.
     pub run_load: Load,
+    /// From when on its machine begins it by its order book, while it has not said that it did.
+    pub by_book: Option<Timestamp>,
 }
 
 /// One try of an assignment.

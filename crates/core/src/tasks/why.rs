@@ -74,6 +74,8 @@ pub struct Situation {
     pub around: Around,
     /// Whether the server does it itself.
     pub by_server: bool,
+    /// From when on its machine begins it by its order book, while it has not said that it did.
+    pub by_book: Option<Timestamp>,
     /// Whether the run wakes agents.
     pub push: bool,
     /// The agents of the target, the likeliest first.
@@ -125,6 +127,12 @@ fn leased(it: &Situation, lease: Timestamp) -> Reason {
             "It was cancelled after it was handed out; this agent cannot be stopped.".to_owned(),
             ends,
         );
+    }
+    if let Some(from) = it.by_book {
+        let last = it.candidates.first().and_then(|c| c.last_contact);
+        let params = json!({"attempt": a.attempt, "until": lease.to_string(), "from": from.to_string(), "last_contact": shown(last)});
+        let text = format!("The machine begins it by its own clock from {from} on, also without a connection; its word is awaited.");
+        return reason("by_machine", params, text, ends);
     }
     let text = match a.status.state() {
         State::Running => format!("Attempt {} is under way.", a.attempt),
@@ -433,6 +441,7 @@ mod tests {
                 open_to_strangers: true,
             },
             by_server: false,
+            by_book: None,
             push: false,
             candidates: vec![agent()],
         }

@@ -127,6 +127,9 @@ fn a_machine_takes_its_book_and_what_it_begins_is_its_own_at_once(w: &World) {
     let walk = w.walk(run, own.device);
     assert!(walk.led.is_some_and(|led| led.by_book && led.goes_on));
     assert!(w.take(own).is_empty(), "it has it already");
+    let first = AssignmentId::of_occurrence(task, 1, &nominal, own.agent);
+    let why = w.engine.read_now(&w.cx, move |rx, cx| runs::assignment_view(rx, cx, first)).expect("seen").reason;
+    assert_eq!(why.reason.key, "by_machine", "{}", why.reason.text);
     let ran = tells(w, own, task, &nominal, Said::Running, 0);
     assert_eq!(ran.answers, [Ok(())]);
     let first = tells(w, own, task, &nominal, OK, 0);
