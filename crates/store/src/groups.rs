@@ -11,8 +11,8 @@ mod dynamic;
 pub use dynamic::Following;
 
 use crate::DeviceFilter;
+use crate::devices::{VISIBLE, narrow};
 use crate::fault::Fault;
-use crate::fleet::{VISIBLE, narrow};
 use crate::list::{List, Order};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};

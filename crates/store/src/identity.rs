@@ -2,8 +2,9 @@
 //!
 //! What is searched of a device is drawn from its agents anew by the engine (`rebuild`) and written here.
 
+use crate::agents::known;
+use crate::devices::VISIBLE;
 use crate::fault::Fault;
-use crate::fleet::{VISIBLE, known};
 use crate::inventory::{DeviceWrite, Software, Whose};
 use crate::list::{List, Order, json, small, word};
 use crate::unit::{Hint, Rx, Topic, Tx};

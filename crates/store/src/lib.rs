@@ -8,15 +8,16 @@
 //! PostgreSQL eight threads run one transaction per command at READ COMMITTED, with fences instead of higher levels.
 
 mod access;
+mod agents;
 mod approvals;
 mod assignments;
 mod batch;
 mod book;
 mod checkpoint;
 mod crashes;
+mod devices;
 mod fault;
 mod findings;
-mod fleet;
 mod floor;
 mod gather;
 mod groups;
@@ -49,11 +50,12 @@ mod unit;
 mod value;
 
 pub use access::{KeptAnswer, SessionRow};
+pub use agents::{AgentFilter, Heard};
 pub use assignments::{AssignmentFilter, NewAssignment, Opened};
 pub use book::{BookTask, Eligible};
 pub use crashes::CrashFilter;
+pub use devices::{DeviceFilter, DeviceGroup};
 pub use fault::{Fault, OpenError};
-pub use fleet::{AgentFilter, DeviceFilter, DeviceGroup, Heard};
 pub use gather::{Answer, Gather, Hot};
 pub use groups::Following;
 pub use history::{HistoryFilter, HistoryRow};

@@ -5,6 +5,7 @@ use crate::unit::Rx;
 use crate::value::{Row, V};
 use muster_core::limits::TOTAL_COUNTED_MAX;
 use muster_core::page::{Cursor, Page, PageRequest, SortValue};
+use muster_core::time::Timestamp;
 use std::fmt::Write as _;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -195,6 +196,16 @@ fn cursor(last: &Row, sort: &str) -> Result<Cursor, Fault> {
         _ => SortValue::Number(0),
     };
     Ok(Cursor { sort: sort.to_owned(), value, id: last.id(n - 1)? })
+}
+
+/// A text that may be missing.
+pub(crate) fn owned(row: &Row, i: usize) -> Result<Option<String>, Fault> {
+    Ok(row.opt_text(i)?.map(str::to_owned))
+}
+
+/// An instant, where one is kept; 0 stands for none.
+pub(crate) fn instant(row: &Row, i: usize) -> Result<Option<Timestamp>, Fault> {
+    Ok(row.opt_int(i)?.filter(|ms| *ms > 0).map(Timestamp))
 }
 
 /// A word of the database as one of ours.
