@@ -208,6 +208,8 @@ export const tasks = {
   schedule: (task: string) => get<T.Ahead>(`/tasks/${id(task)}/schedule`),
   approve: (task: string, targets_max: number | null) =>
     call<T.Task>(`${V1}/tasks/${id(task)}/approval`, { method: "PUT", body: { targets_max } }),
+  switchSchedule: (task: string, enabled: boolean, reason = "") =>
+    call<T.Task>(`${V1}/tasks/${id(task)}/schedule`, { method: "PUT", body: { enabled, reason } }),
   startHeld: (task: string, nominal: string, confirm_count: number) =>
     post<T.Run>(`/tasks/${id(task)}/occurrences/${id(nominal)}/runs`, { confirm_count }),
   start: (task: string, confirm: { confirm_count?: number; plan?: string } = {}) => post<T.Run>(`/tasks/${id(task)}/runs`, confirm),

@@ -371,6 +371,8 @@ export type Task = {
   runs: number;
   /** Up to how many targets it starts unattended; null: as many as the size guard lets a person start. */
   targets_max: number | null;
+  /** Its schedule was put out of action. */
+  schedule_off: { since: string; by: string; reason: string } | null;
 };
 /** A start that needs a second person. */
 export type Approval = {

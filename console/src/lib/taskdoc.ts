@@ -59,7 +59,7 @@ export function targetKind(doc: TaskDoc): TargetKind {
 export const isServers = (step: Step) =>
   step.action.type === "call_web_service"
     ? step.scope !== "client"
-    : ["write_log", "raise_message", "send_email", "wake_agents", "change_group"].includes(step.action.type);
+    : ["write_log", "raise_message", "send_email", "wake_agents", "change_group", "change_schedule"].includes(step.action.type);
 /** Whether it is about no machine. */
 export const needsNoTargets = (step: Step) => isServers(step) && !["wake_agents", "change_group"].includes(step.action.type);
 

@@ -10,6 +10,7 @@ const CHOICES = {
   shell: ["sh", "bash", "python", "powershell"],
   power: ["shutdown", "restart", "suspend", "log_off", "abort"],
   group_act: ["add", "remove"],
+  schedule_act: ["enable", "disable"],
   service_act: ["start", "stop", "restart", "reload", "enable", "disable", "status"],
 } as const;
 type Choice = keyof typeof CHOICES;
@@ -76,6 +77,10 @@ const FIELDS: Record<string, readonly Parameter[]> = {
     ["group", "line"],
     ["do", "group_act"],
   ],
+  change_schedule: [
+    ["task", "line"],
+    ["do", "schedule_act"],
+  ],
 };
 /** Those of this version. */
 const OFFERED = [
@@ -95,12 +100,16 @@ const OFFERED = [
   "send_email",
   "wake_agents",
   "change_group",
+  "change_schedule",
 ] as const;
+/** Where the words of a choice stand, when not under its own name. */
+const WORDS_OF: Record<string, string> = { group_act: "group", schedule_act: "schedule_switch" };
 /** What a type begins with: what must be said and has a first choice. */
 const BEGINNINGS: Record<string, Record<string, unknown>> = {
   power_control: { do: "shutdown" },
   control_service: { do: "start" },
   change_group: { do: "add" },
+  change_schedule: { do: "disable" },
 };
 
 type Props = { action: Action; onChange: (action: Action) => void };
@@ -144,10 +153,10 @@ function Field({ label: key, kind, value, put }: FieldProps) {
   if (isChoice(kind)) {
     const [first] = CHOICES[kind];
     // What must be said is written also when it is the first.
-    const isWritten = ["power", "service_act", "group_act"].includes(kind);
+    const isWritten = ["power", "service_act", "group_act", "schedule_act"].includes(kind);
     const named = (word: string) => {
       if (kind === "level") return t(`message.${word as "info"}`);
-      return isWritten ? t(`${kind === "group_act" ? "group" : kind}.${word}` as "power.abort") : word;
+      return isWritten ? t(`${WORDS_OF[kind] ?? kind}.${word}` as "power.abort") : word;
     };
     return (
       <Select

@@ -1,6 +1,6 @@
 // What a task's schedule will do and did: the next times, the approval of unattended starts, every occurrence.
 import { Button, NumberInput, TextInput } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -10,11 +10,12 @@ import type { Occurrence, Task } from "../api/types";
 import { moment, number } from "../lib/format";
 import { whenWords } from "../lib/when";
 import { Confirm } from "../parts/Confirm";
-import { Empty, Fault, Lines, tell } from "../parts/Feedback";
+import { Empty, Fault, Lines, shout, tell } from "../parts/Feedback";
 import { FormDialog } from "../parts/FormDialog";
 import { LoadMore } from "../parts/LoadMore";
 import { NextTen } from "../parts/NextTen";
 import { OccurrenceWord } from "../parts/OccurrenceState";
+import { Time } from "../parts/Time";
 
 /** The card on the task's page: when it runs, what comes next, up to how many machines without a person. */
 export function WhenCard({ task }: { task: Task }) {
@@ -22,7 +23,18 @@ export function WhenCard({ task }: { task: Task }) {
   const ahead = useAhead(task.id);
   const admin = useMay("admin");
   const guard = useSettings().data?.size_guard;
+  const operator = useMay("operator");
+  const client = useQueryClient();
   const [asking, setAsking] = useState(false);
+  const [switching, setSwitching] = useState(false);
+  const enable = async () => {
+    try {
+      await switched(client, task, true);
+      tell(t, t("schedule_switch.enabled"));
+    } catch (refusal) {
+      shout(t, refusal);
+    }
+  };
   if (!task.doc.schedule && !task.doc.window) return null;
   const most = task.targets_max ?? guard;
   return (
@@ -35,7 +47,22 @@ export function WhenCard({ task }: { task: Task }) {
       </div>
       <div className="body stack">
         <p>{whenWords(t, i18n.language, task.doc)}</p>
+        {task.schedule_off && (
+          <p className="note">
+            {t("schedule_switch.off", { name: task.schedule_off.by })} <Time at={task.schedule_off.since} />
+            {task.schedule_off.reason && `: ${task.schedule_off.reason}`}
+          </p>
+        )}
         {task.doc.schedule && ahead.data && ahead.data.next.length > 0 && <NextTen ahead={ahead.data} />}
+        {task.doc.schedule && operator && (
+          <div className="buttons">
+            {task.schedule_off ? (
+              <Button onClick={enable}>{t("schedule_switch.enable")}</Button>
+            ) : (
+              <Button onClick={() => setSwitching(true)}>{t("schedule_switch.disable")}</Button>
+            )}
+          </div>
+        )}
         {task.doc.schedule && most !== undefined && (
           <div className="row spread wrap">
             <span className="soft">
@@ -46,7 +73,30 @@ export function WhenCard({ task }: { task: Task }) {
         )}
       </div>
       {asking && <Approve task={task} onClose={() => setAsking(false)} />}
+      {switching && <Disable task={task} onClose={() => setSwitching(false)} />}
     </section>
+  );
+}
+
+async function switched(client: QueryClient, task: Task, enabled: boolean, reason = "") {
+  client.setQueryData(["task", task.id], await tasks.switchSchedule(task.id, enabled, reason));
+  await client.invalidateQueries({ queryKey: ["schedule", task.id] });
+}
+
+function Disable({ task, onClose }: { task: Task; onClose: () => void }) {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const [reason, setReason] = useState("");
+  const act = async () => {
+    await switched(client, task, false, reason);
+    tell(t, t("schedule_switch.disabled"));
+    onClose();
+  };
+  return (
+    <FormDialog title={t("schedule_switch.disable")} verb={t("schedule_switch.disable")} act={act} onClose={onClose}>
+      <p>{t("schedule_switch.what")}</p>
+      <TextInput data-autofocus label={t("schedule_switch.why")} value={reason} onChange={(e) => setReason(e.currentTarget.value)} />
+    </FormDialog>
   );
 }
 

@@ -56,6 +56,8 @@ pub const FIELD_BYTES_MAX: usize = 64 << 10;
 pub const BOOK_ENTRIES_MAX: usize = 256;
 /// How long a machine that is not heard of goes on by its order book.
 pub const BOOK_VALID: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+/// How long after its end an entry that was taken from a machine is remembered, for what the machine tells late.
+pub const BOOK_GONE_KEPT: std::time::Duration = std::time::Duration::from_secs(60 * 86_400);
 /// An entry is given anew when it is good for less than this.
 pub const BOOK_RENEWED_BEFORE: std::time::Duration = std::time::Duration::from_secs(20 * 86_400);
 /// Crashes that are kept of one agent, the newest.

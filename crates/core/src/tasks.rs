@@ -24,7 +24,7 @@ pub use occurrence::{OccurrenceRecord, OccurrenceState};
 pub use records::*;
 pub use rollout::Share;
 pub use run::{Counts, RunState, Verdict};
-pub use schedule::{Cron, Misfire, Moment, Nominal, Occurrence, Schedule, Trigger, When};
+pub use schedule::{Cron, Misfire, Moment, Nominal, Occurrence, Schedule, ScheduleOff, Trigger, When};
 pub use state::{Assignment, AttemptState, Decision, Input, Outcome, Refused, Rules, State, decide};
 pub use why::{Condition, Reason, Situation, why};
 pub use window::{AtEnd, Days, Edge, Never, Open, Window};

@@ -14,7 +14,7 @@ use crate::workers::Done;
 use muster_core::access::{Org, Role};
 use muster_core::fleet::Agent;
 use muster_core::ids::{AssignmentId, DeviceId, RunId, TaskId};
-use muster_core::limits::{BOOK_ENTRIES_MAX, BOOK_RENEWED_BEFORE, BOOK_VALID};
+use muster_core::limits::{BOOK_ENTRIES_MAX, BOOK_GONE_KEPT, BOOK_RENEWED_BEFORE, BOOK_VALID};
 use muster_core::tasks::approval::unattended_max;
 use muster_core::tasks::book::{Occasion, Recurs, digest, zone_text};
 use muster_core::tasks::job::guard::Guard;
@@ -35,8 +35,8 @@ const NOWHERE: usize = u32::MAX as usize;
 
 /// Whether a task is one that machines keep follows its newest version.
 pub(crate) fn follow(tx: &mut Tx, cx: &Cx, task: &Task) -> Result<(), Error> {
-    if !task.doc.is_offline() {
-        return Ok(tx.book_task_drop(task.id)?);
+    if !task.is_kept() {
+        return Ok(tx.book_task_drop(task.id, cx.now)?);
     }
     Ok(tx.book_task_put(&BookTask { task: task.id, org: task.org, version: task.version, due: cx.now })?)
 }
@@ -73,9 +73,14 @@ pub fn differences(rx: &mut Rx, cx: &Cx) -> Result<Option<Differences>, Error> {
     for device in devices {
         wanted.extend(eligible.get(&device).filter(|it| able(&it.disabled)).map(|it| (device, it.actor)));
     }
-    found.remove = rows.keys().filter(|device| !wanted.contains_key(device)).copied().take(PIECE).collect();
+    let is_left = |row: &&BookRow| row.gone.is_none() && !wanted.contains_key(&row.device);
+    found.remove = rows.values().filter(is_left).map(|row| row.device).take(PIECE).collect();
     let is_as_wanted = |row: &BookRow, actor| {
-        row.version == kept.version && row.actor == actor && row.print == print && row.valid > cx.now.plus(BOOK_RENEWED_BEFORE)
+        row.gone.is_none()
+            && row.version == kept.version
+            && row.actor == actor
+            && row.print == print
+            && row.valid > cx.now.plus(BOOK_RENEWED_BEFORE)
     };
     let stale: Vec<_> = wanted
         .into_iter()
@@ -89,7 +94,7 @@ pub fn differences(rx: &mut Rx, cx: &Cx) -> Result<Option<Differences>, Error> {
     let facts: BTreeMap<DeviceId, _> = facts.into_iter().map(|device| (device.id, device.into())).collect();
     for (device, actor) in stale.into_iter().take(PIECE) {
         let before = rows.get(&device);
-        let goes_on = before.filter(|row| row.version == kept.version && row.actor == actor);
+        let goes_on = before.filter(|row| row.gone.is_none() && row.version == kept.version && row.actor == actor);
         found.put.push(BookRow {
             device,
             task: task.task,
@@ -102,6 +107,7 @@ pub fn differences(rx: &mut Rx, cx: &Cx) -> Result<Option<Differences>, Error> {
             since: goes_on.map_or(cx.now, |row| row.since),
             valid: cx.now.plus(BOOK_VALID),
             held: None,
+            gone: None,
         });
     }
     Ok(Some(found))
@@ -130,16 +136,17 @@ pub fn apply(tx: &mut Tx, cx: &Cx, found: &Differences) -> Result<usize, Error> 
     match tx.task(found.task.org, task)?.filter(|it| it.version == found.task.version) {
         // It was changed meanwhile: what was found is of another version.
         None => return Ok(0),
-        Some(kept) if !kept.doc.is_offline() => tx.book_task_drop(task)?,
+        Some(kept) if !kept.is_kept() => tx.book_task_drop(task, cx.now)?,
         Some(_) => {
             for row in &found.put {
                 tx.book_put(row)?;
             }
             for device in &found.remove {
-                tx.book_remove(found.task.org, *device, task)?;
+                tx.book_remove(found.task.org, *device, task, cx.now)?;
             }
         }
     }
+    tx.book_forget(cx.now.minus(BOOK_GONE_KEPT))?;
     tx.book_task_due_at(task, if found.complete { cx.now.plus(LOOK_EVERY) } else { cx.now })?;
     Ok(found.put.len() + found.remove.len())
 }
@@ -274,9 +281,12 @@ pub fn arrived(tx: &mut Tx, cx: &Cx, agent: &Agent, it: &Occasion) -> Result<Arr
     let Ok(nominal) = it.nominal.parse::<Nominal>() else { return Ok(Arrival::Over) };
     let known = tx.task(agent.org, it.task)?.filter(|task| task.doc.is_offline() && task.version == it.version);
     let (Some(task), Some(row)) = (known, tx.schedule_for_update(it.task)?) else { return Ok(Arrival::Over) };
-    if row.after < nominal.starts() {
-        // The schedules' worker has not come to it.
-        return Ok(if nominal.starts() <= cx.now.plus(AHEAD_MAX) { Arrival::Later } else { Arrival::Over });
+    if nominal.starts() > cx.now.plus(AHEAD_MAX) {
+        return Ok(Arrival::Over);
+    }
+    // The schedules' worker has not come to it; it never will where the schedule was put out of action.
+    if row.after < nominal.starts() && task.schedule_off.is_none() {
+        return Ok(Arrival::Later);
     }
     let text = nominal.to_string();
     let before = tx.occurrence(it.task, &text)?;

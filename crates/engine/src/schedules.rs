@@ -4,20 +4,23 @@ use crate::approvals;
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
+use crate::fleet::limited;
 use crate::runs::{self, Begin, RunDetail, Start, house};
 use crate::tasks::{UNKNOWN_DEVICE, UNKNOWN_GROUP, found};
 use crate::workers::Done;
 use muster_core::access::{Org, Role};
 use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
+use muster_core::limits::NOTES_CHARS_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::tasks::approval::{is_needed, unattended_max};
+use muster_core::tasks::doc::ScheduleAct;
 use muster_core::tasks::occurrence::due;
 use muster_core::tasks::schedule::next;
 use muster_core::tasks::timing::Timing;
 use muster_core::tasks::zone::device_zone;
 use muster_core::tasks::{
-    AtEnd, Misfire, Nominal, Occurrence, OccurrenceRecord, OccurrenceState, Open, Run, Schedule, Task, TaskDoc, Trigger, Verdict, When,
-    Zones,
+    AtEnd, Misfire, Nominal, Occurrence, OccurrenceRecord, OccurrenceState, Open, Run, Schedule, ScheduleOff, Task, TaskDoc, Trigger,
+    Verdict, When, Zones,
 };
 use muster_store::{Rx, ScheduleRow, Tx};
 use serde_json::json;
@@ -50,6 +53,10 @@ fn awaits(trigger: &Trigger) -> String {
 pub(crate) fn follow(tx: &mut Tx, cx: &Cx, task: &Task) -> Result<(), Error> {
     crate::book::follow(tx, cx, task)?;
     let Some(schedule) = &task.doc.schedule else { return Ok(tx.schedule_drop(task.id)?) };
+    if task.schedule_off.is_some() {
+        let row = ScheduleRow { task: task.id, org: task.org, version: task.version, due: None, after: cx.now, awaits: None };
+        return Ok(tx.schedule_put(&row)?);
+    }
     // 'Now' has its one occurrence at the moment of the version, which must lie ahead of where the look begins.
     let after = if schedule.when == When::Now { task.updated.minus(Duration::from_millis(1)) } else { cx.now };
     let org = house(tx, task.org)?;
@@ -192,6 +199,35 @@ pub fn start_held(tx: &mut Tx, cx: &Cx, id: TaskId, nominal: &str, start: &Start
     runs::run_view(tx, cx, run)
 }
 
+/// Puts a task's schedule out of action, or back: from then on nothing starts by itself, or again what comes due from then on. What
+/// stands like that already is left as it is, with the reason first given.
+pub fn switch(tx: &mut Tx, cx: &Cx, id: TaskId, act: ScheduleAct, reason: &str) -> Result<crate::tasks::TaskView, Error> {
+    let task = found(tx, cx, id)?;
+    cx.may_here(Role::Operator, "switching schedules on and off")?;
+    limited("/reason", reason, NOTES_CHARS_MAX)?;
+    switched(tx, cx, task, act, reason)?;
+    crate::tasks::task_view(tx, cx, id)
+}
+
+/// The same by a step; whether something changed.
+pub(crate) fn switched(tx: &mut Tx, cx: &Cx, task: Task, act: ScheduleAct, reason: &str) -> Result<bool, Error> {
+    if task.doc.schedule.is_none() {
+        let detail = format!("the task '{}' has no schedule; it starts only when someone starts it", task.doc.name);
+        return Err(Error::new(Kind::Conflict, "task/no-schedule", detail));
+    }
+    if task.schedule_off.is_some() == (act == ScheduleAct::Disable) {
+        return Ok(false);
+    }
+    let off = ScheduleOff { since: cx.now, by: cx.name.clone(), reason: reason.trim().to_owned() };
+    let task = Task { schedule_off: (act == ScheduleAct::Disable).then_some(off), ..task };
+    tx.task_schedule_off(task.id, task.org, task.schedule_off.as_ref())?;
+    follow(tx, cx, &task)?;
+    let verb = if act == ScheduleAct::Disable { "schedule_disable" } else { "schedule_enable" };
+    let object = Object { kind: "task", id: Some(task.id.0), name: &task.doc.name };
+    record(tx, cx, Some(task.org), verb, object, None, task.schedule_off.map(|off| json!({"reason": off.reason})))?;
+    Ok(true)
+}
+
 /// Lets a task start unattended on up to so many targets; `None`: on as many as the size guard lets a person start.
 pub fn approve(tx: &mut Tx, cx: &Cx, id: TaskId, targets_max: Option<i64>) -> Result<crate::tasks::TaskView, Error> {
     let task = found(tx, cx, id)?;
@@ -310,7 +346,7 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
     let happened = tx.happenings(id, HAPPENINGS_MAX)?;
     let (Some(first), Some(last)) = (happened.first().cloned(), happened.last()) else { return Ok(()) };
     tx.happenings_drop(id, last.id)?;
-    let (Some(task), house) = (tx.task(org, id)?, house(tx, org)?) else { return Ok(()) };
+    let (Some(task), house) = (tx.task(org, id)?.filter(|it| it.schedule_off.is_none()), house(tx, org)?) else { return Ok(()) };
     let starts = Occurrence { nominal: Nominal::Instant(first.at), starts: first.at };
     // Two things may happen in one millisecond; the entry's id tells them apart.
     let nominal = format!("{}#{}", starts.nominal, first.id);

@@ -8,7 +8,7 @@ use crate::tasks::resolve;
 use crate::work;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
 use muster_core::settings::Settings;
-use muster_core::tasks::doc::{Facts, GroupAct, Level, Targets, fill};
+use muster_core::tasks::doc::{Facts, GroupAct, Level, ScheduleAct, Targets, fill};
 use muster_core::tasks::job::Trail;
 use muster_core::tasks::state::Actor;
 use muster_core::tasks::{Action, AssignmentRecord, Change as StateChange, Input, Outcome, Run, gate, held};
@@ -116,6 +116,10 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
                 done => Ok(done?),
             }),
         },
+        Action::ChangeSchedule { task, act } => Some(match rescheduled(tx, cx, &run, task, *act) {
+            Err(error) if error.fault.is_none() => Err(error.detail),
+            done => Ok(done?),
+        }),
         _ => None,
     };
     match done {
@@ -190,6 +194,17 @@ fn regrouped(tx: &mut Tx, cx: &Cx, org: OrgId, group: &str, act: GroupAct, devic
     };
     let moved = crate::groups::moved(tx, cx, org, group, &change)?;
     Ok(format!("{} devices came into the group '{group}', {} left it", moved.added, moved.removed))
+}
+
+fn rescheduled(tx: &mut Tx, cx: &Cx, run: &Run, named: &str, act: ScheduleAct) -> Result<String, Error> {
+    let by_id = named.parse().ok().map_or(Ok(None), |id| tx.task(run.org, id))?;
+    let task = by_id.map_or_else(|| tx.task_named(run.org, named), |task| Ok(Some(task)))?;
+    let task = task.ok_or_else(|| Error::not_found("task/not-found", "task", named))?;
+    let name = task.doc.name.clone();
+    let reason = format!("run {} of the task '{}'", run.number, run.task_name);
+    let changed = crate::schedules::switched(tx, cx, task, act, &reason)?;
+    let state = if act == ScheduleAct::Disable { "out of action" } else { "in action" };
+    Ok(format!("the schedule of '{name}' is {state}{}", if changed { "" } else { ", as before" }))
 }
 
 fn woken(tx: &mut Tx, cx: &Cx, org: OrgId, devices: &[DeviceId], settings: &Settings) -> Result<String, Error> {

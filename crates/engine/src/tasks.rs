@@ -97,8 +97,17 @@ pub fn task_check(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Checked, Err
 pub fn task_create(tx: &mut Tx, cx: &Cx, document: &Value) -> Result<TaskView, Error> {
     cx.may_here(Role::Operator, "writing tasks")?;
     let doc = read(document)?;
-    let task =
-        Task { id: cx.id(), org: cx.org, version: 1, doc, created: cx.now, updated: cx.now, author: cx.name.clone(), targets_max: None };
+    let task = Task {
+        id: cx.id(),
+        org: cx.org,
+        version: 1,
+        doc,
+        created: cx.now,
+        updated: cx.now,
+        author: cx.name.clone(),
+        targets_max: None,
+        schedule_off: None,
+    };
     if !tx.task_insert(&task)? {
         return Err(name_taken(&task.doc.name));
     }
@@ -147,7 +156,7 @@ pub fn task_delete(tx: &mut Tx, cx: &Cx, id: TaskId) -> Result<(), Error> {
     cx.may_here(Role::Operator, "deleting tasks")?;
     tx.task_delete(cx.org, id, cx.now)?;
     tx.schedule_drop(id)?;
-    tx.book_task_drop(id)?;
+    tx.book_task_drop(id, cx.now)?;
     record(tx, cx, Some(cx.org), "task_delete", Object { kind: "task", id: Some(id.0), name: &task.doc.name }, None, None)
 }
 

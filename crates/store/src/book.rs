@@ -32,7 +32,8 @@ pub struct Eligible {
     pub disabled: Vec<String>,
 }
 
-const ROW: &str = "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held";
+const ROW: &str =
+    "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held, b.gone";
 
 fn row(row: &Row) -> Result<BookRow, Fault> {
     Ok(BookRow {
@@ -47,6 +48,7 @@ fn row(row: &Row) -> Result<BookRow, Fault> {
         since: Timestamp(row.int(9)?),
         valid: Timestamp(row.int(10)?),
         held: row.opt_int(11)?.map(Timestamp),
+        gone: row.opt_int(12)?.map(Timestamp),
     })
 }
 
@@ -63,27 +65,28 @@ impl Rx {
     pub fn book_of(&mut self, device: DeviceId, agent: AgentId) -> Result<Vec<BookRow>, Fault> {
         let mut list = List::new(ROW, "book b");
         list.filter("b.device = {}", device.0);
+        list.condition("b.gone IS NULL");
         let rows = list.all(self, "b.task", 1_000, row)?;
         Ok(rows.into_iter().filter(|row| row.actor.agent == agent).collect())
     }
 
     /// What a device is to keep, by task, with the names of the tasks.
     pub fn book_named(&mut self, device: DeviceId) -> Result<Vec<(BookRow, String)>, Fault> {
-        const NAMED: &str =
-            "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held, t.name";
+        const NAMED: &str = "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held, b.gone, t.name";
         let mut list = List::new(NAMED, "book b JOIN task t ON t.id = b.task");
         list.filter("b.device = {}", device.0);
-        list.all(self, "t.name, b.task", 1_000, |r| Ok((row(r)?, r.text(12)?.to_owned())))
+        list.condition("b.gone IS NULL");
+        list.all(self, "t.name, b.task", 1_000, |r| Ok((row(r)?, r.text(13)?.to_owned())))
     }
 
-    /// All entries of a task, by device.
+    /// All entries of a task, by device, also those that were taken from their machines.
     pub fn book_of_task(&mut self, task: TaskId) -> Result<Vec<BookRow>, Fault> {
         let mut list = List::new(ROW, "book b");
         list.filter("b.task = {}", task.0);
         list.all(self, "b.device", usize::MAX >> 1, row)
     }
 
-    /// The entries of a task on some devices.
+    /// The entries of a task on some devices, also those that were taken from them.
     pub fn book_on(&mut self, task: TaskId, devices: &[DeviceId]) -> Result<BTreeMap<DeviceId, BookRow>, Fault> {
         let mut found = BTreeMap::new();
         for chunk in devices.chunks(200) {
@@ -97,7 +100,7 @@ impl Rx {
 
     /// How many machines are to keep a task, and how many say that they do.
     pub fn book_counts(&mut self, task: TaskId) -> Result<(i64, i64), Fault> {
-        let row = self.one("SELECT count(*), count(held) FROM book WHERE task = ?1", &[V::U(task.0)])?;
+        let row = self.one("SELECT count(*), count(held) FROM book WHERE task = ?1 AND gone IS NULL", &[V::U(task.0)])?;
         row.map_or(Ok((0, 0)), |row| Ok((row.int(0)?, row.int(1)?)))
     }
 
@@ -139,14 +142,16 @@ impl Tx {
         Ok(())
     }
 
-    /// A task is kept by machines no more.
-    pub fn book_task_drop(&mut self, task: TaskId) -> Result<(), Fault> {
+    /// A task is kept by machines no more; that they kept it is remembered.
+    pub fn book_task_drop(&mut self, task: TaskId, now: Timestamp) -> Result<(), Fault> {
         if self.exec("DELETE FROM book_task WHERE task = ?1", &[V::U(task.0)])? == 0 {
             return Ok(());
         }
         // What else those machines keep is another book now.
-        self.send("UPDATE book SET held = NULL WHERE device IN (SELECT b.device FROM book b WHERE b.task = ?1)", &[V::U(task.0)])?;
-        let rows = self.rows("DELETE FROM book WHERE task = ?1 RETURNING device, org", &[V::U(task.0)])?;
+        let others = "UPDATE book SET held = NULL WHERE device IN (SELECT b.device FROM book b WHERE b.task = ?1 AND b.gone IS NULL)";
+        self.send(others, &[V::U(task.0)])?;
+        let gone = "UPDATE book SET gone = ?2 WHERE task = ?1 AND gone IS NULL RETURNING device, org";
+        let rows = self.rows(gone, &[V::U(task.0), now.0.into()])?;
         for row in &rows {
             let hint = Hint { topic: Topic::Device, id: Some(row.id(0)?), org: Some(row.id(1)?) };
             self.after(hint);
@@ -161,7 +166,7 @@ impl Tx {
             "INSERT INTO book (device, task, org, version, issue, agent, incarnation, print, standing, since, valid, held) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL) ON CONFLICT (device, task) DO UPDATE SET version = excluded.version, \
              issue = excluded.issue, agent = excluded.agent, incarnation = excluded.incarnation, print = excluded.print, \
-             standing = excluded.standing, since = excluded.since, valid = excluded.valid, held = NULL",
+             standing = excluded.standing, since = excluded.since, valid = excluded.valid, held = NULL, gone = NULL",
             &[
                 V::U(it.device.0),
                 V::U(it.task.0),
@@ -180,9 +185,10 @@ impl Tx {
         Ok(())
     }
 
-    /// A machine is to keep a task no more.
-    pub fn book_remove(&mut self, org: OrgId, device: DeviceId, task: TaskId) -> Result<(), Fault> {
-        if self.exec("DELETE FROM book WHERE device = ?1 AND task = ?2", &[V::U(device.0), V::U(task.0)])? > 0 {
+    /// A machine is to keep a task no more; that it kept it is remembered.
+    pub fn book_remove(&mut self, org: OrgId, device: DeviceId, task: TaskId, now: Timestamp) -> Result<(), Fault> {
+        let gone = "UPDATE book SET gone = ?3 WHERE device = ?1 AND task = ?2 AND gone IS NULL";
+        if self.exec(gone, &[V::U(device.0), V::U(task.0), now.0.into()])? > 0 {
             // What else it keeps is another book now: that it holds more is no drift.
             self.send("UPDATE book SET held = NULL WHERE device = ?1", &[V::U(device.0)])?;
             self.after(Hint { topic: Topic::Device, id: Some(device.0), org: Some(org.0) });
@@ -190,15 +196,20 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets entries that were taken from their machines and were good until long before `end`.
+    pub fn book_forget(&mut self, end: Timestamp) -> Result<(), Fault> {
+        self.send("DELETE FROM book WHERE gone IS NOT NULL AND valid < ?1", &[end.0.into()])
+    }
+
     /// An agent says that it holds all that it is to keep.
     pub fn book_held(&mut self, device: DeviceId, agent: AgentId, now: Timestamp) -> Result<(), Fault> {
-        let sql = "UPDATE book SET held = ?3 WHERE device = ?1 AND agent = ?2 AND held IS NULL";
+        let sql = "UPDATE book SET held = ?3 WHERE device = ?1 AND agent = ?2 AND held IS NULL AND gone IS NULL";
         self.send(sql, &[V::U(device.0), V::U(agent.0), now.0.into()])
     }
 
     /// An agent holds something else than it said to hold.
     pub fn book_drifted(&mut self, device: DeviceId, agent: AgentId, now: Timestamp) -> Result<(), Fault> {
-        let sql = "UPDATE book SET held = NULL, since = ?3 WHERE device = ?1 AND agent = ?2";
+        let sql = "UPDATE book SET held = NULL, since = ?3 WHERE device = ?1 AND agent = ?2 AND gone IS NULL";
         self.exec(sql, &[V::U(device.0), V::U(agent.0), now.0.into()])?;
         self.exec("UPDATE agent SET book_drifted = ?2 WHERE id = ?1", &[V::U(agent.0), now.0.into()])?;
         self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });

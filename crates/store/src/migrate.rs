@@ -44,6 +44,7 @@ migrations! {
     17 "0017_late";
     18 "0018_trust";
     19 "0019_book";
+    20 "0020_schedule_off";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -6,7 +6,7 @@ use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::ids::{DeviceId, OrgId, TaskId};
 use muster_core::page::{Page, PageRequest};
-use muster_core::tasks::{OccurrenceRecord, TaskDoc};
+use muster_core::tasks::{OccurrenceRecord, ScheduleOff, TaskDoc};
 use muster_core::time::Timestamp;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -240,6 +240,16 @@ impl Tx {
     /// Takes off what happened for a task, up to an entry.
     pub fn happenings_drop(&mut self, task: TaskId, last: Uuid) -> Result<(), Fault> {
         self.exec("DELETE FROM happening WHERE task = ?1 AND id <= ?2", &[V::U(task.0), V::U(last)])?;
+        Ok(())
+    }
+
+    /// Puts a task's schedule out of action, or back; what had happened for it until then is forgotten.
+    pub fn task_schedule_off(&mut self, task: TaskId, org: OrgId, off: Option<&ScheduleOff>) -> Result<(), Fault> {
+        let sql = "UPDATE task SET off_since = ?3, off_by = ?4, off_reason = ?5 WHERE id = ?1 AND org = ?2";
+        let (by, reason) = (off.map(|it| it.by.as_str()), off.map(|it| it.reason.as_str()));
+        self.fenced(1, sql, &[V::U(task.0), V::U(org.0), off.map(|it| it.since.0).into(), by.into(), reason.into()])?;
+        self.send("DELETE FROM happening WHERE task = ?1", &[V::U(task.0)])?;
+        self.after(Hint { topic: Topic::Task, id: Some(task.0), org: Some(org.0) });
         Ok(())
     }
 

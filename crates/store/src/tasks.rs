@@ -2,12 +2,12 @@
 
 use crate::fault::Fault;
 use crate::jobs::WALKS;
-use crate::list::{List, Order, json, small, word};
+use crate::list::{List, Order, instant, json, owned, small, word};
 use crate::unit::{Hint, Rx, Topic, Tx};
 use crate::value::{Row, V};
 use muster_core::ids::{DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
-use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, Share, Standing, State, Task, Verdict};
+use muster_core::tasks::{Counts, Delivery, Event, Rules, Run, RunState, RunStep, ScheduleOff, Share, Standing, State, Task, Verdict};
 use muster_core::time::Timestamp;
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ pub struct RunFilter {
 /// Devices in one chunk of a snapshot.
 pub const SNAPSHOT_CHUNK: usize = 2_000;
 
-const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max";
+const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max, t.off_since, t.off_by, t.off_reason";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
      r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, r.waves, r.wave, r.gate_at, r.halt_rate, r.halted, r.forgiven_ended, r.forgiven_failed, r.late_due, r.late_joined, \
@@ -37,6 +37,9 @@ const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r
      (SELECT CAST(sum(c.skipped) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1))";
 
 fn task(row: &Row) -> Result<Task, Fault> {
+    let off = instant(row, 8)?.map(|since| -> Result<ScheduleOff, Fault> {
+        Ok(ScheduleOff { since, by: owned(row, 9)?.unwrap_or_default(), reason: owned(row, 10)?.unwrap_or_default() })
+    });
     Ok(Task {
         id: row.id(0)?.into(),
         org: row.id(1)?.into(),
@@ -46,6 +49,7 @@ fn task(row: &Row) -> Result<Task, Fault> {
         updated: Timestamp(row.int(5)?),
         author: row.text(6)?.to_owned(),
         targets_max: row.opt_int(7)?,
+        schedule_off: off.transpose()?,
     })
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::task_view, tasks::task_update, tasks::task_delete))
         .routes(routes!(tasks::task_preview))
         .routes(routes!(tasks::run_start))
-        .routes(routes!(schedules::schedule_view))
+        .routes(routes!(schedules::schedule_view, schedules::schedule_switch))
         .routes(routes!(schedules::occurrence_list))
         .routes(routes!(schedules::occurrence_start))
         .routes(routes!(schedules::task_approve))

@@ -10,6 +10,7 @@ use crate::view;
 use axum::Json;
 use axum::extract::Path;
 use muster_core::tasks::TaskDoc;
+use muster_core::tasks::doc::ScheduleAct;
 use muster_engine::runs::Start;
 use muster_engine::{book, calendar, schedules, tasks};
 use std::time::Duration;
@@ -20,15 +21,16 @@ use std::time::Duration;
     responses((status = 200, description = "What comes.", body = view::Ahead)))]
 pub async fn schedule_view(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Ahead>, Problem> {
     let id = task_id(&id)?;
-    let (ahead, kept) = ctx
+    let (ahead, kept, off) = ctx
         .read(move |rx, cx| {
             let task = tasks::task_view(rx, cx, id)?.task;
-            let kept = if task.doc.is_offline() { Some(book::counts(rx, id)?) } else { None };
-            Ok((calendar::ahead(rx, cx, task.doc.schedule.as_ref(), task.doc.window.as_ref(), task.updated)?, kept))
+            let kept = if task.is_kept() { Some(book::counts(rx, id)?) } else { None };
+            let ahead = calendar::ahead(rx, cx, task.acting_schedule(), task.doc.window.as_ref(), task.updated)?;
+            Ok((ahead, kept, task.schedule_off))
         })
         .await?;
     let kept = kept.map(|(machines, held)| view::Keepers { machines, held });
-    Ok(Json(view::Ahead { kept, ..ahead.into() }))
+    Ok(Json(view::Ahead { kept, off: off.map(view::ScheduleOff::from), ..ahead.into() }))
 }
 
 /// Shows the next ten occurrences of a schedule that need not be saved; changes nothing.
@@ -97,6 +99,18 @@ pub async fn occurrence_start(ctx: Ctx, Path((id, nominal)): Path<(String, Strin
     let begin =
         move |tx: &mut muster_engine::Tx, cx: &muster_engine::Cx| schedules::start_held(tx, cx, id, &nominal, &start).map(view::Run::from);
     ctx.create("occurrence.start", &body.bytes, Keep::Answer, begin).await
+}
+
+/// Puts a task's schedule out of action, or back: while it is out of action nothing starts by itself, and machines keep the task no
+/// longer; people may start it. What would have come meanwhile is not made up for.
+#[utoipa::path(put, path = "/api/v1/tasks/{id}/schedule", tag = "tasks", operation_id = "schedule_switch",
+    params(("id" = String, Path, description = "Id of the task.")), request_body = view::ScheduleSwitch,
+    responses((status = 200, description = "The task as it is now.", body = view::Task)))]
+pub async fn schedule_switch(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Tagged<view::Task>, Problem> {
+    let (id, asked) = (task_id(&id)?, body.object::<view::ScheduleSwitch>()?);
+    let act = if asked.enabled { ScheduleAct::Enable } else { ScheduleAct::Disable };
+    let task = ctx.write("schedule.switch", move |tx, cx| schedules::switch(tx, cx, id, act, &asked.reason)).await?;
+    Ok(Tagged(task.task.version, view::Task::of(task, &ctx.org.name)))
 }
 
 /// Lets a task start unattended on up to so many targets.

@@ -34,6 +34,9 @@ pub struct Ahead {
     /// Of a task that machines keep (`offline`): how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<Keepers>,
+    /// It was put out of action: then nothing comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off: Option<ScheduleOff>,
 }
 
 /// How many machines keep a task and begin it by their own clocks.
@@ -99,6 +102,7 @@ impl From<calendar::Ahead> for Ahead {
             zone: ahead.zone.iana_name().map(str::to_owned),
             per_device: ahead.per_device,
             kept: None,
+            off: None,
         }
     }
 }
@@ -169,6 +173,33 @@ impl From<OccurrenceRecord> for Occurrence {
 pub struct Approval {
     /// The number.
     pub targets_max: Option<i64>,
+}
+
+/// That a task's schedule was put out of action.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ScheduleOff {
+    /// Since when.
+    pub since: Time,
+    /// Who did it.
+    pub by: String,
+    /// Why, as that person said; may be empty.
+    pub reason: String,
+}
+
+impl From<muster_core::tasks::ScheduleOff> for ScheduleOff {
+    fn from(it: muster_core::tasks::ScheduleOff) -> Self {
+        Self { since: it.since.into(), by: it.by, reason: it.reason }
+    }
+}
+
+/// Whether a task's schedule acts.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ScheduleSwitch {
+    /// False: nothing starts by itself until it is true again.
+    pub enabled: bool,
+    /// Why, when it is put out of action.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// A time and a window that need not belong to a task yet, as in a task's document.

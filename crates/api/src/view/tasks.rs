@@ -1,6 +1,6 @@
 //! Tasks, previews, reasons.
 
-use super::{AgentRef, Delivery, Named, RunSummary, StartApproval, Time};
+use super::{AgentRef, Delivery, Named, RunSummary, ScheduleOff, StartApproval, Time};
 use muster_core::tasks as core;
 use muster_engine::tasks::{Checked, TaskView};
 use serde::{Deserialize, Serialize};
@@ -223,6 +223,8 @@ pub struct Task {
     pub runs: i64,
     /// Up to how many targets it starts unattended; null: as many as the size guard lets a person start.
     pub targets_max: Option<i64>,
+    /// Its schedule was put out of action; null: it acts, or there is none.
+    pub schedule_off: Option<ScheduleOff>,
 }
 
 impl Task {
@@ -240,6 +242,7 @@ impl Task {
             last_run: view.last_run.map(RunSummary::from),
             runs: view.runs,
             targets_max: t.targets_max,
+            schedule_off: t.schedule_off.map(ScheduleOff::from),
         }
     }
 }

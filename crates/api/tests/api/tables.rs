@@ -90,6 +90,7 @@ fn table() -> Vec<Line> {
         ("approval_reject", "POST", "/approvals/{approval}/reject", Some(json!({})), Operator, 200),
         ("run_start", "POST", "/tasks/{task}/runs", Some(json!({})), Operator, 201),
         ("schedule_view", "GET", "/tasks/{task}/schedule", None, Known, 200),
+        ("schedule_switch", "PUT", "/tasks/{held}/schedule", Some(json!({"enabled": true})), Operator, 200),
         ("schedule_preview", "POST", "/schedules/preview", Some(json!({"schedule": {"every": "1h"}})), Known, 200),
         ("occurrence_list", "GET", "/tasks/{task}/occurrences", None, Known, 200),
         ("occurrence_start", "POST", "/tasks/{held}/occurrences/{nominal}/runs", Some(json!({})), Operator, 201),

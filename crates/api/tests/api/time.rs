@@ -61,6 +61,30 @@ async fn an_occurrence_above_what_is_approved_waits_for_a_person_who_says_how_ma
 }
 
 #[tokio::test]
+async fn a_schedule_out_of_action_says_so_and_nothing_comes_of_it() {
+    let world = World::new();
+    let steps = json!([{"id": "c", "action": {"type": "inventory"}}]);
+    let doc = json!({"name": "nightly", "targets": {"all": true}, "schedule": {"every": "1h"}, "steps": steps});
+    let task = world.post("/api/v1/tasks", doc).await.expect(201);
+    assert_eq!(task["schedule_off"], Value::Null);
+    let path = format!("/api/v1/tasks/{}/schedule", task["id"].as_str().expect("an id"));
+    let switch = async |body: Value| world.call("PUT", &path).token(&world.operator).json(body).send().await;
+    switch(json!({})).await.refused(400, "request/invalid");
+    let off = switch(json!({"enabled": false, "reason": "holidays"})).await.expect(200);
+    assert_eq!((&off["schedule_off"]["reason"], &off["version"]), (&json!("holidays"), &json!(1)));
+    let ahead = world.get(&path).await.expect(200);
+    assert_eq!((&ahead["off"]["reason"], &ahead["next"]), (&json!("holidays"), &json!([])));
+    let calendar = world.get("/api/v1/calendar").await.expect(200);
+    assert_eq!(calendar["items"], json!([]));
+    let on = switch(json!({"enabled": true})).await.expect(200);
+    assert_eq!((&on["schedule_off"], world.get(&path).await.expect(200)["next"].as_array().map(Vec::len)), (&Value::Null, Some(10)));
+    let by_hand = json!({"name": "by hand", "targets": {"all": true}, "steps": [{"id": "c", "action": {"type": "inventory"}}]});
+    let by_hand = world.post("/api/v1/tasks", by_hand).await.expect(201);
+    let path = format!("/api/v1/tasks/{}/schedule", by_hand["id"].as_str().expect("an id"));
+    world.call("PUT", &path).token(&world.operator).json(json!({"enabled": false})).send().await.refused(409, "task/no-schedule");
+}
+
+#[tokio::test]
 async fn the_calendar_shows_what_was_and_what_comes_in_one_order() {
     let world = World::new();
     world.machines(&["alpha", "bravo"]);

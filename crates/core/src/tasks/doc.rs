@@ -12,7 +12,7 @@ mod read;
 mod tests;
 mod when;
 
-pub use action::{Action, ActionKind, DEPLOYED, GroupAct, Level, Method, Power, Repeats, Scope, Script, ServiceAct, Shell};
+pub use action::{Action, ActionKind, DEPLOYED, GroupAct, Level, Method, Power, Repeats, ScheduleAct, Scope, Script, ServiceAct, Shell};
 pub use flow::{Barrier, OnError, Stragglers};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 

@@ -7,6 +7,7 @@ use super::job::guard::Bound;
 use super::job::led;
 use super::rollout::{Share, is_beyond};
 use super::run::{Counts, RunState, Verdict};
+use super::schedule::{Schedule, ScheduleOff};
 use super::state::{Actor, Assignment, AttemptState, Rules, State};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use crate::settings::Settings;
@@ -34,6 +35,20 @@ pub struct Task {
     pub author: String,
     /// Up to how many targets it starts unattended; `None`: as many as the size guard lets a person start.
     pub targets_max: Option<i64>,
+    /// Its schedule was put out of action.
+    pub schedule_off: Option<ScheduleOff>,
+}
+
+impl Task {
+    /// The schedule by which it starts now: none while it is out of action.
+    pub fn acting_schedule(&self) -> Option<&Schedule> {
+        self.doc.schedule.as_ref().filter(|_| self.schedule_off.is_none())
+    }
+
+    /// Whether machines keep it now and begin it by themselves.
+    pub fn is_kept(&self) -> bool {
+        self.doc.is_offline() && self.schedule_off.is_none()
+    }
 }
 
 /// One execution of a task version.
@@ -381,6 +396,8 @@ pub struct BookRow {
     pub valid: Timestamp,
     /// Since when the agent says that it holds this issue.
     pub held: Option<Timestamp>,
+    /// Since when it is to keep it no more. What it began by it before it heard so is still known by it.
+    pub gone: Option<Timestamp>,
 }
 
 /// The agent that walks a job alone, for one target.

@@ -37,6 +37,17 @@ pub struct Schedule {
     pub offline: bool,
 }
 
+/// That a task's schedule was put out of action: nothing starts by itself until it is put back; people may start it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleOff {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who did it.
+    pub by: String,
+    /// Why, as that person said; may be empty.
+    pub reason: String,
+}
+
 /// The five forms of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {

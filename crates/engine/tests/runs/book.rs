@@ -4,6 +4,7 @@ use crate::world::{Own, World, on_all, script};
 use muster_core::fleet::{Agent, Quarantine};
 use muster_core::ids::{AssignmentId, RunId, TaskId};
 use muster_core::tasks::book::Occasion;
+use muster_core::tasks::doc::ScheduleAct;
 use muster_core::tasks::{Nominal, Outcome, Refused, State};
 use muster_core::time::Timestamp;
 use muster_engine::book::{self, Book, Compared};
@@ -22,6 +23,7 @@ on_all! {
     a_book_that_was_lost_is_noticed_and_given_again
     who_may_not_keep_it_any_more_is_told_so
     a_book_from_which_a_task_was_taken_has_not_drifted
+    a_schedule_out_of_action_is_kept_by_nobody
     what_waits_in_the_book_keeps_nothing_from_being_handed_out
     what_a_machine_will_begin_by_its_book_is_not_taken_for_lost
     a_book_is_given_anew_before_it_is_over_and_when_the_task_changes
@@ -204,6 +206,7 @@ fn a_machine_that_is_a_target_no_more_joins_the_run_of_what_it_did(w: &World) {
         let patch = muster_engine::fleet::DevicePatch { tag: Some("out".to_owned()), ..Default::default() };
         muster_engine::fleet::device_update(tx, cx, two.device, &patch, None)
     });
+    look(w);
     let nominal = hour_comes(w);
     let run = only_run(w).expect("a run");
     assert_eq!(w.run(run).run.targeted, 1);
@@ -265,6 +268,28 @@ fn a_book_from_which_a_task_was_taken_has_not_drifted(w: &World) {
     w.write(move |tx, cx| tasks::task_delete(tx, cx, two));
     assert_eq!(compare(w, own, &left.digest), Compared::Same);
     assert_eq!(agent(w, own).book_drifted, None);
+}
+
+fn a_schedule_out_of_action_is_kept_by_nobody(w: &World) {
+    let (one, two) = (w.own(1), w.own(2));
+    let task = keep(w, &json!({}));
+    look(w);
+    takes(w, one);
+    takes(w, two);
+    w.write(move |tx, cx| schedules::switch(tx, cx, task, ScheduleAct::Disable, ""));
+    look(w);
+    assert_eq!(give(w, one, "").entries.len(), 0);
+    let nominal = hour_comes(w);
+    assert_eq!(only_run(w), None);
+    // The other one had not heard of it: what it did is recorded all the same.
+    assert_eq!(tells(w, two, task, &nominal, OK, 0).later.len(), 1, "it is to be told again");
+    assert_eq!(tells(w, two, task, &nominal, OK, 0).answers, [Ok(())]);
+    assert_eq!(tells(w, two, task, &nominal, OK, 1).answers, [Ok(())]);
+    let it = w.run(only_run(w).expect("a run")).run;
+    assert_eq!((it.targeted, it.counts.of(State::Ok)), (1, 1));
+    w.write(move |tx, cx| schedules::switch(tx, cx, task, ScheduleAct::Enable, ""));
+    look(w);
+    assert_eq!(takes(w, one).entries.len(), 1);
 }
 
 fn what_waits_in_the_book_keeps_nothing_from_being_handed_out(w: &World) {

@@ -6,4 +6,5 @@ mod book;
 mod jobs;
 mod late;
 mod rollout;
+mod switch;
 mod world;

@@ -79,6 +79,19 @@ pub enum TaskCommand {
         #[arg(value_parser = time::targets_max)]
         targets_max: time::TargetsMax,
     },
+    /// Puts a task's schedule out of action: nothing starts by itself until it is enabled; people may still start it
+    Disable {
+        /// Its name or id
+        task: String,
+        /// Why, for those who find it so
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Puts a task's schedule back into action; what would have come meanwhile is not made up for
+    Enable {
+        /// Its name or id
+        task: String,
+    },
     /// Deletes a task; its runs stay
     Delete {
         /// Its name or id
@@ -117,6 +130,8 @@ pub async fn run(client: &Client, command: TaskCommand, form: Form) -> anyhow::R
             time::start(client, &id(client, &task).await?, &nominal, confirm_count, form).await?;
         }
         TaskCommand::Approve { task, targets_max } => time::approve(client, &id(client, &task).await?, targets_max.0, form).await?,
+        TaskCommand::Disable { task, reason } => time::switch(client, &id(client, &task).await?, Some(&reason), form).await?,
+        TaskCommand::Enable { task } => time::switch(client, &id(client, &task).await?, None, form).await?,
         TaskCommand::Delete { task } => drop(client.delete(&format!("tasks/{}", id(client, &task).await?)).await?),
     }
     Ok(ExitCode::SUCCESS)

@@ -396,6 +396,8 @@ async fn the_queue_the_brake_and_a_run_are_acted_on_as_it_was_said() {
         &format!("musterctl task approve {run} 5000"),
         &format!("musterctl task approve {run} none"),
         &format!("musterctl task schedule {run}"),
+        &format!("musterctl task disable {run} --reason holidays"),
+        &format!("musterctl task enable {run}"),
         "musterctl messages read a --all-before",
     ] {
         work_line(&client, line).await.expect(line);
@@ -416,6 +418,8 @@ async fn the_queue_the_brake_and_a_run_are_acted_on_as_it_was_said() {
         format!(r#"PUT /api/v1/tasks/{run}/approval {{"targets_max":5000}}"#),
         format!(r#"PUT /api/v1/tasks/{run}/approval {{"targets_max":null}}"#),
         format!("GET /api/v1/tasks/{run}/schedule "),
+        format!(r#"PUT /api/v1/tasks/{run}/schedule {{"enabled":false,"reason":"holidays"}}"#),
+        format!(r#"PUT /api/v1/tasks/{run}/schedule {{"enabled":true}}"#),
         r#"POST /api/v1/messages/a/read {"all_before":true}"#.to_owned(),
     ];
     assert_eq!(*calls.lock().expect("calls"), expected);

@@ -26,7 +26,31 @@ pub async fn ahead(client: &Client, task: &str, form: Form) -> anyhow::Result<()
     if form != Form::Table {
         return output::value(&ahead, form);
     }
+    if let Some(off) = ahead["off"].as_object() {
+        return crate::cli::print(&off_line(off));
+    }
     output::items(rows(&ahead, "next"), NEXT, None, form)
+}
+
+/// That nothing comes because the schedule is out of action.
+fn off_line(off: &Map<String, Value>) -> String {
+    let of = |key: &str| off.get(key).and_then(Value::as_str).unwrap_or_default();
+    let why = if of("reason").is_empty() { String::new() } else { format!(": {}", of("reason")) };
+    format!("the schedule is out of action since {}, by {}{why}\n", of("since"), of("by"))
+}
+
+/// Puts a task's schedule out of action for a reason, or back.
+pub async fn switch(client: &Client, task: &str, off: Option<&str>, form: Form) -> anyhow::Result<()> {
+    let asked = off.map_or_else(|| json!({"enabled": true}), |reason| json!({"enabled": false, "reason": reason}));
+    let task = client.put(&format!("tasks/{task}/schedule"), &asked).await?;
+    if form != Form::Table {
+        return output::value(&task, form);
+    }
+    let name = output::cell(&task["doc"]["name"]);
+    crate::cli::print(&match off {
+        Some(_) => format!("nothing of task '{name}' starts by itself any more\n"),
+        None => format!("the schedule of task '{name}' is in action\n"),
+    })
 }
 
 fn rows<'a>(value: &'a Value, key: &str) -> &'a [Value] {

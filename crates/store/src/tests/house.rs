@@ -104,7 +104,17 @@ pub(crate) fn inventory(summary: Summary) -> InventoryWrite {
 
 pub(crate) fn task(n: u128, name: &str) -> Task {
     let doc = TaskDoc::new(name, vec![muster_core::tasks::doc::Step::new("look", Action::Inventory)]);
-    Task { id: TaskId(id(n)), org: HERE, version: 1, doc, created: NOW, updated: NOW, author: "ann".to_owned(), targets_max: None }
+    Task {
+        id: TaskId(id(n)),
+        org: HERE,
+        version: 1,
+        doc,
+        created: NOW,
+        updated: NOW,
+        author: "ann".to_owned(),
+        targets_max: None,
+        schedule_off: None,
+    }
 }
 
 pub(crate) fn run(n: u128, task: &Task, targeted: i64) -> Run {

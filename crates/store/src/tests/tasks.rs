@@ -5,7 +5,7 @@ use super::world::{World, on_all};
 use crate::{Fault, NewAssignment, RunFilter, SNAPSHOT_CHUNK};
 use muster_core::ids::{AssignmentId, DeviceId, RunId, TaskId};
 use muster_core::tasks::state::Status;
-use muster_core::tasks::{Assignment, Change, Counts, Delivery, Run, RunState, RunStep, Share, Standing, Task, Verdict};
+use muster_core::tasks::{Assignment, Change, Counts, Delivery, Run, RunState, RunStep, ScheduleOff, Share, Standing, Task, Verdict};
 use serde_json::json;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ on_all! {
     waves_gates_and_halts_are_kept
     machines_that_were_not_heard_of_since_are_counted
     a_run_of_another_organization_is_not_there
+    a_schedule_out_of_action_is_kept_so_and_what_happened_for_it_is_forgotten
 }
 
 fn a_task_keeps_its_name_until_it_is_deleted(w: &World) {
@@ -283,4 +284,19 @@ fn machines_that_were_not_heard_of_since_are_counted(w: &World) {
     });
     let it = run(60, &task(50, "scan"), 2);
     assert_eq!(read(w, move |rx| rx.run_lost(&it)), (1, 1));
+}
+
+fn a_schedule_out_of_action_is_kept_so_and_what_happened_for_it_is_forgotten(w: &World) {
+    orgs(w);
+    let off = ScheduleOff { since: later(1), by: "ann".to_owned(), reason: "holidays".to_owned() };
+    let (kept, here) = (off.clone(), TaskId(id(50)));
+    write(w, move |tx| {
+        tx.task_insert(&task(50, "scan"))?;
+        tx.happening_insert(id(9), HERE, here, None, NOW)?;
+        tx.task_schedule_off(here, HERE, Some(&kept))
+    });
+    assert_eq!(read(w, move |rx| Ok((rx.task(HERE, here)?.and_then(|t| t.schedule_off), rx.happenings(here, 9)?))), (Some(off), vec![]));
+    assert_eq!(w.store.write_now("test", move |tx| tx.task_schedule_off(here, THERE, None)), Err(Fault::Conflict), "not there for others");
+    write(w, move |tx| tx.task_schedule_off(here, HERE, None));
+    assert_eq!(read(w, move |rx| Ok(rx.task(HERE, here)?.and_then(|t| t.schedule_off))), None);
 }

@@ -3,7 +3,7 @@
 mod client;
 
 use super::read::{Reader, given, kind_of};
-use super::{Action, ActionKind, GroupAct, Level, Method, placeholders};
+use super::{Action, ActionKind, GroupAct, Level, Method, ScheduleAct, placeholders};
 use crate::limits::*;
 use crate::nearest::nearest;
 use crate::settings::Span;
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const LEVELS: &[(&str, Level)] = &[("info", Level::Info), ("warning", Level::Warning), ("error", Level::Error)];
+const SCHEDULE_ACTS: &[(&str, ScheduleAct)] = &[("enable", ScheduleAct::Enable), ("disable", ScheduleAct::Disable)];
 const GROUP_ACTS: &[(&str, GroupAct)] = &[("add", GroupAct::Add), ("remove", GroupAct::Remove)];
 const METHODS: &[(&str, Method)] =
     &[("GET", Method::Get), ("POST", Method::Post), ("PUT", Method::Put), ("PATCH", Method::Patch), ("DELETE", Method::Delete)];
@@ -78,6 +79,9 @@ impl Parameters<'_, '_> {
             "agent_log" => Action::AgentLog { lines: self.number("lines", 1..=LOG_LINES_MAX) },
             "wake_agents" => Action::WakeAgents,
             "change_group" => Action::ChangeGroup { group: self.text("group", NAME_CHARS_MAX)?.trim().to_owned(), act: self.group_act()? },
+            "change_schedule" => {
+                Action::ChangeSchedule { task: self.text("task", NAME_CHARS_MAX)?.trim().to_owned(), act: self.schedule_act()? }
+            }
             "write_log" => Action::WriteLog { message: self.line("message", NOTES_CHARS_MAX)?, level: self.level() },
             "raise_message" => Action::RaiseMessage {
                 title: self.line("title", NAME_CHARS_MAX)?,
@@ -136,6 +140,11 @@ impl Parameters<'_, '_> {
     fn group_act(&mut self) -> Option<GroupAct> {
         let place = self.place("do");
         self.reader.word(&place, self.map.get("do"), GROUP_ACTS)
+    }
+
+    fn schedule_act(&mut self) -> Option<ScheduleAct> {
+        let place = self.place("do");
+        self.reader.word(&place, self.map.get("do"), SCHEDULE_ACTS)
     }
 
     fn level(&mut self) -> Level {

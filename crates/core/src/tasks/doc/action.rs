@@ -168,6 +168,16 @@ pub enum GroupAct {
     Remove,
 }
 
+/// What happens to the schedule of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleAct {
+    /// It is put back into action.
+    Enable,
+    /// It is put out of action.
+    Disable,
+}
+
 /// A script and how it is run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Script {
@@ -313,6 +323,14 @@ pub enum Action {
         #[serde(rename = "do")]
         act: GroupAct,
     },
+    /// Put the schedule of a task out of action, or back.
+    ChangeSchedule {
+        /// The task's name or id.
+        task: String,
+        /// What happens.
+        #[serde(rename = "do")]
+        act: ScheduleAct,
+    },
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -339,6 +357,7 @@ impl Action {
             Action::SendEmail { .. } => "send_email",
             Action::WakeAgents => "wake_agents",
             Action::ChangeGroup { .. } => "change_group",
+            Action::ChangeSchedule { .. } => "change_schedule",
         }
     }
 
@@ -350,7 +369,8 @@ impl Action {
             | Action::CallWebService { .. }
             | Action::SendEmail { .. }
             | Action::WakeAgents
-            | Action::ChangeGroup { .. } => Scope::Server,
+            | Action::ChangeGroup { .. }
+            | Action::ChangeSchedule { .. } => Scope::Server,
             _ => Scope::Client,
         }
     }
@@ -421,7 +441,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 16] = [
+    pub const ALL: [ActionKind; 17] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client(
@@ -458,6 +478,7 @@ impl ActionKind {
         server("send_email", "Send a mail.", &["to", "subject", "body"], 2),
         server("wake_agents", "Wake the agents of the targets, so that they come now.", &[], 0),
         server("change_group", "Put the targets in a group that people list, or take them out of it.", &["group", "do"], 2),
+        server("change_schedule", "Put the schedule of a task out of action, or back.", &["task", "do"], 2),
     ];
 
     /// What must be there for it, in a line; empty: nothing but the agent or the server.
@@ -472,6 +493,7 @@ impl ActionKind {
             "call_web_service" => "the service; the server's own addresses only where web_calls_to names them",
             "wake_agents" => "agents with an HTTP server of their own, or Muster's own",
             "change_group" => "a group that people list",
+            "change_schedule" => "a task with a schedule",
             _ => "",
         }
     }
