@@ -277,6 +277,7 @@ export function makeTask(n, runs) {
     last_run: own[0] ?? null,
     runs: own.length,
     targets_max: n === 0 ? 5000 : null,
+    schedule_off: null,
   };
 }
 

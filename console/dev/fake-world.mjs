@@ -376,8 +376,12 @@ export function world(size) {
     }
     if (kind === "tasks" && !key) return method === "POST" ? { status: 201, body: tasks[0] } : page(tasks, params);
     if (kind === "tasks" && !task) return gone;
-    if (task && sub === "schedule") return { body: ahead() };
+    if (task && sub === "schedule" && !body) return { body: ahead() };
     if (task && sub === "occurrences") return more ? { status: 201, body: runs[0] } : page(occurrences(runs), params);
+    if (task && sub === "schedule" && body) {
+      const off = { since: new Date(Date.now() - 3_600_000).toISOString(), by: "anna", reason: body.reason };
+      return { body: { ...task, schedule_off: body.enabled ? null : off } };
+    }
     if (task && sub === "approval") return { body: Object.assign(task, body) };
     if (task && sub === "preview") return { body: preview() };
     if (task && sub === "runs")

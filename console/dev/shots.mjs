@@ -36,6 +36,13 @@ const pressed = (name, then) => async (page) => {
   await page.getByRole("button", { name: then }).waitFor();
   await page.waitForTimeout(200);
 };
+const disabled = async (page) => {
+  await page.getByRole("button", { name: "Disable the schedule" }).click();
+  await page.getByRole("textbox", { name: "Why" }).fill("Holidays until the 7th of January");
+  await page.getByRole("dialog").getByRole("button", { name: "Disable the schedule" }).click();
+  await page.getByRole("button", { name: "Enable the schedule" }).waitFor();
+  await page.waitForTimeout(200);
+};
 const holdEverything = async (page) => {
   await page.getByRole("button", { name: "Hold everything" }).click();
   const dialog = page.getByRole("dialog");
@@ -84,6 +91,8 @@ const SCREENS = [
   ["task-occurrences", `/tasks/${T}?tab=occurrences`],
   ["task-held", `/tasks/${T}?tab=occurrences`, openMenu("Start it")],
   ["task-approve", `/tasks/${T}`, openMenu("Approve a number")],
+  ["task-disable", `/tasks/${T}`, openMenu("Disable the schedule")],
+  ["task-off", `/tasks/${T}`, disabled],
   ["task-edit", `/tasks/${T}/edit`, (page) => page.waitForTimeout(900)],
   ["task-edit-mail", "/tasks/new", pickAction("Send an e-mail")],
   ["task-edit-web", "/tasks/new", pickAction("Call a web service")],

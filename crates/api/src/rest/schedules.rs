@@ -108,7 +108,11 @@ pub async fn occurrence_start(ctx: Ctx, Path((id, nominal)): Path<(String, Strin
     responses((status = 200, description = "The task as it is now.", body = view::Task)))]
 pub async fn schedule_switch(ctx: Ctx, Path(id): Path<String>, body: Body) -> Result<Tagged<view::Task>, Problem> {
     let (id, asked) = (task_id(&id)?, body.object::<view::ScheduleSwitch>()?);
-    let act = if asked.enabled { ScheduleAct::Enable } else { ScheduleAct::Disable };
+    let act = match asked.enabled {
+        Some(true) => ScheduleAct::Enable,
+        Some(false) => ScheduleAct::Disable,
+        None => return Err(Problem::invalid("/enabled", "say whether it acts: true or false")),
+    };
     let task = ctx.write("schedule.switch", move |tx, cx| schedules::switch(tx, cx, id, act, &asked.reason)).await?;
     Ok(Tagged(task.task.version, view::Task::of(task, &ctx.org.name)))
 }

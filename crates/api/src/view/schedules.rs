@@ -193,12 +193,13 @@ impl From<muster_core::tasks::ScheduleOff> for ScheduleOff {
 }
 
 /// Whether a task's schedule acts.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default)]
 pub struct ScheduleSwitch {
     /// False: nothing starts by itself until it is true again.
-    pub enabled: bool,
+    #[schema(required = true, nullable = false)]
+    pub enabled: Option<bool>,
     /// Why, when it is put out of action.
-    #[serde(default)]
     pub reason: String,
 }
 
