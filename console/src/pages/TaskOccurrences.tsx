@@ -53,7 +53,7 @@ export function WhenCard({ task }: { task: Task }) {
             {task.schedule_off.reason && `: ${task.schedule_off.reason}`}
           </p>
         )}
-        {task.doc.schedule && ahead.data && ahead.data.next.length > 0 && <NextTen ahead={ahead.data} />}
+        {!task.schedule_off && task.doc.schedule && ahead.data && ahead.data.next.length > 0 && <NextTen ahead={ahead.data} />}
         {task.doc.schedule && operator && (
           <div className="buttons">
             {task.schedule_off ? (
