@@ -52,7 +52,7 @@ const WAITING: &[&str] = &[
     "waiting_for_contact",
 ];
 /// Reasons of one that is with an agent.
-const LEASED: &[&str] = &["leased", "cannot_be_stopped", "stopping"];
+const LEASED: &[&str] = &["leased", "by_machine", "cannot_be_stopped", "stopping"];
 
 /// What the checkers remember from look to look.
 #[derive(Debug, Default)]
