@@ -268,7 +268,9 @@ impl World {
             let (ended, held, run_room) =
                 seen.map_or((false, false, usize::MAX), |r| (r.run.cancel_requested, r.run.paused || r.run.rollout.halted, room_of(&r)));
             let due = matches!(record.state.status, Status::Prepared { from } if from <= now);
-            under_way += usize::from(record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
+            // What a machine will begin by its order book counts for it only once it says so.
+            under_way +=
+                usize::from(row.by_book.is_none() && record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
             let end = record.state.limits.not_after;
             if let Status::Prepared { from } = record.state.status {
                 times.push((record.id, from, end));
