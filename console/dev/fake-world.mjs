@@ -1,8 +1,10 @@
 // What the fake server answers.
+
 import { csvOf } from "./fake-csv.mjs";
 import { agentOf, ago, device, random, sections } from "./fake-data.mjs";
 import { compared, filtered, fleetChanges, historyOf } from "./fake-history.mjs";
 import { agentsOf, identity } from "./fake-identity.mjs";
+import { plan } from "./fake-plan.mjs";
 import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS, targetsOf } from "./fake-runs.mjs";
 import { software } from "./fake-software.mjs";
 import { ahead, calendar, makeMessages, occurrences } from "./fake-time.mjs";
@@ -375,6 +377,7 @@ export function world(size) {
       return { body: { ...result.body, items: result.body.items.map((x, n) => agentOf(x, from + n)) } };
     }
     if (kind === "tasks" && !key) return method === "POST" ? { status: 201, body: tasks[0] } : page(tasks, params);
+    if (kind === "tasks" && key === "forecast") return { body: plan(tasks) };
     if (kind === "tasks" && !task) return gone;
     if (task && sub === "schedule" && !body) return { body: ahead() };
     if (task && sub === "occurrences") return more ? { status: 201, body: runs[0] } : page(occurrences(runs), params);

@@ -93,7 +93,7 @@ const SCREENS = [
   ["task-approve", `/tasks/${T}`, openMenu("Approve a number")],
   ["task-disable", `/tasks/${T}`, openMenu("Disable the schedule")],
   ["task-off", `/tasks/${T}`, disabled],
-  ["task-edit", `/tasks/${T}/edit`, (page) => page.waitForTimeout(900)],
+  ["task-edit", `/tasks/${T}/edit`, (page) => page.waitForTimeout(1800)],
   ["task-edit-mail", "/tasks/new", pickAction("Send an e-mail")],
   ["task-edit-web", "/tasks/new", pickAction("Call a web service")],
   ["task-edit-script", "/tasks/new", pickAction("Run a script")],

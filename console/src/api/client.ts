@@ -204,6 +204,8 @@ export const tasks = {
   change: (task: string, doc: T.TaskDoc, version: number) => call<T.Task>(`${V1}/tasks/${id(task)}`, { method: "PUT", body: doc, version }),
   changeYaml: (task: string, yaml: string, version: number) => call<T.Task>(`${V1}/tasks/${id(task)}`, { method: "PUT", yaml, version }),
   remove: (task: string) => remove(`/tasks/${id(task)}`),
+  /** What the next run of a document would do, which need not be saved. */
+  forecast: (doc: T.TaskDoc) => post<T.TaskForecast | null>("/tasks/forecast", doc),
   preview: (task: string) => post<T.Preview>(`/tasks/${id(task)}/preview`),
   schedule: (task: string) => get<T.Ahead>(`/tasks/${id(task)}/schedule`),
   approve: (task: string, targets_max: number | null) =>

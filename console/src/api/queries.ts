@@ -126,6 +126,16 @@ export const useComing = (when: { schedule?: T.Schedule; window?: T.Window }, en
     retry: false,
     enabled,
   });
+/** What the next run of a task that is being written would do; null where machines do nothing of it. */
+export const useForecast = (doc: T.TaskDoc, enabled: boolean) =>
+  useQuery({
+    queryKey: ["forecast", doc],
+    queryFn: () => api.tasks.forecast(doc),
+    placeholderData: keepPreviousData,
+    staleTime: 60_000,
+    retry: false,
+    enabled,
+  });
 export const useCalendar = (from: string, to: string) =>
   useQuery({
     queryKey: ["calendar", from, to],

@@ -358,6 +358,36 @@ export type Message = {
 };
 /** When it would end, by a sample of its targets; `measured`: from how many times, 0 is assumed. */
 export type Forecast = { ends: string | null; late: number; absent: number; measured: number };
+/** What becomes of the machines of a task that is planned. */
+export type PlanCourse = {
+  targets: number;
+  begun: number;
+  late: number;
+  absent: number;
+  unreached: number;
+  ends: string | null;
+  half_ended: string | null;
+  most_ended: string | null;
+  most_at_once: number;
+  kept: { run: number; organization: number; machine: number; wave: number };
+};
+export type PlanAdvice = {
+  key: "max_in_flight" | "in_flight" | "longer_window" | "push" | "no_wait";
+  params: { most?: number; seconds?: number };
+  text: string;
+  course: PlanCourse;
+};
+/** What the next run of a task would do. */
+export type TaskForecast = {
+  begins: string;
+  until: string | null;
+  per_device: boolean;
+  course: PlanCourse;
+  measured: number;
+  adds_seconds: number;
+  beside: { task: { id: string; name: string }; before: PlanCourse; with: PlanCourse }[];
+  advice: PlanAdvice[];
+};
 export type Task = {
   id: string;
   org: string;

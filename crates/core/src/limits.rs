@@ -186,3 +186,8 @@ pub const SCRIPT_CPU_PERCENT_MAX: u32 = 100_000;
 pub const VOLUMES_MAX: usize = 100;
 /// Lines of an agent's log that are asked for at most.
 pub const LOG_LINES_MAX: u32 = 10_000;
+
+/// Machines that a plan looks at one by one; of more, these stand for the others.
+pub const PLANNED_SAMPLE: usize = 2_000;
+/// Other tasks that a plan takes into account.
+pub const PLANNED_BESIDE_MAX: usize = 20;

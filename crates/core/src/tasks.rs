@@ -7,6 +7,7 @@ pub mod forecast;
 pub mod gate;
 pub mod job;
 pub mod occurrence;
+pub mod planner;
 mod records;
 pub mod rollout;
 pub mod run;

@@ -179,17 +179,55 @@ fn kept_by(rx: &mut Rx, agent: &Agent) -> Result<Vec<BookRow>, Error> {
     Ok(rows)
 }
 
+/// What an agent is to keep, in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// No task.
+    #[default]
+    Nothing,
+    /// Some.
+    Entries {
+        /// Their digest.
+        digest: String,
+        /// Whether it said that it holds them all.
+        all_held: bool,
+    },
+}
+
+impl Keeps {
+    /// What an agent is to keep now.
+    pub(crate) fn of(rx: &mut Rx, agent: &Agent) -> Result<Self, Error> {
+        let rows = kept_by(rx, agent)?;
+        if rows.is_empty() {
+            return Ok(Self::Nothing);
+        }
+        Ok(Self::Entries { digest: digest(rows.iter().map(key)), all_held: rows.iter().all(|row| row.held.is_some()) })
+    }
+
+    /// Compares what the agent says to hold with it.
+    pub fn compared(&self, told: &str) -> Compared {
+        match self {
+            // It may still hold what was taken from it.
+            Self::Nothing => {
+                if told == digest([]) {
+                    Compared::Same
+                } else {
+                    Compared::Behind
+                }
+            }
+            Self::Entries { digest, all_held } => match (told == digest, all_held) {
+                (true, true) => Compared::Same,
+                (true, false) => Compared::Taken,
+                (false, true) => Compared::Drifted,
+                (false, false) => Compared::Behind,
+            },
+        }
+    }
+}
+
 /// Compares what an agent says to hold with what it is to keep.
 pub fn compare(rx: &mut Rx, agent: &Agent, told: &str) -> Result<Compared, Error> {
-    let rows = kept_by(rx, agent)?;
-    let (all_held, same) = (rows.iter().all(|row| row.held.is_some()), told == digest(rows.iter().map(key)));
-    Ok(match (same, all_held) {
-        (true, true) => Compared::Same,
-        (true, false) => Compared::Taken,
-        // Of nothing at all it may still hold what was taken from it.
-        (false, true) if !rows.is_empty() => Compared::Drifted,
-        (false, _) => Compared::Behind,
-    })
+    Ok(Keeps::of(rx, agent)?.compared(told))
 }
 
 fn key(row: &BookRow) -> (TaskId, i64, u32) {

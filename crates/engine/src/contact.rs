@@ -1,5 +1,6 @@
 //! An agent comes: who is it, is there work, when shall it come again.
 
+use crate::book::Keeps;
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::work::{self, Claimed};
@@ -15,6 +16,7 @@ use muster_store::{Heard, Rx, Tx};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// How a legacy agent introduces itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,9 +56,11 @@ pub struct Look {
     /// The agent, when we know it.
     pub agent: Option<Agent>,
     /// Its organization, or the given one.
-    pub org: Org,
+    pub org: Arc<Org>,
     /// Whether anything may wait for it.
     pub may_have_work: bool,
+    /// The tasks it is to keep; agents of others keep none.
+    pub keeps: Keeps,
     /// The load of the doors, by which contacts are spread.
     pub load: f64,
 }
@@ -89,7 +93,7 @@ pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
         Some(agent) => org.freeze.is_none() && waits(rx, agent.device, cx.now)?,
         None => false,
     };
-    Ok(Look { agent, org, may_have_work, load: cx.load })
+    Ok(Look { agent, org: Arc::new(org), may_have_work, keeps: Keeps::Nothing, load: cx.load })
 }
 
 /// As [`look`], with the instant from which on something may wait for an agent for which nothing does.
@@ -206,7 +210,8 @@ pub fn look_own(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<(Look, Option<Times
     let org = house(rx, agent.org)?;
     let may_have_work = org.freeze.is_none() && waits(rx, agent.device, cx.now)?;
     let until = rx.next_due(agent.device)?;
-    Ok((Look { agent: Some(agent), org, may_have_work, load: cx.load }, until))
+    let keeps = Keeps::of(rx, &agent)?;
+    Ok((Look { agent: Some(agent), org: Arc::new(org), may_have_work, keeps, load: cx.load }, until))
 }
 
 /// Answers a contact of our own agent for which nothing can wait; `None`: something may.

@@ -53,7 +53,7 @@ fn pace(rx: &mut Rx, org: OrgId, action: &str) -> Result<Pace, Error> {
 }
 
 /// How long steps take one after the other.
-fn pace_of(rx: &mut Rx, org: OrgId, actions: &[&str]) -> Result<Pace, Error> {
+pub(crate) fn pace_of(rx: &mut Rx, org: OrgId, actions: &[&str]) -> Result<Pace, Error> {
     let mut all: Option<Pace> = None;
     for action in actions {
         let next = pace(rx, org, action)?;

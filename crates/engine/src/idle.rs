@@ -6,12 +6,13 @@
 //! nothing is kept: their hints do not come here.
 
 use crate::contact::{Hello, Look};
+use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, OrgId};
 use muster_core::time::Timestamp;
 use muster_store::{Hint, Topic};
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 use uuid::Uuid;
@@ -51,6 +52,8 @@ pub(crate) struct Mark(u64);
 struct State {
     hints: Receiver<Hint>,
     entries: HashMap<Key, Entry>,
+    /// One of each organization: its agents share it.
+    orgs: HashMap<OrgId, Arc<Org>>,
     /// By whose hint an entry goes: its agent and its device.
     by: HashMap<Uuid, Vec<Key>>,
     /// The latest hints; without an id they concern everybody.
@@ -64,7 +67,8 @@ pub(crate) struct Idle(Option<Mutex<State>>);
 impl Idle {
     /// With the hints of the only server that writes; `None`: nothing is kept.
     pub(crate) fn new(hints: Option<Receiver<Hint>>) -> Self {
-        let state = |hints| State { hints, entries: HashMap::new(), by: HashMap::new(), lately: VecDeque::new(), taken: 0 };
+        let state =
+            |hints| State { hints, entries: HashMap::new(), orgs: HashMap::new(), by: HashMap::new(), lately: VecDeque::new(), taken: 0 };
         Self(hints.map(|hints| Mutex::new(state(hints))))
     }
 
@@ -91,7 +95,8 @@ impl Idle {
         let (Some(mark), Some(agent)) = (mark, &look.agent) else { return };
         let Some(mut state) = self.state() else { return };
         if !look.may_have_work && !state.has_changed(mark, agent) {
-            state.keep(key, Entry { look: look.clone(), until });
+            let org = state.shared(&look.org);
+            state.keep(key, Entry { look: Look { org, ..look.clone() }, until });
         }
     }
 
@@ -136,9 +141,19 @@ impl State {
             }
             None => {
                 self.entries.clear();
+                self.orgs.clear();
                 self.by.clear();
             }
         }
+    }
+
+    /// The same organization, as others have it already.
+    fn shared(&mut self, org: &Arc<Org>) -> Arc<Org> {
+        let known = self.orgs.entry(org.id).or_insert_with(|| Arc::clone(org));
+        if **known != **org {
+            *known = Arc::clone(org);
+        }
+        Arc::clone(known)
     }
 
     fn has_changed(&self, mark: Mark, agent: &Agent) -> bool {

@@ -46,8 +46,16 @@ fn facts_of(tx: &mut Tx, run: &Run, plan: &Plan<Guard>, devices: &[DeviceId]) ->
 struct Rows {
     made: BTreeMap<(i64, u8), Vec<NewAssignment>>,
     skipped: BTreeMap<i64, Vec<(AssignmentId, DeviceId)>>,
-    /// What an agent goes on with alone, and since when.
-    led: Vec<(AssignmentId, Actor, Timestamp)>,
+    led: Vec<Alone>,
+}
+
+/// What an agent does without being handed it.
+struct Alone {
+    assignment: AssignmentId,
+    actor: Actor,
+    since: Timestamp,
+    /// Whether it goes on with it, or begins it by its order book.
+    lead: Lead,
 }
 
 /// The steps of a run while its targets are moved.
@@ -90,7 +98,12 @@ impl<'a> Steps<'a> {
                 let (from, not_after) = (walk.not_before.max(cx.now), walk.not_after);
                 let id = known.map_or_else(|| cx.id(), |before| before.before.id.following(place, round));
                 let led = walk.led.as_ref().filter(|led| led.goes_on).zip(known);
-                rows.led.extend(led.map(|(led, before)| (id, led.actor(), before.at)));
+                rows.led.extend(led.map(|(led, before)| Alone {
+                    assignment: id,
+                    actor: led.actor(),
+                    since: before.at,
+                    lead: Lead::GoesOn,
+                }));
                 let new = NewAssignment { id, device: walk.device, from, not_after, round, replaces };
                 rows.made.entry((index(place), priority)).or_default().push(new);
             }
@@ -106,7 +119,8 @@ impl<'a> Steps<'a> {
         (walk.step, walk.round, walk.trail) = (index(place), round, trail);
         let new = NewAssignment { id, device: walk.device, from: walk.not_before, not_after: walk.not_after, round, replaces: None };
         rows.made.entry((index(place), self.run.priority)).or_default().push(new);
-        rows.led.extend(goes_on.then_some((id, row.actor, walk.not_before.max(self.run.created))));
+        let since = walk.not_before.max(self.run.created);
+        rows.led.extend(goes_on.then_some(Alone { assignment: id, actor: row.actor, since, lead: Lead::InBook }));
     }
 
     /// Ends a walk as it stands.
@@ -142,20 +156,20 @@ impl<'a> Steps<'a> {
     }
 
     /// What agents that walk alone go on with is theirs at once.
-    fn goes_on(&self, tx: &mut Tx, cx: &Cx, led: &[(AssignmentId, Actor, Timestamp)]) -> Result<Option<Vec<Change>>, Error> {
+    fn goes_on(&self, tx: &mut Tx, cx: &Cx, led: &[Alone]) -> Result<Option<Vec<Change>>, Error> {
         if led.is_empty() {
             return Ok(None);
         }
         let (steps, settings) = (tx.run_steps(self.run.id)?, tx.org(self.run.org)?.map(|org| org.settings).unwrap_or_default());
-        let ids: Vec<AssignmentId> = led.iter().map(|(id, ..)| *id).collect();
+        let ids: Vec<AssignmentId> = led.iter().map(|it| it.assignment).collect();
         let mut changes = Vec::new();
         for record in tx.assignments_for_update(&ids)? {
-            let Some((_, actor, at)) = led.iter().find(|(id, ..)| *id == record.id).copied() else { continue };
+            let Some(&Alone { actor, since, lead, .. }) = led.iter().find(|it| it.assignment == record.id) else { continue };
             let Some(step) = steps.iter().find(|s| s.step == record.step) else { continue };
-            let lease = at.plus(work::patience(step, &settings, muster_core::fleet::Protocol::Muster, true));
+            let lease = since.plus(work::patience(step, &settings, muster_core::fleet::Protocol::Muster, true));
             // What is begun by an order book may still be ahead.
-            if let Ok(taken) = change(record, Input::Lead { actor, lease }, at.min(cx.now)) {
-                changes.push(Change { lead: Lead::GoesOn, data: json!({"agent": actor.agent, "alone": true}), ..taken });
+            if let Ok(taken) = change(record, Input::Lead { actor, lease }, since.min(cx.now)) {
+                changes.push(Change { lead, data: json!({"agent": actor.agent, "alone": true}), ..taken });
             }
         }
         Ok(Some(changes))
@@ -392,7 +406,7 @@ impl Steps<'_> {
                 };
                 return walk.led = holder.map(led);
             }
-            (Lead::GoesOn, _) => true,
+            (Lead::GoesOn | Lead::InBook, _) => true,
             (Lead::No, State::Started) => false,
             (Lead::No, _) => {
                 let was_told = matches!(change.attempt, Some(AttemptState::Ok | AttemptState::Error));
@@ -431,7 +445,9 @@ impl Steps<'_> {
             return;
         }
         if after == State::Prepared {
-            return rows.led.extend(walk.led.as_ref().filter(|led| led.goes_on).map(|led| (record.id, led.actor(), change.at)));
+            let led = walk.led.as_ref().filter(|led| led.goes_on);
+            let alone = |led: &Led| Alone { assignment: record.id, actor: led.actor(), since: change.at, lead: Lead::GoesOn };
+            return rows.led.extend(led.map(alone));
         }
         let Ok(at) = usize::try_from(record.step) else { return };
         let Some(step) = self.doc.steps.get(at) else { return };

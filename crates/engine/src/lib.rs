@@ -31,6 +31,7 @@ pub mod intake;
 pub mod jobs;
 pub mod messages;
 pub mod overview;
+pub mod planner;
 pub mod queue;
 pub mod rebuild;
 mod rollout;

@@ -44,7 +44,7 @@ pub fn bad_task(faults: Vec<BadTask>) -> Error {
     Error { fields, ..Error::new(Kind::Invalid, "task/invalid", detail) }
 }
 
-fn read(document: &Value) -> Result<TaskDoc, Error> {
+pub(crate) fn read(document: &Value) -> Result<TaskDoc, Error> {
     TaskDoc::parse(document).map_err(bad_task)
 }
 

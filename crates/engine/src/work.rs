@@ -408,8 +408,7 @@ pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)], 
         None => false,
     };
     for record in tx.assignments_for_update(&ids)?.into_iter().filter(is_lost) {
-        let by_book = |walk: muster_core::tasks::Walk| walk.led.is_some_and(|led| led.by_book && led.actor() == mine);
-        if keeps && record.walked && record.state.attempt == 1 && tx.walk(record.run, record.device)?.is_some_and(by_book) {
+        if keeps && record.in_book {
             continue;
         }
         let input = Input::NeverArrived { attempt: record.state.attempt, actor: mine };

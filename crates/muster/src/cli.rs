@@ -2,7 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::{Config, Flags};
-use crate::{bench, ctl, logs, quickstart, server};
+use crate::{bench, ctl, logs, quickstart, server, sim};
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -43,8 +43,10 @@ enum Command {
     Config(ConfigArgs),
     /// Works with a running server: devices, tasks, runs, queue (also as 'musterctl')
     Ctl(ctl::Ctl),
-    /// Runs the engine in simulated worlds, each from a seed, and checks its rules; ends with 1 when one is broken
-    Sim(SimArgs),
+    /// Plans a task on a fleet ('sim plan'); or runs the engine in simulated worlds and checks its rules
+    ///
+    /// Without 'plan' each world is made from a seed, and it ends with 1 when a rule is broken.
+    Sim(Box<sim::Sim>),
     /// Load generators for the figures of the documentation; prints, never judges
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -128,35 +130,6 @@ struct ConfigArgs {
     server: ServerArgs,
 }
 
-#[derive(Debug, Args)]
-struct SimArgs {
-    /// How many worlds
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    seeds: u64,
-    /// The first seed
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    seed: u64,
-    /// Worlds at once [as many as there are processors]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Only these steps happen, as in 3,17,40-44; a failure names those that are needed
-    #[arg(long, value_name = "STEPS")]
-    steps: Option<muster_sim::Steps>,
-}
-
-fn simulate(args: &SimArgs) -> anyhow::Result<ExitCode> {
-    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let options = muster_sim::Options { only: args.steps.clone(), ..muster_sim::Options::default() };
-    let failures = muster_sim::seeds_with(args.seed, args.seeds, threads, &options);
-    for (n, failure) in failures.iter().enumerate() {
-        // The first is enough to begin with, and making one small costs up to a minute.
-        let small = if n == 0 { muster_sim::shrink(failure, &options) } else { failure.clone() };
-        print(&format!("{small}\n\n"))?;
-    }
-    print(&format!("{} worlds, {} broke a rule\n", args.seeds, failures.len()))?;
-    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 /// Runs a command.
 pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
     match muster.command {
@@ -176,7 +149,7 @@ pub fn run(muster: Muster) -> anyhow::Result<ExitCode> {
         Command::Admin(admin) => return admin::run(admin),
         Command::Config(args) => print(&args.server.load()?.show())?,
         Command::Ctl(ctl) => return ctl::run(ctl),
-        Command::Sim(args) => return simulate(&args),
+        Command::Sim(args) => return sim::run(&args),
         Command::Bench(what) => runtime()?.block_on(bench::run(&what))?,
         Command::Openapi => print(&(muster_api::openapi().to_pretty_json().context("the OpenAPI document")? + "\n"))?,
         Command::Completions { shell } => {

@@ -14,6 +14,7 @@ mod keys;
 mod logs;
 mod open;
 mod quickstart;
+mod sim;
 
 mod errand;
 mod mail;

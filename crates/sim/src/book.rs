@@ -10,7 +10,7 @@ use muster_core::tasks::book::{Occasion, digest};
 use muster_core::tasks::job::led::Piece;
 use muster_core::tasks::window::Open;
 use muster_core::time::Timestamp;
-use muster_engine::book::{self, Compared, Entry};
+use muster_engine::book::{self, Compared, Entry, Keeps};
 use muster_engine::work::{Report, Said};
 
 /// An entry of an agent's book.
@@ -83,20 +83,19 @@ impl World {
     }
 
     /// An agent tells what it holds, and is given its book when that is another one.
-    pub(crate) fn sync_book(&mut self, i: usize, agent: &Agent) {
+    pub(crate) fn sync_book(&mut self, i: usize, agent: &Agent, keeps: &Keeps) {
         if !self.calm && self.dice.chance(20) {
             self.agents[i].book.clear();
         }
         let (door, told) = (self.door(agent.org), self.agents[i].digest());
-        let (it, asked) = (agent.clone(), told.clone());
-        match self.engine.read_now(&door, move |rx, _| book::compare(rx, &it, &asked)) {
-            Err(_) | Ok(Compared::Same) => {}
-            Ok(Compared::Taken) => {
+        match keeps.compared(&told) {
+            Compared::Same => {}
+            Compared::Taken => {
                 let it = agent.clone();
                 let answer = self.write("book.taken", &door, move |tx, cx| book::taken(tx, cx, &it, &told));
                 self.note(format_args!("agent {i} holds its book: {:?}", answer.result.map_err(|e| e.key)));
             }
-            Ok(compared) => {
+            compared => {
                 let it = agent.clone();
                 let answer = self.write("book.give", &door, move |tx, cx| book::give(tx, cx, &it, &told));
                 let lost = self.is_answer_lost();

@@ -269,8 +269,7 @@ impl World {
                 seen.map_or((false, false, usize::MAX), |r| (r.run.cancel_requested, r.run.paused || r.run.rollout.halted, room_of(&r)));
             let due = matches!(record.state.status, Status::Prepared { from } if from <= now);
             // What a machine will begin by its order book counts for it only once it says so.
-            under_way +=
-                usize::from(row.by_book.is_none() && record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
+            under_way += usize::from(!record.in_book && record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id));
             let end = record.state.limits.not_after;
             if let Status::Prepared { from } = record.state.status {
                 times.push((record.id, from, end));
@@ -384,7 +383,7 @@ impl World {
         let Ok(look) = self.engine.look_own_now(&door, id) else { return self.barred(i) };
         let Some(agent) = look.agent.clone() else { return self.barred(i) };
         self.engine.heard(contact::presence(&agent, self.now(), 1, None, None));
-        self.sync_book(i, &agent);
+        self.sync_book(i, &agent, &look.keeps);
         if !look.may_have_work {
             return self.note(format_args!("agent {i} contact: idle"));
         }

@@ -75,14 +75,14 @@ pub struct NewAssignment {
 
 const RECORD: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, a.not_after, s.stops, a.round, s.walked";
+     s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book";
 const RECORD_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step";
 const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, a.not_after, s.stops, a.round, s.walked, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, CASE WHEN r.state = 'finished' THEN r.state WHEN r.halted = 1 THEN 'halted' WHEN r.paused = 1 THEN 'paused' ELSE r.state END, r.delivery, s.strangers, \
+     s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, CASE WHEN r.state = 'finished' THEN r.state WHEN r.halted = 1 THEN 'halted' WHEN r.paused = 1 THEN 'paused' ELSE r.state END, r.delivery, s.strangers, \
      s.action, r.cancel_requested, r.in_flight_max, \
      (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND c.step >= 0 AND r.in_flight_max IS NOT NULL), \
-     (SELECT w.not_before FROM walk w WHERE w.run = a.run AND w.device = a.device AND a.state = 'started' AND w.led LIKE '%\"by_book\":true%')";
+     CASE WHEN a.in_book = 1 THEN (SELECT w.not_before FROM walk w WHERE w.run = a.run AND w.device = a.device) END";
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
      LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
 
@@ -160,24 +160,25 @@ fn record(row: &Row) -> Result<AssignmentRecord, Fault> {
         exit_code: row.opt_int(18)?,
         round: small(row, 26, "assignment", "round")?,
         walked: row.flag(27),
+        in_book: row.flag(28),
     })
 }
 
 fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
     Ok(AssignmentRow {
         record: record(row)?,
-        task: row.id(28)?.into(),
-        task_name: row.text(29)?.to_owned(),
-        step_name: row.text(30)?.to_owned(),
-        device_name: row.text(31)?.to_owned(),
-        actor_protocol: row.opt_text(32)?.map(|_| word::<Protocol>(row, 32, "agent", "protocol").map(|p| p.to_string())).transpose()?,
-        run_state: word(row, 33, "run", "state")?,
-        delivery: if row.text(34)? == "push" { Delivery::Push } else { Delivery::Pull },
-        open_to_strangers: row.flag(35),
-        action: row.text(36)?.to_owned(),
-        run_ending: row.flag(37),
-        run_load: Load { in_flight: row.opt_int(39)?.unwrap_or(0), most: row.opt_int(38)? },
-        by_book: row.opt_int(40)?.map(Timestamp),
+        task: row.id(29)?.into(),
+        task_name: row.text(30)?.to_owned(),
+        step_name: row.text(31)?.to_owned(),
+        device_name: row.text(32)?.to_owned(),
+        actor_protocol: row.opt_text(33)?.map(|_| word::<Protocol>(row, 33, "agent", "protocol").map(|p| p.to_string())).transpose()?,
+        run_state: word(row, 34, "run", "state")?,
+        delivery: if row.text(35)? == "push" { Delivery::Push } else { Delivery::Pull },
+        open_to_strangers: row.flag(36),
+        action: row.text(37)?.to_owned(),
+        run_ending: row.flag(38),
+        run_load: Load { in_flight: row.opt_int(40)?.unwrap_or(0), most: row.opt_int(39)? },
+        by_book: row.opt_int(41)?.map(Timestamp),
     })
 }
 
@@ -441,9 +442,7 @@ impl Rx {
             list.any_of("a.device", piece.iter().map(|d| d.0));
             list.condition("a.open = 1 AND a.state <> 'prepared'");
             // What a machine will begin by its order book is not under way before it says so.
-            list.condition(
-                "(a.state <> 'started' OR NOT EXISTS (SELECT 1 FROM walk w WHERE w.run = a.run AND w.device = a.device AND w.led LIKE '%\"by_book\":true%'))",
-            );
+            list.condition("a.in_book = 0");
             for agent in list.all(self, "a.id", 100_000, |r| r.id(0))? {
                 *counts.entry(AgentId(agent)).or_default() += 1;
             }
@@ -506,7 +505,7 @@ impl Tx {
             self.rows(lock, std::slice::from_ref(&all))?;
             let sql = "SELECT a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
                  a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-                 s.idempotent, a.not_after, s.stops, a.round, s.walked FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
+                 s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
             return self.rows(sql, &[all])?.iter().map(record).collect();
         }
         let mut found = Vec::with_capacity(sorted.len());
@@ -654,7 +653,7 @@ impl Tx {
         let started = change.before.started.or((state == State::Started).then_some(change.at));
         self.send(
             "UPDATE assignment SET state = ?2, open = ?3, attempt = ?4, agent = ?5, incarnation = ?6, attempt_state = ?7, lease = ?8, due = ?9, \
-             cancel_requested = ?10, updated = ?11, started = ?12, ended = ?13, exit_code = coalesce(?14, exit_code), timer = ?15 WHERE id = ?1",
+             cancel_requested = ?10, updated = ?11, started = ?12, ended = ?13, exit_code = coalesce(?14, exit_code), timer = ?15, in_book = ?16 WHERE id = ?1",
             &[
                 V::U(change.before.id.0),
                 state.as_str().into(),
@@ -671,6 +670,7 @@ impl Tx {
                 after.status.ended().map(|t| t.0).into(),
                 change.exit_code.into(),
                 after.timer().map_or(0, |t| t.0).into(),
+                change.is_in_book().into(),
             ],
         )
     }

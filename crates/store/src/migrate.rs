@@ -45,6 +45,7 @@ migrations! {
     18 "0018_trust";
     19 "0019_book";
     20 "0020_schedule_off";
+    21 "0021_in_book";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -78,6 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(agent_credentials::agent_credential_delete))
         .routes(routes!(tasks::task_list, tasks::task_create))
         .routes(routes!(tasks::task_check))
+        .routes(routes!(tasks::task_forecast))
         .routes(routes!(actions::action_list))
         .routes(routes!(approvals::approval_list))
         .routes(routes!(approvals::approval_view))

@@ -14,9 +14,10 @@ use muster_core::settings::Settings;
 use muster_core::time::Timestamp;
 use muster_engine::fleet::online_since;
 use muster_engine::runs::Start;
-use muster_engine::{runs, tasks};
+use muster_engine::{planner, runs, tasks};
 use serde_json::Map;
 use std::collections::BTreeMap;
+use tokio::sync::Semaphore;
 
 asked! {
     /// Which tasks.
@@ -63,6 +64,24 @@ pub async fn task_check(ctx: Ctx, body: Body) -> Result<Json<view::TaskCheck>, P
     let checked = ctx.read(move |rx, cx| tasks::task_check(rx, cx, &document)).await?;
     Ok(Json(view::TaskCheck::of(checked, &ctx.org.name)))
 }
+
+/// Says what the next run of a document would do: when it ends, who does not make it, what happens to others that are planned for the
+/// same time, and what would help. It need not be saved, and nothing changes; null where machines do nothing of it.
+#[utoipa::path(post, path = "/api/v1/tasks/forecast", tag = "tasks", operation_id = "task_forecast",
+    request_body(content((view::TaskDoc = "application/json"), (view::TaskDoc = "application/yaml"))),
+    responses((status = 200, description = "What it would do.", body = Option<view::TaskForecast>)))]
+pub async fn task_forecast(ctx: Ctx, body: Body) -> Result<Json<Option<view::TaskForecast>>, Problem> {
+    let document = body.task()?;
+    let situation = ctx.read(move |rx, cx| planner::situation(rx, cx, &document)).await?;
+    let Some(situation) = situation else { return Ok(Json(None)) };
+    // Up to some seconds of one processor: not on a thread that others wait for, and one at a time.
+    let _turn = PLANS.acquire().await.map_err(|closed| Problem::internal(closed.to_string()))?;
+    let planned = tokio::task::spawn_blocking(move || situation.planned()).await.map_err(|broken| Problem::internal(broken.to_string()))?;
+    Ok(Json(Some(planned.into())))
+}
+
+/// Plans that are walked through at once.
+static PLANS: Semaphore = Semaphore::const_new(1);
 
 /// Shows a task.
 #[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "tasks", operation_id = "task_view",

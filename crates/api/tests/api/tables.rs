@@ -78,6 +78,7 @@ fn table() -> Vec<Line> {
         ("task_list", "GET", "/tasks", None, Known, 200),
         ("task_create", "POST", "/tasks", Some(doc.clone()), Operator, 201),
         ("task_check", "POST", "/tasks/check", Some(json!({"name": "x", "steps": [{"action": {"type": "inventory"}}]})), Known, 200),
+        ("task_forecast", "POST", "/tasks/forecast", Some(json!({"name": "x", "steps": [{"action": {"type": "inventory"}}]})), Known, 200),
         ("action_list", "GET", "/actions", None, Known, 200),
         ("task_view", "GET", "/tasks/{task}", None, Known, 200),
         ("task_update", "PUT", "/tasks/{task}", Some(doc), Operator, 200),

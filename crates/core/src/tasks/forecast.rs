@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long a step is taken to last while nothing was measured.
 const ASSUMED: Pace = Pace { typical: Duration::from_secs(60), slow: Duration::from_secs(300), measured: 0 };
 /// From a wake-up to the agent's request for work.
-const WOKEN_IN: Duration = Duration::from_secs(30);
+pub const WOKEN_IN: Duration = Duration::from_secs(30);
 
 /// How long a step lasts, from its hand-out to its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

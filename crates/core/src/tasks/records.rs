@@ -8,7 +8,7 @@ use super::job::led;
 use super::rollout::{Share, is_beyond};
 use super::run::{Counts, RunState, Verdict};
 use super::schedule::{Schedule, ScheduleOff};
-use super::state::{Actor, Assignment, AttemptState, Rules, State};
+use super::state::{Actor, Assignment, AttemptState, Rules, State, Status};
 use crate::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -257,6 +257,8 @@ pub struct AssignmentRecord {
     pub round: u32,
     /// Whether its step is one of several.
     pub walked: bool,
+    /// Whether its machine begins it by its order book, and has not said that it did.
+    pub in_book: bool,
 }
 
 /// An assignment as lists show it.
@@ -359,6 +361,14 @@ pub struct Change {
     pub at: Timestamp,
 }
 
+impl Change {
+    /// Whether its machine begins it by its order book, and has not said that it did: until then, or until it is taken back.
+    pub fn is_in_book(&self) -> bool {
+        let stays = self.before.in_book && self.after.attempt == self.before.state.attempt;
+        matches!(self.after.status, Status::Started { .. }) && (self.lead == Lead::InBook || stays)
+    }
+}
+
 /// Whether an agent that takes a step of a job walks on alone from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lead {
@@ -369,6 +379,8 @@ pub enum Lead {
     Begins,
     /// It has it, and goes on.
     GoesOn,
+    /// Its machine begins it by its order book.
+    InBook,
 }
 
 /// What one machine is to keep of a task, see [`super::book`].

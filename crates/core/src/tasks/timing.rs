@@ -1,7 +1,7 @@
 //! When the targets of one occurrence, or of a start by hand, may begin.
 
 use super::occurrence::GRACE;
-use super::schedule::{Misfire, Nominal, Schedule, When, next};
+use super::schedule::{Misfire, Nominal, Occurrence, Schedule, When, next};
 use super::window::{Open, Window};
 use super::zone::{ZoneName, Zones};
 use crate::time::Timestamp;
@@ -36,6 +36,19 @@ impl Timing {
         let recurs = schedule.as_ref().filter(|s| nominal.is_some() && !has_end && matches!(s.when, When::Cron { .. } | When::Every(_)));
         let next = recurs.and_then(|s| next(s, &zones, nominal_at, nominal_at)).map(|o| o.nominal);
         Self { schedule, window, wall, next, zones, zone, nominal_at, created }
+    }
+
+    /// Of the next occurrence of a schedule from `now` on; without one, of a start at that moment.
+    pub fn of_next(zones: Zones, schedule: Option<&Schedule>, window: Option<&Window>, now: Timestamp) -> Self {
+        match schedule.and_then(|schedule| next(schedule, &zones, now, now)) {
+            Some(it) => Self::of(zones, schedule, window, &it),
+            None => Self::new(zones, schedule.cloned(), window.cloned(), None, (now, now)),
+        }
+    }
+
+    /// Of an occurrence that is still to come.
+    pub fn of(zones: Zones, schedule: Option<&Schedule>, window: Option<&Window>, it: &Occurrence) -> Self {
+        Self::new(zones, schedule.cloned(), window.cloned(), Some(it.nominal), (it.starts, it.starts))
     }
 
     /// The zones of its organization.

@@ -5,6 +5,7 @@ mod approvals;
 mod book;
 mod jobs;
 mod late;
+mod planner;
 mod rollout;
 mod switch;
 mod world;

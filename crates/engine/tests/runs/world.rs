@@ -121,6 +121,11 @@ impl World {
         run
     }
 
+    pub(crate) fn settings(&self, patch: Value) {
+        let Value::Object(patch) = patch else { panic!("settings are an object") };
+        self.write(move |tx, cx| access::settings_update(tx, cx, &patch, None).map(drop));
+    }
+
     /// Everything the workers can do now.
     pub(crate) fn work(&self) {
         loop {

@@ -130,7 +130,7 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
     let ear = gateway.inner.channels.begin(&agent, &gateway.inner);
-    let (agent_again, number) = (agent.clone(), ear.number);
+    let (id, device, number) = (agent.id, agent.device, ear.number);
     let open = &gateway.inner.engine.doors().channels;
     open.fetch_add(1, Relaxed);
     let call = Call { gateway: &gateway, agent, peer, body: Mutex::new(None) };
@@ -138,7 +138,7 @@ async fn serve(gateway: Gateway, agent: Agent, peer: Option<IpAddr>, upgrade: On
     let why = channel.run().await;
     tracing::debug!(why, "a channel ended");
     open.fetch_sub(1, Relaxed);
-    gateway.inner.channels.end(&agent_again, number);
+    gateway.inner.channels.end(id, device, number);
     drop(kept);
 }
 

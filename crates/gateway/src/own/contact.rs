@@ -7,7 +7,7 @@ use muster_core::ids::{AssignmentId, OrgId, RunId};
 use muster_core::limits::{LONG_POLL_SECONDS_MAX, WRITER_QUEUE_MAX};
 use muster_core::load::Class;
 use muster_core::time::Timestamp;
-use muster_engine::book::{self, Book, Compared, Entry};
+use muster_engine::book::{self, Book, Compared, Entry, Keeps};
 use muster_engine::contact::{Handed, OwnContact, Tidings, own_idle, own_presence};
 use muster_engine::{Cx, Heard, Hint, Reason, Topic, contact};
 use muster_wire::native::{AttemptRef, ContactAnswer, ContactRequest};
@@ -230,10 +230,15 @@ pub(super) async fn look(call: &Call<'_>, told: &ContactRequest, is_known: bool)
     let engine = &call.gateway.inner.engine;
     let (mut cx, id) = (call.gateway.cx_in(call.agent.org), call.agent.id);
     cx.now = engine.now();
-    let idle = if is_known { None } else { own_idle(&engine.look_own(&cx, id).await?, &cx) };
+    // Who is woken for work of its own is not looked at further.
+    let looked = if is_known { None } else { Some(engine.look_own(&cx, id).await?) };
     let stop = to_stop(call, &cx, told).await?;
-    if let Some(tidings) = idle {
-        return Ok(Seen { tidings, stop, something_waits: false, book: book_for(call, &cx, told).await? });
+    let book = match &looked {
+        Some(look) => book_for(call, &cx, told, &look.keeps).await?,
+        None => None,
+    };
+    if let Some(tidings) = looked.and_then(|look| own_idle(&look, &cx)) {
+        return Ok(Seen { tidings, stop, something_waits: false, book });
     }
     let (modules, max, walks) = (told.modules.clone(), told.max_orders, told.walks);
     // What is left of the writer's queue is for those who report.
@@ -242,18 +247,14 @@ pub(super) async fn look(call: &Call<'_>, told: &ContactRequest, is_known: bool)
         return Err(Refusal::Busy.into());
     }
     let tidings = engine.own_contact(&cx, OwnContact { agent: id, modules, max, walks }).await?;
-    // Who is woken for work of its own is not looked at further.
-    let book = if is_known { None } else { book_for(call, &cx, told).await? };
     Ok(Seen { tidings, stop, something_waits: true, book })
 }
 
 /// The order book for an agent that holds another one than it is to keep; that it took the one it is to keep is noted.
-async fn book_for(call: &Call<'_>, cx: &Cx, told: &ContactRequest) -> Result<Option<Book>, Refused> {
-    let Some(digest) = told.book.clone().filter(|digest| digest.len() <= DIGEST_MAX) else { return Ok(None) };
-    let engine = &call.gateway.inner.engine;
-    let (agent, asked) = (call.agent.clone(), digest.clone());
-    let compared = engine.read(cx, move |rx, _| book::compare(rx, &agent, &asked)).await?;
-    let agent = call.agent.clone();
+async fn book_for(call: &Call<'_>, cx: &Cx, told: &ContactRequest, keeps: &Keeps) -> Result<Option<Book>, Refused> {
+    let Some(digest) = told.book.as_deref().filter(|digest| digest.len() <= DIGEST_MAX) else { return Ok(None) };
+    let (engine, compared) = (&call.gateway.inner.engine, keeps.compared(digest));
+    let (agent, digest) = (call.agent.clone(), digest.to_owned());
     Ok(match compared {
         Compared::Same => None,
         Compared::Taken => engine.write("book.taken", cx, move |tx, cx| book::taken(tx, cx, &agent, &digest)).await.map(|()| None)?,

@@ -115,14 +115,14 @@ impl Channels {
         Ear { number, wake, work, waits, ended, older, _alive: alive }
     }
 
-    pub(super) fn end(&self, agent: &Agent, number: u64) {
+    pub(super) fn end(&self, agent: AgentId, device: DeviceId, number: u64) {
         let mut open = self.open();
-        if open.agents.get(&agent.id).is_some_and(|entry| entry.number == number) {
-            open.agents.remove(&agent.id);
-            if let Some(of_device) = open.devices.get_mut(&agent.device) {
-                of_device.retain(|id| *id != agent.id);
+        if open.agents.get(&agent).is_some_and(|entry| entry.number == number) {
+            open.agents.remove(&agent);
+            if let Some(of_device) = open.devices.get_mut(&device) {
+                of_device.retain(|id| *id != agent);
                 if of_device.is_empty() {
-                    open.devices.remove(&agent.device);
+                    open.devices.remove(&device);
                 }
             }
         }

@@ -196,7 +196,7 @@ async fn enter(fleet: &Fleet, member: &Member) -> anyhow::Result<(Socket, Durati
         frozen: Some(false),
         walks: true,
         ahead: Vec::new(),
-        book: None,
+        book: Some(muster_core::tasks::book::digest([])),
     };
     say(&mut socket, &FromAgent::Hello { v: 1, state }).await?;
     let FromServer::Welcome { reconnect_within_seconds, .. } = hear(&mut socket).await? else { bail!("no welcome") };

@@ -9,6 +9,7 @@ mod identity;
 mod lists;
 mod login;
 mod output;
+mod planner;
 mod queue;
 mod runs;
 mod software;
@@ -16,6 +17,9 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod time;
+
+pub use planner::plan_text;
+pub use tasks::documents;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};

@@ -4,12 +4,14 @@ use super::apply::{self, Apply};
 use super::client::{Client, encoded};
 use super::lists::{self, ListArgs};
 use super::output::{self, Form};
+use super::planner;
 use super::runs;
 use super::time;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The commands.
@@ -28,6 +30,15 @@ pub enum TaskCommand {
     Preview {
         /// Its name or id
         task: String,
+    },
+    /// Says what the next run would do: when it ends, who misses its window, what it does to others, and what would help
+    Forecast {
+        /// Its name or id
+        #[arg(required_unless_present = "file")]
+        task: Option<String>,
+        /// A task that need not be saved, YAML or JSON
+        #[arg(short, long, value_name = "FILE", conflicts_with = "task")]
+        file: Option<PathBuf>,
     },
     /// Starts a task
     Run {
@@ -112,6 +123,7 @@ pub async fn run(client: &Client, command: TaskCommand, form: Form) -> anyhow::R
             }
         }
         TaskCommand::Preview { task } => preview(client, &id(client, &task).await?, form).await?,
+        TaskCommand::Forecast { task, file } => planner::forecast(client, task.as_deref(), file.as_deref(), form).await?,
         TaskCommand::Run { task, watch, confirm_count, plan } => {
             let mut body = Map::new();
             body.extend(confirm_count.map(|n| ("confirm_count".to_owned(), json!(n))));
