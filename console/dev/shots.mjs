@@ -94,6 +94,17 @@ const SCREENS = [
   ["task-disable", `/tasks/${T}`, openMenu("Disable the schedule")],
   ["task-off", `/tasks/${T}`, disabled],
   ["task-edit", `/tasks/${T}/edit`, (page) => page.waitForTimeout(1800)],
+  [
+    "task-edit-plan",
+    `/tasks/${T}/edit`,
+    async (page) => {
+      await page
+        .locator("section[aria-label]")
+        .filter({ has: page.locator("ul button") })
+        .scrollIntoViewIfNeeded();
+      await page.waitForTimeout(300);
+    },
+  ],
   ["task-edit-mail", "/tasks/new", pickAction("Send an e-mail")],
   ["task-edit-web", "/tasks/new", pickAction("Call a web service")],
   ["task-edit-script", "/tasks/new", pickAction("Run a script")],

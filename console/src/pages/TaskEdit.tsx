@@ -11,6 +11,7 @@ import { useAddress } from "../lib/listview";
 import { clean, EMPTY, fromYaml, missing, toYaml } from "../lib/taskdoc";
 import { Fault, Lines } from "../parts/Feedback";
 import { PageHead } from "../parts/PageHead";
+import { Plan } from "../parts/Plan";
 import { TaskForm } from "./TaskForm";
 
 export function TaskNew() {
@@ -59,19 +60,22 @@ function Editor({ task, doc: given, yaml: givenYaml }: EditorProps) {
         <section className="card body-pad">
           <TaskForm doc={doc} onChange={fromForm} />
         </section>
-        <section className="card body-pad">
-          <Textarea
-            label="YAML"
-            description={t("task.yaml_how")}
-            value={yaml}
-            onChange={(e) => fromText(e.currentTarget.value)}
-            error={fault}
-            spellCheck={false}
-            autosize
-            minRows={18}
-            styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)", fontSize: 12.5, lineHeight: 1.55 } }}
-          />
-        </section>
+        <div className="stack">
+          <section className="card body-pad">
+            <Textarea
+              label="YAML"
+              description={t("task.yaml_how")}
+              value={yaml}
+              onChange={(e) => fromText(e.currentTarget.value)}
+              error={fault}
+              spellCheck={false}
+              autosize
+              minRows={18}
+              styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)", fontSize: 12.5, lineHeight: 1.55 } }}
+            />
+          </section>
+          <Plan doc={doc} set={(patch) => fromForm({ ...doc, ...patch })} />
+        </div>
       </div>
       <Buttons task={task} doc={doc} blocked={fault !== null} />
     </div>

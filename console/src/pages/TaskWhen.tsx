@@ -8,7 +8,6 @@ import type { Group, Rollout, Schedule, TaskDoc, Trigger, Window } from "../api/
 import { begun, cronOf, DAYS, dayName, KINDS, kindOf, type Simple, simple, whenWords } from "../lib/when";
 import { asApiError } from "../parts/Feedback";
 import { NextTen } from "../parts/NextTen";
-import { Plan } from "../parts/Plan";
 
 type Faults = Map<string, string>;
 type Props = { doc: TaskDoc; set: (patch: Partial<TaskDoc>) => void };
@@ -101,7 +100,6 @@ export function WhenFields({ doc, set }: Props) {
       </p>
       <Said faults={faults} known={["/schedule/at", "/schedule/cron", "/schedule/every", "/schedule/zone", "/schedule/offline"]} />
       {doc.schedule && coming.data && !coming.isError && kind !== "on" && kind !== "now" && <NextTen ahead={coming.data} />}
-      <Plan doc={doc} set={set} />
     </fieldset>
   );
 }

@@ -20,11 +20,13 @@ export function Plan({ doc, set }: Props) {
   if (!ready || forecast.isError || !forecast.data) return null;
   const it = forecast.data;
   return (
-    <section aria-label={t("plan.title")} className="stack tight">
-      <p className="label">{t("plan.title")}</p>
-      <Course it={it} />
-      <BesideList it={it} />
-      <AdviceList it={it} doc={doc} set={set} />
+    <section aria-label={t("plan.title")} className="card">
+      <h2>{t("plan.title")}</h2>
+      <div className="body-pad stack tight">
+        <Course it={it} />
+        <BesideList it={it} />
+        <AdviceList it={it} doc={doc} set={set} />
+      </div>
     </section>
   );
 }
@@ -99,19 +101,16 @@ function AdviceList({ it, doc, set }: Props & { it: TaskForecast }) {
   return (
     <>
       <p>{t("plan.advice")}</p>
-      <ul>
+      <ul className="stack tight">
         {it.advice.map((advice) => {
           const patch = helped(doc, advice);
           return (
-            <li key={advice.key}>
+            <li key={advice.key} className="row spread">
               <AdviceWords advice={advice} />
               {patch && (
-                <>
-                  {" "}
-                  <Button size="compact-xs" onClick={() => set(patch)}>
-                    {t("plan.use")}
-                  </Button>
-                </>
+                <Button size="compact-xs" style={{ flex: "none" }} onClick={() => set(patch)}>
+                  {t("plan.use")}
+                </Button>
               )}
             </li>
           );
@@ -126,8 +125,9 @@ function AdviceWords({ advice }: { advice: PlanAdvice }) {
   const time = span((advice.params.seconds ?? 0) * 1000, i18n.language);
   const { late, ends } = advice.course;
   return (
-    <>
-      {t(`plan.advice_${advice.key}`, { count: advice.params.most ?? 0, time })}{" "}
+    <span>
+      {t(`plan.advice_${advice.key}`, { count: advice.params.most ?? 0, time })}
+      <br />
       <span className="soft">
         {late === 0 ? t("plan.nobody_late") : t("plan.late", { count: late })}
         {ends && (
@@ -137,6 +137,6 @@ function AdviceWords({ advice }: { advice: PlanAdvice }) {
           </>
         )}
       </span>
-    </>
+    </span>
   );
 }

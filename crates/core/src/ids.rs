@@ -70,6 +70,8 @@ ids! {
     JoinTokenId "join_token";
     /// A tenant; everything belongs to one.
     OrgId "org";
+    /// A saved question in SQL.
+    ReportId "report";
     /// One execution of a task version.
     RunId "run";
     /// A person's session in the console.

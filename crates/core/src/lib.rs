@@ -13,6 +13,7 @@ pub mod load;
 pub mod nearest;
 pub mod page;
 pub mod query;
+pub mod reports;
 pub mod settings;
 pub mod software;
 pub mod tasks;

@@ -191,3 +191,13 @@ pub const LOG_LINES_MAX: u32 = 10_000;
 pub const PLANNED_SAMPLE: usize = 2_000;
 /// Other tasks that a plan takes into account.
 pub const PLANNED_BESIDE_MAX: usize = 20;
+/// A query in SQL, bytes.
+pub const SQL_BYTES_MAX: usize = 16 << 10;
+/// Rows of an answer that are given; of more, only that there are more.
+pub const SQL_ROWS_MAX: usize = 10_000;
+/// An answer, bytes of its cells; it ends before the row that would pass it.
+pub const SQL_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Saved reports of an organization.
+pub const REPORTS_MAX: i64 = 1_000;
+/// Results that are kept of a report; the oldest go.
+pub const REPORT_RESULTS_MAX: i64 = 100;

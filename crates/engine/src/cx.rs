@@ -95,6 +95,13 @@ impl Cx {
         Self { now, made: Counter::new(0), ..self.clone() }
     }
 
+    /// The same context in another organization, with ids of its own.
+    pub(crate) fn within(&self, org: OrgId) -> Self {
+        let mut seed = [0; 32];
+        self.draw(3, &mut seed);
+        Self { org, seed, made: Counter::new(0), ..self.clone() }
+    }
+
     fn draw(&self, purpose: u8, bytes: &mut [u8]) -> u64 {
         let n = self.made.get();
         self.made.set(n + 1);

@@ -365,11 +365,27 @@ fn come(tx: &mut Tx, cx: &Cx, group: &Group, devices: &[DeviceId]) -> Result<usi
     Ok(added)
 }
 
+/// A group by its name or id.
+pub(crate) fn group_of(rx: &mut Rx, org: OrgId, named: &str) -> Result<Group, Error> {
+    let id = rx.groups_named(org, &[named.to_owned()])?.first().map(|(id, _)| *id);
+    let group = id.map_or(Ok(None), |id| rx.group(org, id))?.map(|(group, _)| group);
+    group.ok_or_else(|| Error::invalid("group/unknown", "group", no_group(named)))
+}
+
+/// Has it found anew who is in a group that follows a query; a worker does it, a piece at a time.
+pub(crate) fn look_again(tx: &mut Tx, cx: &Cx, named: &str) -> Result<String, Error> {
+    let group = group_of(tx, cx.org, named)?;
+    if group.members.query().is_none() {
+        let detail = format!("people list who is in '{}'; there is no query to ask", group.name);
+        return Err(Error::invalid("group/listed", "group", detail));
+    }
+    tx.group_look_again(group.org, group.id)?;
+    Ok(format!("it is looked up anew who is in the group '{}'", group.name))
+}
+
 /// Moves named devices for a task; as many as one command may.
 pub(crate) fn moved(tx: &mut Tx, cx: &Cx, org: OrgId, name: &str, change: &Change) -> Result<Changed, Error> {
-    let id = tx.groups_named(org, &[name.to_owned()])?.first().map(|(id, _)| *id);
-    let group = id.map_or(Ok(None), |id| tx.group(org, id))?.map(|(group, _)| group);
-    let group = group.ok_or_else(|| Error::invalid("group/unknown", "group", no_group(name)))?;
+    let group = group_of(tx, org, name)?;
     listed(&group)?;
     let Change::Named { add, remove } = change else { return Ok(Changed::default()) };
     if add.len() + remove.len() > GROUP_CHANGE_DEVICES_MAX {

@@ -34,6 +34,7 @@ pub mod overview;
 pub mod planner;
 pub mod queue;
 pub mod rebuild;
+pub mod reports;
 mod rollout;
 pub mod runs;
 pub mod schedules;
@@ -48,6 +49,6 @@ pub use doors::{Doors, Reason};
 pub use engine::Engine;
 pub use error::{Error, Field, Kind};
 pub use muster_store::{
-    AgentFilter, AssignmentFilter, CandidateFilter, CrashFilter, DeviceFilter, Fault, Heard, Hint, HistoryFilter, Message, OpenError,
-    ProgramFilter, RunFilter, Rx, Store, StoreStats, Topic, Tx,
+    AgentFilter, AssignmentFilter, CandidateFilter, CrashFilter, DeviceFilter, FUNCTIONS, Fault, Heard, Hint, HistoryFilter, Message,
+    OpenError, ProgramFilter, RunFilter, Rx, Store, StoreStats, Topic, Tx, VIEWS, View,
 };

@@ -8,10 +8,10 @@ use crate::tasks::resolve;
 use crate::work;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
 use muster_core::settings::Settings;
-use muster_core::tasks::doc::{Facts, GroupAct, Level, ScheduleAct, Targets, fill};
+use muster_core::tasks::doc::{Facts, GroupAct, ItemKind, Level, ScheduleAct, Targets, fill};
 use muster_core::tasks::job::Trail;
 use muster_core::tasks::state::Actor;
-use muster_core::tasks::{Action, AssignmentRecord, Change as StateChange, Input, Outcome, Run, gate, held};
+use muster_core::tasks::{Action, AssignmentRecord, Change as StateChange, Input, Outcome, Run, Task, TaskDoc, gate, held};
 use muster_store::{NewMessage, Tx};
 use serde_json::json;
 use std::time::Duration;
@@ -101,26 +101,11 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
     changes.push(taken);
     let job = if run.walked { tx.job(run.id)? } else { None };
     let action = filled(&step.action, &run, job.as_ref().map(|j| &j.trail));
-    let done = match &action {
-        Action::WriteLog { message, level } => Some(Ok(logged(&run, message, *level))),
-        Action::RaiseMessage { title, text, level } => Some(Ok(raised(tx, cx, &run, title, text, *level)?)),
-        // A device that the task names may be gone since: that is the error of this step, and must not stop all others.
-        Action::WakeAgents => match doc.as_ref().map_or(Ok(Vec::new()), |d| awake(tx, &run, &d.targets)) {
-            Err(error) if error.fault.is_none() => Some(Err(error.detail)),
-            devices => Some(Ok(woken(tx, cx, run.org, &devices?, &org.settings)?)),
-        },
-        Action::ChangeGroup { group, act } => match doc.as_ref().map_or(Ok(Vec::new()), |d| awake(tx, &run, &d.targets)) {
-            Err(error) if error.fault.is_none() => Some(Err(error.detail)),
-            devices => Some(match regrouped(tx, cx, run.org, group, *act, devices?) {
-                Err(error) if error.fault.is_none() => Err(error.detail),
-                done => Ok(done?),
-            }),
-        },
-        Action::ChangeSchedule { task, act } => Some(match rescheduled(tx, cx, &run, task, *act) {
-            Err(error) if error.fault.is_none() => Err(error.detail),
-            done => Ok(done?),
-        }),
-        _ => None,
+    let here = cx.within(run.org);
+    // What is named and is not there is the error of this step, and must not stop all others.
+    let done = match in_house(tx, &here, &run, doc.as_ref(), &action, &org.settings) {
+        Err(error) if error.fault.is_none() => Some(Err(error.detail)),
+        done => done?.map(Ok),
     };
     match done {
         Some(done) => {
@@ -133,6 +118,68 @@ fn begin(tx: &mut Tx, cx: &Cx, record: AssignmentRecord, errands: &mut Vec<Erran
         None => errands.push(Errand { assignment: begun.id, org: run.org, attempt: begun.state.attempt, action, timeout }),
     }
     Ok(())
+}
+
+/// Does what is done in the house; gives a sentence on it, or nothing where it leaves the house.
+fn in_house(tx: &mut Tx, cx: &Cx, run: &Run, doc: Option<&TaskDoc>, action: &Action, settings: &Settings) -> Result<Option<String>, Error> {
+    let targets = |tx: &mut Tx| doc.map_or(Ok(Vec::new()), |doc| awake(tx, run, &doc.targets));
+    Ok(Some(match action {
+        Action::WriteLog { message, level } => logged(run, message, *level),
+        Action::RaiseMessage { title, text, level } => raised(tx, cx, run, title, text, *level)?,
+        Action::WakeAgents => {
+            let devices = targets(tx)?;
+            woken(tx, cx, run.org, &devices, settings)?
+        }
+        Action::ChangeGroup { group, act } => {
+            let devices = targets(tx)?;
+            regrouped(tx, cx, run.org, group, *act, devices)?
+        }
+        Action::UpdateGroup { group } => crate::groups::look_again(tx, cx, group)?,
+        Action::ChangeSchedule { task, act } => rescheduled(tx, cx, run, task, *act)?,
+        Action::DeleteItem { kind, item } => deleted(tx, cx, *kind, item)?,
+        Action::PurgeReport { report, keep, older_than } => crate::reports::purged(tx, cx, report, *keep, older_than.map(|it| it.0))?,
+        _ => return Ok(None),
+    }))
+}
+
+/// Deletes what a step names; what may not be deleted is refused as it is for people.
+fn deleted(tx: &mut Tx, cx: &Cx, kind: ItemKind, named: &str) -> Result<String, Error> {
+    let name = match kind {
+        ItemKind::Task => {
+            let task = task_of(tx, cx.org, named)?;
+            crate::tasks::task_delete(tx, cx, task.id)?;
+            task.doc.name
+        }
+        ItemKind::Group => {
+            let group = crate::groups::group_of(tx, cx.org, named)?;
+            crate::groups::group_delete(tx, cx, group.id)?;
+            group.name
+        }
+        ItemKind::Report => {
+            let report = crate::reports::report_of(tx, cx, named)?;
+            crate::reports::report_delete(tx, cx, report.id)?;
+            report.name
+        }
+        ItemKind::Device => match &tx.devices_named(cx.org, &[named.to_owned()])?[..] {
+            [(id, name)] => {
+                crate::fleet::device_delete(tx, cx, *id)?;
+                name.clone()
+            }
+            [] => return Err(Error::not_found("device/not-found", "device", named)),
+            many => {
+                let detail = format!("{} devices are named '{named}'; say which by its id", many.len());
+                return Err(Error::invalid("device/ambiguous", "item", detail));
+            }
+        },
+    };
+    Ok(format!("the {} '{name}' is deleted", kind.as_str()))
+}
+
+/// A task by its name or id.
+fn task_of(tx: &mut Tx, org: OrgId, named: &str) -> Result<Task, Error> {
+    let by_id = named.parse().ok().map_or(Ok(None), |id| tx.task(org, id))?;
+    let task = by_id.map_or_else(|| tx.task_named(org, named), |task| Ok(Some(task)))?;
+    task.ok_or_else(|| Error::not_found("task/not-found", "task", named))
 }
 
 /// Notes how an errand ended.
@@ -197,9 +244,7 @@ fn regrouped(tx: &mut Tx, cx: &Cx, org: OrgId, group: &str, act: GroupAct, devic
 }
 
 fn rescheduled(tx: &mut Tx, cx: &Cx, run: &Run, named: &str, act: ScheduleAct) -> Result<String, Error> {
-    let by_id = named.parse().ok().map_or(Ok(None), |id| tx.task(run.org, id))?;
-    let task = by_id.map_or_else(|| tx.task_named(run.org, named), |task| Ok(Some(task)))?;
-    let task = task.ok_or_else(|| Error::not_found("task/not-found", "task", named))?;
+    let task = task_of(tx, run.org, named)?;
     let name = task.doc.name.clone();
     let reason = format!("run {} of the task '{}'", run.number, run.task_name);
     let changed = crate::schedules::switched(tx, cx, task, act, &reason)?;

@@ -5,10 +5,11 @@ use crate::accept::told;
 use crate::errand::Runner;
 use crate::wake::Outside;
 use muster_core::ids::OrgId;
+use muster_core::tasks::Action;
 use muster_core::time::Timestamp;
 use muster_engine::workers::{self, Done};
 use muster_engine::{Engine, Error, Topic};
-use muster_engine::{jobs, schedules, steps};
+use muster_engine::{jobs, reports, schedules, steps};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -257,8 +258,11 @@ impl Driver {
         for errand in errands {
             let (engine, runner) = (self.engine.clone(), self.runner.clone());
             tokio::spawn(async move {
-                let told = runner.run(&errand).await;
                 let cx = engine.system(errand.org, Worker::Steps.name());
+                let told = match &errand.action {
+                    Action::RunQuery { .. } | Action::RunReport { .. } => reports::step(&engine, &cx, &errand.action).await,
+                    _ => runner.run(&errand).await,
+                };
                 let assignment = errand.assignment;
                 if let Err(error) = engine.write("steps.done", &cx, move |tx, cx| steps::done(tx, cx, &errand, &told)).await {
                     tracing::error!(%assignment, %error, "how a step of the server ended could not be written; its lease ends it");

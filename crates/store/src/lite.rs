@@ -1,7 +1,7 @@
 //! One SQLite connection: settings, statements, deadline.
 
 use crate::fault::{Broken, Fault, OpenError};
-use crate::value::{Row, V};
+use crate::value::{Row, Table, V};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
@@ -133,6 +133,21 @@ impl Lite {
         Ok(answer)
     }
 
+    /// The answer to a question that a person wrote; it is not kept among the prepared ones.
+    pub(crate) fn table(&mut self, sql: &str) -> Result<Table, Broken> {
+        let mut statement = self.conn.prepare(sql).map_err(|e| broken(&e, sql))?;
+        if !statement.readonly() {
+            return Err(Broken::db("a question changes nothing".to_owned()));
+        }
+        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let (mut rows, mut answer) = (statement.raw_query(), Vec::new());
+        while let Some(row) = rows.next().map_err(|e| broken(&e, sql))? {
+            let cell = |i| row.get_ref(i).map(shown).map_err(|e| broken(&e, sql));
+            answer.push((0..columns.len()).map(cell).collect::<Result<Vec<_>, Broken>>()?);
+        }
+        Ok((columns, answer))
+    }
+
     pub(crate) fn exec(&mut self, sql: &str, p: &[V]) -> Result<u64, Broken> {
         let changed = self.bound(sql, p)?.raw_execute().map_err(|e| broken(&e, sql))?;
         Ok(changed as u64)
@@ -220,6 +235,19 @@ pub(crate) fn integrity(db: &mut Lite) -> Result<Vec<String>, Fault> {
         found.push(format!("table {}, row {:?}: the row of {} it points to is missing", row.text(0)?, row.opt_int(1)?, row.text(2)?));
     }
     Ok(found)
+}
+
+/// A cell as people see it: sixteen bytes are an id.
+fn shown(value: ValueRef<'_>) -> serde_json::Value {
+    match value {
+        ValueRef::Null => serde_json::Value::Null,
+        ValueRef::Integer(n) => n.into(),
+        ValueRef::Real(n) => n.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(bytes) => {
+            uuid::Uuid::from_slice(bytes).map_or_else(|_| format!("{} bytes", bytes.len()), |id| id.to_string()).into()
+        }
+    }
 }
 
 struct Bound<'a>(&'a V);

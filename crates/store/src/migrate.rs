@@ -46,6 +46,7 @@ migrations! {
     19 "0019_book";
     20 "0020_schedule_off";
     21 "0021_in_book";
+    22 "0022_reports";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

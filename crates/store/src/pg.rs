@@ -5,7 +5,7 @@
 
 use crate::fault::{Broken, Fault, OpenError};
 use crate::lite::short;
-use crate::value::{Of, Row, V};
+use crate::value::{Of, Row, Table, V};
 use futures_util::future::{Either, join, ready};
 use std::collections::{HashMap, VecDeque};
 use std::error::Error as _;
@@ -180,6 +180,20 @@ impl Pg {
             client.query(&statement, &params).await
         };
         self.settle(answer, sql)?.iter().map(|row| cells(row, name, sql)).collect()
+    }
+
+    /// The answer to a question that a person wrote: `named` tells the columns, `rows` gives each row as JSON. Neither is kept among
+    /// the prepared ones.
+    pub(crate) fn table(&mut self, named: &str, rows: &str) -> Result<Table, Broken> {
+        let client = Arc::clone(&self.inside()?.client);
+        let statement = self.settle(async { client.prepare(named).await }, named)?;
+        let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        let answer = self.settle(async { client.query(rows, &[]).await }, rows)?;
+        let cells = |row: &tokio_postgres::Row| {
+            let text: &str = row.try_get(0).map_err(|e| Broken::db(full(&e)))?;
+            serde_json::from_str(text).map(|InOrder(cells)| cells).map_err(|e| Broken::db(e.to_string()))
+        };
+        Ok((columns, answer.iter().map(cells).collect::<Result<_, _>>()?))
     }
 
     pub(crate) fn exec(&mut self, sql: &str, p: &[V]) -> Result<u64, Broken> {
@@ -387,6 +401,29 @@ fn cells(row: &tokio_postgres::Row, name: &'static str, sql: &str) -> Result<Row
         cells.push(row.try_get::<_, Cell>(i).map_err(|e| Broken::db(format!("{}, in \"{}\"", full(&e), short(sql))))?.0);
     }
     Ok(Row { cells: cells.into(), sql: name })
+}
+
+/// The values of a JSON object in their order, also where several have one name.
+struct InOrder(Vec<serde_json::Value>);
+
+impl<'de> serde::Deserialize<'de> for InOrder {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> serde::de::Visitor<'de> for Members {
+            type Value = InOrder;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
+                let mut cells = Vec::new();
+                while let Some((serde::de::IgnoredAny, value)) = map.next_entry()? {
+                    cells.push(value);
+                }
+                Ok(InOrder(cells))
+            }
+        }
+        from.deserialize_map(Members)
+    }
 }
 
 /// Whether the link is of no more use.

@@ -191,7 +191,10 @@ impl Rx {
         list.condition("t.deleted = 0");
         let find = if self.is_postgres() { "strpos" } else { "instr" };
         list.filter(
-            &format!("{find}(v.doc, {{}}) > 0 OR {find}(v.doc, '\"joined_group\"') > 0 OR {find}(v.doc, '\"change_group\"') > 0"),
+            &format!(
+                "{find}(v.doc, {{}}) > 0 OR {find}(v.doc, '\"joined_group\"') > 0 OR {find}(v.doc, '\"change_group\"') > 0 \
+                 OR {find}(v.doc, '\"update_group\"') > 0"
+            ),
             "\"groups\"",
         );
         list.all(self, "t.name, t.id", usize::MAX >> 1, task)

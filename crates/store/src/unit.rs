@@ -3,7 +3,7 @@
 use crate::fault::{Broken, Fault};
 use crate::lite::Lite;
 use crate::pg::Pg;
-use crate::value::{Row, V};
+use crate::value::{Row, Table, V};
 use muster_core::ids::DeviceId;
 use muster_core::time::{Clock, Timestamp};
 use std::collections::BTreeSet;
@@ -117,6 +117,17 @@ impl Rx {
         self.ask(|db| match db {
             Db::Lite(db) => db.rows(sql, "", p),
             Db::Pg(db) => db.rows(sql, "", p),
+        })
+    }
+
+    /// Asks a question that a person wrote, with views in front of it: the names of the columns and at most `most` rows.
+    pub(crate) fn table(&mut self, views: &str, query: &str, most: usize) -> Result<Table, Fault> {
+        self.ask(|db| match db {
+            Db::Lite(db) => db.table(&format!("WITH {views} SELECT * FROM ({query}) AS answer LIMIT {most}")),
+            Db::Pg(db) => db.table(
+                &format!("WITH {views} SELECT * FROM ({query}) AS answer LIMIT {most}"),
+                &format!("WITH {views} SELECT row_to_json(answer)::text FROM ({query}) AS answer LIMIT {most}"),
+            ),
         })
     }
 

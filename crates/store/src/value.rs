@@ -103,6 +103,9 @@ impl V {
     }
 }
 
+/// The answer to a question that a person wrote: the names of its columns, and its rows.
+pub(crate) type Table = (Vec<String>, Vec<Vec<serde_json::Value>>);
+
 /// One row of an answer. A cell of another type than asked for is `Fault::Corrupt`, never a panic.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {

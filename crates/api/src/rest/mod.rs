@@ -17,6 +17,7 @@ mod messages;
 mod orgs;
 mod overview;
 mod queue;
+mod reports;
 mod runs;
 mod schedules;
 mod session;
@@ -96,6 +97,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(schedules::calendar_view))
         .routes(routes!(messages::message_list))
         .routes(routes!(messages::message_read))
+        .routes(routes!(reports::view_list))
+        .routes(routes!(reports::report_ask))
+        .routes(routes!(reports::report_list, reports::report_create))
+        .routes(routes!(reports::report_view, reports::report_update, reports::report_delete))
+        .routes(routes!(reports::report_run))
+        .routes(routes!(reports::report_results))
+        .routes(routes!(reports::report_result))
         .routes(routes!(runs::run_list))
         .routes(routes!(runs::run_view))
         .routes(routes!(runs::run_assignments))

@@ -85,8 +85,9 @@ impl From<core::Advice> for PlanAdvice {
                 ("in_flight", json!({"most": most}), format!("Let the organization have {most} pieces of work under way at once."))
             }
             core::Remedy::LongerWindow(by) => {
-                let minutes = by.as_secs() / 60;
-                ("longer_window", json!({"seconds": by.as_secs()}), format!("Let the window end {minutes} minutes later."))
+                let (hours, minutes) = (by.as_secs() / 3_600, by.as_secs() / 60 % 60);
+                let text = if hours == 0 { format!("{minutes} min") } else { format!("{hours} h {minutes} min") };
+                ("longer_window", json!({"seconds": by.as_secs()}), format!("Let the window end {text} later."))
             }
             core::Remedy::Push => ("push", json!({}), "Wake the machines instead of waiting until they ask.".to_owned()),
             core::Remedy::NoWait => ("no_wait", json!({}), "Let each wave begin when the one before has ended.".to_owned()),

@@ -99,6 +99,16 @@ fn table() -> Vec<Line> {
         ("calendar_view", "GET", "/calendar", None, Known, 200),
         ("message_list", "GET", "/messages", None, Known, 200),
         ("message_read", "POST", "/messages/{message}/read", Some(json!({"all_before": true})), Operator, 200),
+        ("view_list", "GET", "/reports/views", None, Known, 200),
+        ("report_ask", "POST", "/reports/ask", Some(json!({"query": "SELECT name FROM devices"})), Known, 200),
+        ("report_list", "GET", "/reports", None, Known, 200),
+        ("report_create", "POST", "/reports", Some(json!({"name": "another", "query": "SELECT name FROM devices"})), Operator, 201),
+        ("report_view", "GET", "/reports/{report}", None, Known, 200),
+        ("report_update", "PATCH", "/reports/{report}", Some(json!({"name": "renamed"})), Operator, 200),
+        ("report_run", "POST", "/reports/{report}/run", Some(json!({})), Operator, 200),
+        ("report_results", "GET", "/reports/{report}/results", None, Known, 200),
+        ("report_result", "GET", "/reports/{report}/results/{result}", None, Known, 200),
+        ("report_delete", "DELETE", "/reports/{report}", None, Operator, 204),
         ("run_list", "GET", "/runs", None, Known, 200),
         ("run_view", "GET", "/runs/{run}", None, Known, 200),
         ("run_assignments", "GET", "/runs/{run}/assignments", None, Known, 200),
@@ -167,10 +177,14 @@ async fn things() -> (World, Vec<(&'static str, String)>) {
     above(1).await.expect(200);
     let approval = id(&world.post(&format!("/api/v1/tasks/{task}/approvals"), json!({})).await.expect(201));
     above(0).await.expect(200);
+    let report = id(&create("/api/v1/reports", json!({"name": "names", "query": "SELECT name FROM devices"})).await.expect(201));
+    let result = world.post(&format!("/api/v1/reports/{report}/run"), json!({})).await.expect(200)["result"]["id"].clone();
     let crash = world.crash(agent);
     let ids = vec![
         ("approval", approval),
         ("crash", crash),
+        ("report", report),
+        ("result", result.as_str().expect("an id").to_owned()),
         ("group", group),
         ("agent_credential", credential),
         ("device", device.to_string()),
@@ -224,6 +238,8 @@ fn every_operation_of_the_description_is_in_the_table() {
                 "group",
                 "approval",
                 "crash",
+                "report",
+                "result",
             ];
             let plain = things.iter().fold(path.replace("/api/v1", ""), |p, thing| p.replace(&format!("{{{thing}}}"), "{id}"));
             described.insert((operation["operationId"].as_str().expect("an id").to_owned(), method.to_uppercase(), plain));

@@ -12,7 +12,9 @@ mod read;
 mod tests;
 mod when;
 
-pub use action::{Action, ActionKind, DEPLOYED, GroupAct, Level, Method, Power, Repeats, ScheduleAct, Scope, Script, ServiceAct, Shell};
+pub use action::{
+    Action, ActionKind, DEPLOYED, GroupAct, ItemKind, Level, Method, Power, Repeats, ScheduleAct, Scope, Script, ServiceAct, Shell,
+};
 pub use flow::{Barrier, OnError, Stragglers};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 
@@ -139,7 +141,7 @@ impl TaskDoc {
             _ => None,
         });
         let changed = self.steps.iter().filter_map(|step| match &step.action {
-            Action::ChangeGroup { group, .. } => Some(group),
+            Action::ChangeGroup { group, .. } | Action::UpdateGroup { group } => Some(group),
             _ => None,
         });
         let named = || self.targets.groups.iter().chain(&self.targets.exclude.groups);

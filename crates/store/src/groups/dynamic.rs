@@ -114,6 +114,13 @@ impl Tx {
         Ok(())
     }
 
+    /// A worker looks anew who is in a group that follows a query.
+    pub fn group_look_again(&mut self, org: OrgId, id: GroupId) -> Result<(), Fault> {
+        self.exec("UPDATE device_group SET fresh = 0 WHERE org = ?1 AND id = ?2 AND query IS NOT NULL", &[V::U(org.0), V::U(id.0)])?;
+        self.group_changed(org, Some(id));
+        Ok(())
+    }
+
     /// The members of a group are those of its query, unless that was changed again.
     pub fn group_fresh(&mut self, group: &Following) -> Result<(), Fault> {
         let sql = "UPDATE device_group SET fresh = 1 WHERE id = ?1 AND version = ?2";

@@ -3,7 +3,7 @@
 mod client;
 
 use super::read::{Reader, given, kind_of};
-use super::{Action, ActionKind, GroupAct, Level, Method, ScheduleAct, placeholders};
+use super::{Action, ActionKind, GroupAct, ItemKind, Level, Method, ScheduleAct, placeholders};
 use crate::limits::*;
 use crate::nearest::nearest;
 use crate::settings::Span;
@@ -14,6 +14,10 @@ use std::time::Duration;
 const LEVELS: &[(&str, Level)] = &[("info", Level::Info), ("warning", Level::Warning), ("error", Level::Error)];
 const SCHEDULE_ACTS: &[(&str, ScheduleAct)] = &[("enable", ScheduleAct::Enable), ("disable", ScheduleAct::Disable)];
 const GROUP_ACTS: &[(&str, GroupAct)] = &[("add", GroupAct::Add), ("remove", GroupAct::Remove)];
+const ITEM_KINDS: &[(&str, ItemKind)] =
+    &[("task", ItemKind::Task), ("group", ItemKind::Group), ("device", ItemKind::Device), ("report", ItemKind::Report)];
+/// Kept answers of a report, as a step counts them.
+const MOST_KEPT: u32 = 100;
 const METHODS: &[(&str, Method)] =
     &[("GET", Method::Get), ("POST", Method::Post), ("PUT", Method::Put), ("PATCH", Method::Patch), ("DELETE", Method::Delete)];
 /// Headers that the call itself writes.
@@ -79,6 +83,15 @@ impl Parameters<'_, '_> {
             "agent_log" => Action::AgentLog { lines: self.number("lines", 1..=LOG_LINES_MAX) },
             "wake_agents" => Action::WakeAgents,
             "change_group" => Action::ChangeGroup { group: self.text("group", NAME_CHARS_MAX)?.trim().to_owned(), act: self.group_act()? },
+            "update_group" => Action::UpdateGroup { group: self.named("group")? },
+            "delete_item" => Action::DeleteItem { kind: self.item_kind()?, item: self.named("item")? },
+            "run_query" => Action::RunQuery { query: self.text("query", SQL_BYTES_MAX)?.trim().to_owned() },
+            "run_report" => Action::RunReport { report: self.named("report")? },
+            "purge_report" => Action::PurgeReport {
+                report: self.named("report")?,
+                keep: self.number("keep", 0..=MOST_KEPT),
+                older_than: self.span("older_than"),
+            },
             "change_schedule" => {
                 Action::ChangeSchedule { task: self.text("task", NAME_CHARS_MAX)?.trim().to_owned(), act: self.schedule_act()? }
             }
@@ -145,6 +158,21 @@ impl Parameters<'_, '_> {
     fn schedule_act(&mut self) -> Option<ScheduleAct> {
         let place = self.place("do");
         self.reader.word(&place, self.map.get("do"), SCHEDULE_ACTS)
+    }
+
+    /// The name or id of something.
+    fn named(&mut self, key: &str) -> Option<String> {
+        self.text(key, NAME_CHARS_MAX).map(|text| text.trim().to_owned())
+    }
+
+    fn item_kind(&mut self) -> Option<ItemKind> {
+        let place = self.place("kind");
+        self.reader.word(&place, self.map.get("kind"), ITEM_KINDS)
+    }
+
+    fn span(&mut self, key: &str) -> Option<Span> {
+        let place = self.place(key);
+        self.reader.span(&place, self.map.get(key))
     }
 
     fn level(&mut self) -> Level {

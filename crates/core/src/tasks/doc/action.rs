@@ -323,6 +323,39 @@ pub enum Action {
         #[serde(rename = "do")]
         act: GroupAct,
     },
+    /// Find anew who is in a group that follows a query.
+    UpdateGroup {
+        /// Its name or id.
+        group: String,
+    },
+    /// Delete something of the organization.
+    DeleteItem {
+        /// What it is.
+        kind: ItemKind,
+        /// Its name or id.
+        item: String,
+    },
+    /// Ask the published views in SQL; the answer is the output of the step.
+    RunQuery {
+        /// One SELECT.
+        query: String,
+    },
+    /// Ask what a saved report asks, and keep the answer.
+    RunReport {
+        /// Its name or id.
+        report: String,
+    },
+    /// Remove answers that are kept of a saved report.
+    PurgeReport {
+        /// Its name or id.
+        report: String,
+        /// The newest so many stay; none when absent and `older_than` is too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keep: Option<u32>,
+        /// Those that are older than this go.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        older_than: Option<Span>,
+    },
     /// Put the schedule of a task out of action, or back.
     ChangeSchedule {
         /// The task's name or id.
@@ -331,6 +364,32 @@ pub enum Action {
         #[serde(rename = "do")]
         act: ScheduleAct,
     },
+}
+
+/// What a step deletes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemKind {
+    /// A task; its runs stay.
+    Task,
+    /// A group that no task names.
+    Group,
+    /// A machine; it comes back when its agent is heard again.
+    Device,
+    /// A saved report with its kept answers.
+    Report,
+}
+
+impl ItemKind {
+    /// The word in documents, API and console.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ItemKind::Task => "task",
+            ItemKind::Group => "group",
+            ItemKind::Device => "device",
+            ItemKind::Report => "report",
+        }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -357,6 +416,11 @@ impl Action {
             Action::SendEmail { .. } => "send_email",
             Action::WakeAgents => "wake_agents",
             Action::ChangeGroup { .. } => "change_group",
+            Action::UpdateGroup { .. } => "update_group",
+            Action::DeleteItem { .. } => "delete_item",
+            Action::RunQuery { .. } => "run_query",
+            Action::RunReport { .. } => "run_report",
+            Action::PurgeReport { .. } => "purge_report",
             Action::ChangeSchedule { .. } => "change_schedule",
         }
     }
@@ -370,6 +434,11 @@ impl Action {
             | Action::SendEmail { .. }
             | Action::WakeAgents
             | Action::ChangeGroup { .. }
+            | Action::UpdateGroup { .. }
+            | Action::DeleteItem { .. }
+            | Action::RunQuery { .. }
+            | Action::RunReport { .. }
+            | Action::PurgeReport { .. }
             | Action::ChangeSchedule { .. } => Scope::Server,
             _ => Scope::Client,
         }
@@ -441,7 +510,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 17] = [
+    pub const ALL: [ActionKind; 22] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client(
@@ -478,6 +547,11 @@ impl ActionKind {
         server("send_email", "Send a mail.", &["to", "subject", "body"], 2),
         server("wake_agents", "Wake the agents of the targets, so that they come now.", &[], 0),
         server("change_group", "Put the targets in a group that people list, or take them out of it.", &["group", "do"], 2),
+        server("update_group", "Find anew who is in a group that follows a query.", &["group"], 1),
+        server("delete_item", "Delete a task, a group, a device or a saved report.", &["kind", "item"], 2),
+        server("run_query", "Ask the published views in SQL; the answer is the output of the step.", &["query"], 1),
+        server("run_report", "Ask what a saved report asks, and keep the answer.", &["report"], 1),
+        server("purge_report", "Remove answers that are kept of a saved report.", &["report", "keep", "older_than"], 1),
         server("change_schedule", "Put the schedule of a task out of action, or back.", &["task", "do"], 2),
     ];
 
@@ -493,6 +567,9 @@ impl ActionKind {
             "call_web_service" => "the service; the server's own addresses only where web_calls_to names them",
             "wake_agents" => "agents with an HTTP server of their own, or Muster's own",
             "change_group" => "a group that people list",
+            "update_group" => "a group that follows a query",
+            "delete_item" => "the item; a group only where no task names it",
+            "run_report" | "purge_report" => "a saved report",
             "change_schedule" => "a task with a schedule",
             _ => "",
         }
@@ -608,6 +685,8 @@ mod tests {
             let mut action = json!({"type": kind.kind});
             for name in &kind.parameters[..kind.required] {
                 action[*name] = match *name {
+                    "kind" => json!("task"),
+                    "query" => json!("SELECT name FROM devices"),
                     "do" => kind.schema()["properties"]["do"]["oneOf"][0]["const"].clone(),
                     "to" => json!(["ann@example.org"]),
                     "url" => json!("https://example.org/"),
