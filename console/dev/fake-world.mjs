@@ -5,6 +5,7 @@ import { agentOf, ago, device, random, sections } from "./fake-data.mjs";
 import { compared, filtered, fleetChanges, historyOf } from "./fake-history.mjs";
 import { agentsOf, identity } from "./fake-identity.mjs";
 import { plan } from "./fake-plan.mjs";
+import { reports } from "./fake-reports.mjs";
 import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS, targetsOf } from "./fake-runs.mjs";
 import { software } from "./fake-software.mjs";
 import { ahead, calendar, makeMessages, occurrences } from "./fake-time.mjs";
@@ -416,6 +417,7 @@ export function world(size) {
     }
     if (kind === "groups" && key) return { body: groups.find((g) => g.id === key) ?? groups[0] };
     if (kind === "groups") return method === "POST" ? { status: 201, body: groups[0] } : page(groups, params);
+    if (kind === "reports") return reports(key, sub, more, method, body, params, page);
     if (kind === "calendar") return { body: calendar(params, tasks, runs) };
     if (kind === "messages" && key) {
       for (const m of messages) if (!m.read && (m.id === key || body.all_before)) m.read = { by: "admin", at: ago(0) };

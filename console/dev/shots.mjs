@@ -135,6 +135,19 @@ const SCREENS = [
   ["job-targets", `/runs/${R4}?tab=targets`],
   ["run-halted", `/runs/${R1}`],
   ["job-retry", `/runs/${R4}`, openMenu("Retry what failed")],
+  ["reports", "/reports"],
+  [
+    "report",
+    "/reports/019b0000-0000-7000-8000-000000000001",
+    async (page) => {
+      await page.getByRole("button", { name: "Ask", exact: true }).click();
+      await page.getByRole("table", { name: "Answer", exact: true }).waitFor();
+      await page.getByText("Machines.", { exact: true }).click();
+      await page.waitForTimeout(300);
+    },
+  ],
+  ["report-new", "/reports/new"],
+  ["task-edit-delete", "/tasks/new", pickAction("Delete a task, group, machine or report")],
   ["groups", "/groups"],
   ["groups-new", "/groups", openMenu("New group")],
   [

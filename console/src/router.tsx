@@ -146,6 +146,22 @@ const group = createRoute({
   path: "/groups/$id",
   component: lazyRouteComponent(() => import("./pages/GroupPage"), "GroupPage"),
 });
+const reports = createRoute({
+  getParentRoute: () => root,
+  path: "/reports",
+  validateSearch: pick(["q"]),
+  component: lazyRouteComponent(() => import("./pages/Reports"), "Reports"),
+});
+const reportNew = createRoute({
+  getParentRoute: () => root,
+  path: "/reports/new",
+  component: lazyRouteComponent(() => import("./pages/Report"), "ReportNew"),
+});
+const report = createRoute({
+  getParentRoute: () => root,
+  path: "/reports/$id",
+  component: lazyRouteComponent(() => import("./pages/Report"), "ReportPage"),
+});
 const joinTokens = createRoute({
   getParentRoute: () => root,
   path: "/fleet/join",
@@ -201,6 +217,9 @@ export const router = createRouter({
     duplicates,
     groups,
     group,
+    reports,
+    reportNew,
+    report,
     joinTokens,
     agentCredentials,
     settings,

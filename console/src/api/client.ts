@@ -229,6 +229,19 @@ export const schedules = {
   calendar: (from: string, to: string) => get<T.Calendar>("/calendar", { from, to }),
 };
 
+export const reports = {
+  views: () => get<T.PublishedViews>("/reports/views"),
+  ask: (query: string) => post<T.Answer>("/reports/ask", { query }),
+  read: (report: string) => get<T.Report>(`/reports/${id(report)}`),
+  create: (said: { name: string; description: string; query: string }) => post<T.Report>("/reports", said),
+  change: (report: string, said: { name: string; description: string; query: string }, version: number) =>
+    call<T.Report>(`${V1}/reports/${id(report)}`, { method: "PATCH", body: said, version }),
+  remove: (report: string) => remove(`/reports/${id(report)}`),
+  /** Asks it and keeps the answer. */
+  run: (report: string) => post<T.Answer>(`/reports/${id(report)}/run`),
+  result: (report: string, result: string) => get<T.Answer>(`/reports/${id(report)}/results/${id(result)}`),
+};
+
 export const groups = {
   read: (group: string) => get<T.Group>(`/groups/${id(group)}`),
   create: (said: { name: string; description: string; query?: string }) => post<T.Group>("/groups", said),

@@ -115,6 +115,8 @@ export const useInventory = (id: string, section?: string) =>
 export const useTask = (id: string, enabled = true) => useQuery({ queryKey: ["task", id], queryFn: () => api.tasks.read(id), enabled });
 export const usePreview = (task: string) =>
   useQuery({ queryKey: ["preview", task], queryFn: () => api.tasks.preview(task), staleTime: 0, gcTime: 0 });
+export const useReport = (id: string) => useQuery({ queryKey: ["report", id], queryFn: () => api.reports.read(id) });
+export const useViews = () => useQuery({ queryKey: ["views"], queryFn: api.reports.views, staleTime: Number.POSITIVE_INFINITY });
 export const useGroup = (id: string) => useQuery({ queryKey: ["group", id], queryFn: () => api.groups.read(id) });
 export const useAhead = (task: string) => useQuery({ queryKey: ["schedule", task], queryFn: () => api.tasks.schedule(task) });
 /** The next occurrences of what is being written; a fault of it is the error. */

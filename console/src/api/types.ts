@@ -358,6 +358,23 @@ export type Message = {
 };
 /** When it would end, by a sample of its targets; `measured`: from how many times, 0 is assumed. */
 export type Forecast = { ends: string | null; late: number; absent: number; measured: number };
+/** A saved question in SQL. */
+export type Report = {
+  id: string;
+  name: string;
+  description: string;
+  query: string;
+  author: string;
+  created: string;
+  updated: string;
+  version: number;
+};
+export type ReportResult = { id: string; at: string; by: string; count: number; more: boolean };
+export type Answer = { columns: string[]; rows: (string | number | boolean | null)[][]; more: boolean; result: ReportResult | null };
+export type PublishedViews = {
+  items: { name: string; help: string; columns: { name: string; help: string }[] }[];
+  functions: string[];
+};
 /** What becomes of the machines of a task that is planned. */
 export type PlanCourse = {
   targets: number;

@@ -55,11 +55,13 @@ export function targetKind(doc: TaskDoc): TargetKind {
   return doc.targets.devices ? "devices" : "query";
 }
 
+/** What the server does without any machine. */
+const ALONE = ["update_group", "delete_item", "run_query", "run_report", "purge_report"];
 /** Whether the server does it itself; a web service is called by either side. */
 export const isServers = (step: Step) =>
   step.action.type === "call_web_service"
     ? step.scope !== "client"
-    : ["write_log", "raise_message", "send_email", "wake_agents", "change_group", "change_schedule"].includes(step.action.type);
+    : ["write_log", "raise_message", "send_email", "wake_agents", "change_group", "change_schedule", ...ALONE].includes(step.action.type);
 /** Whether it is about no machine. */
 export const needsNoTargets = (step: Step) => isServers(step) && !["wake_agents", "change_group"].includes(step.action.type);
 

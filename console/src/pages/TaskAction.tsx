@@ -11,6 +11,7 @@ const CHOICES = {
   power: ["shutdown", "restart", "suspend", "log_off", "abort"],
   group_act: ["add", "remove"],
   schedule_act: ["enable", "disable"],
+  item_kind: ["task", "group", "device", "report"],
   service_act: ["start", "stop", "restart", "reload", "enable", "disable", "status"],
 } as const;
 type Choice = keyof typeof CHOICES;
@@ -77,6 +78,18 @@ const FIELDS: Record<string, readonly Parameter[]> = {
     ["group", "line"],
     ["do", "group_act"],
   ],
+  update_group: [["group", "line"]],
+  delete_item: [
+    ["kind", "item_kind", "item_kind"],
+    ["item", "line"],
+  ],
+  run_query: [["query", "code", "sql"]],
+  run_report: [["report", "line"]],
+  purge_report: [
+    ["report", "line"],
+    ["keep", "number"],
+    ["older_than", "line"],
+  ],
   change_schedule: [
     ["task", "line"],
     ["do", "schedule_act"],
@@ -100,7 +113,12 @@ const OFFERED = [
   "send_email",
   "wake_agents",
   "change_group",
+  "update_group",
   "change_schedule",
+  "delete_item",
+  "run_query",
+  "run_report",
+  "purge_report",
 ] as const;
 /** Where the words of a choice stand, when not under its own name. */
 const WORDS_OF: Record<string, string> = { group_act: "group", schedule_act: "schedule_switch" };
@@ -110,6 +128,7 @@ const BEGINNINGS: Record<string, Record<string, unknown>> = {
   control_service: { do: "start" },
   change_group: { do: "add" },
   change_schedule: { do: "disable" },
+  delete_item: { kind: "task" },
 };
 
 type Props = { action: Action; onChange: (action: Action) => void };
@@ -153,7 +172,7 @@ function Field({ label: key, kind, value, put }: FieldProps) {
   if (isChoice(kind)) {
     const [first] = CHOICES[kind];
     // What must be said is written also when it is the first.
-    const isWritten = ["power", "service_act", "group_act", "schedule_act"].includes(kind);
+    const isWritten = ["power", "service_act", "group_act", "schedule_act", "item_kind"].includes(kind);
     const named = (word: string) => {
       if (kind === "level") return t(`message.${word as "info"}`);
       return isWritten ? t(`${WORDS_OF[kind] ?? kind}.${word}` as "power.abort") : word;

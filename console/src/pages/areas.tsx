@@ -7,7 +7,7 @@ import { Tabs } from "../parts/Tabs";
 export function FleetTabs({
   now,
 }: {
-  now: "agents" | "changes" | "software" | "duplicates" | "groups" | "join" | "credentials" | "crashes";
+  now: "agents" | "reports" | "changes" | "software" | "duplicates" | "groups" | "join" | "credentials" | "crashes";
 }) {
   const { t, i18n } = useTranslation();
   const open = useOpenDuplicates().data;
@@ -23,6 +23,7 @@ export function FleetTabs({
       to: "/fleet/duplicates",
       count: open ? number(open, i18n.language) : undefined,
     },
+    { name: "reports", label: t("nav.reports"), to: "/reports" },
     { name: "crashes", label: t("nav.crashes"), to: "/fleet/crashes" },
     { name: "join", label: t("nav.join"), to: "/fleet/join" },
     ...(admin ? [{ name: "credentials", label: t("nav.credentials"), to: "/fleet/credentials" }] : []),

@@ -13,9 +13,10 @@ type Props = { doc: TaskDoc; set: (patch: Partial<TaskDoc>) => void };
 
 export function Plan({ doc, set }: Props) {
   const { t } = useTranslation();
-  const [written] = useDebouncedValue(JSON.stringify(clean(doc)), 600);
-  const ready = missing(JSON.parse(written)).length === 0;
-  const forecast = useForecast(JSON.parse(written), ready);
+  const [written] = useDebouncedValue(JSON.stringify(doc), 600);
+  const said: TaskDoc = JSON.parse(written);
+  const ready = missing(said).length === 0;
+  const forecast = useForecast(clean(said), ready);
   // A fault of the document is told by its form, and when it is saved.
   if (!ready || forecast.isError || !forecast.data) return null;
   const it = forecast.data;

@@ -102,6 +102,11 @@ pub const GROUPS: List = List {
         ("ID", "/id"),
     ],
 };
+pub const REPORTS: List = List {
+    path: "reports",
+    columns: &[("NAME", "/name"), ("DESCRIPTION", "/description"), ("AUTHOR", "/author"), ("UPDATED", "/updated"), ("ID", "/id")],
+};
+pub const RESULTS: &[Column] = &[("AT", "/at"), ("BY", "/by"), ("ROWS", "/count"), ("MORE", "/more"), ("ID", "/id")];
 pub const DUPLICATES: List = List {
     path: "duplicates",
     columns: &[

@@ -11,6 +11,7 @@ mod login;
 mod output;
 mod planner;
 mod queue;
+mod reports;
 mod runs;
 mod software;
 mod tasks;
@@ -110,6 +111,11 @@ enum Command {
     /// One run: show, watch, pause, resume, cancel, why
     #[command(subcommand)]
     Run(runs::RunCommand),
+    /// Lists saved reports
+    Reports(ListArgs),
+    /// Questions in SQL: ask, views, show, create, update, delete, run, results
+    #[command(subcommand)]
+    Report(reports::ReportCommand),
     /// What schedules did and will do between two instants
     Calendar(time::CalendarArgs),
     /// Lists messages that tasks raised, the newest first; 'messages read' marks them
@@ -196,6 +202,8 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Approvals(it) => approvals::run(&client, it, form).await?,
         Command::Runs(args) => lists::list(&client, &lists::RUNS, &args, form).await?,
         Command::Run(command) => return runs::run(&client, command, form).await,
+        Command::Reports(args) => lists::list(&client, &lists::REPORTS, &args, form).await?,
+        Command::Report(command) => reports::run(&client, command, form).await?,
         Command::Calendar(args) => time::calendar(&client, &args, form).await?,
         Command::Messages { list, command: None } => time::messages(&client, list, form).await?,
         Command::Messages { command: Some(command), .. } => time::message(&client, command, form).await?,

@@ -61,6 +61,17 @@ pub fn table(items: &[Value], columns: &[Column]) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// A table of rows whose columns the server named.
+pub fn rows(columns: &[String], rows: &[Vec<Value>]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(columns.iter().map(|name| harmless(name)));
+    for row in rows {
+        table.add_row(row.iter().map(|value| cell(value).replace('\n', " ")));
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
 fn serialized(value: &Value, form: Form) -> anyhow::Result<String> {
     match form {
         Form::Csv => anyhow::bail!("only lists of the server are given as csv: devices, agents, software, changes; choose json or yaml"),
