@@ -132,9 +132,12 @@ fn words(path: &str, text: &str, findings: &mut Vec<String>) {
     }
 }
 
+/// Where SQL is what people ask of the published views.
+const ASKED_BY_PEOPLE: [&str; 2] = ["crates/engine/tests/runs/reports.rs", "crates/api/tests/api/reports.rs"];
+
 /// SQL lives in the store alone, and names its parameters `?1`: SQLite takes `$1` for a name, so values would be swapped silently.
 fn sql(path: &str, text: &str, findings: &mut Vec<String>) {
-    if !path.ends_with(".rs") || path.starts_with("xtask/") {
+    if !path.ends_with(".rs") || path.starts_with("xtask/") || ASKED_BY_PEOPLE.contains(&path) {
         return;
     }
     let store = path.starts_with("crates/store/");

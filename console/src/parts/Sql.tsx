@@ -21,14 +21,13 @@ export function ViewsHelp() {
           <summary>
             <span className="mono">{view.name}</span> <span className="soft">{view.help}</span>
           </summary>
-          <dl className="facts">
+          <ul className="stack tight">
             {view.columns.map((column) => (
-              <div key={column.name}>
-                <dt className="mono">{column.name}</dt>
-                <dd>{column.help}</dd>
-              </div>
+              <li key={column.name}>
+                <span className="mono">{column.name}</span> <span className="soft">{column.help}</span>
+              </li>
             ))}
-          </dl>
+          </ul>
         </details>
       ))}
       <details>

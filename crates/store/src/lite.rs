@@ -139,7 +139,7 @@ impl Lite {
         if !statement.readonly() {
             return Err(Broken::db("a question changes nothing".to_owned()));
         }
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let (mut rows, mut answer) = (statement.raw_query(), Vec::new());
         while let Some(row) = rows.next().map_err(|e| broken(&e, sql))? {
             let cell = |i| row.get_ref(i).map(shown).map_err(|e| broken(&e, sql));

@@ -7,6 +7,7 @@ mod groups;
 mod history;
 mod identity;
 mod live;
+mod reports;
 mod sessions;
 mod software;
 mod stories;

@@ -686,7 +686,7 @@ mod tests {
             for name in &kind.parameters[..kind.required] {
                 action[*name] = match *name {
                     "kind" => json!("task"),
-                    "query" => json!("SELECT name FROM devices"),
+                    "query" => json!("select name from devices"),
                     "do" => kind.schema()["properties"]["do"]["oneOf"][0]["const"].clone(),
                     "to" => json!(["ann@example.org"]),
                     "url" => json!("https://example.org/"),
