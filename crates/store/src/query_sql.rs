@@ -50,7 +50,8 @@ fn any(field: Field, inner: &str) -> String {
         Field::Ip => format!("EXISTS (SELECT 1 FROM device_address x WHERE x.device = d.id AND x.kind = 'ip' AND {inner})"),
         Field::Mac => format!("EXISTS (SELECT 1 FROM device_address x WHERE x.device = d.id AND x.kind = 'mac' AND {inner})"),
         Field::Software => {
-            format!("d.id IN (SELECT y.device FROM device_software y JOIN software s ON s.id = y.software WHERE {inner})")
+            // Programs first: SQLite would go through the programs of every device otherwise, and keeps the order of a CROSS JOIN.
+            format!("d.id IN (SELECT y.device FROM software s CROSS JOIN device_software y WHERE y.software = s.id AND {inner})")
         }
         // NULL would make a denial neither true nor false; missing is false.
         _ => format!("{} IS NOT NULL AND {inner}", column(field)),
