@@ -43,6 +43,8 @@ pub struct Situation {
     works: Vec<Work>,
     others: Vec<Other>,
     per_device: bool,
+    /// When it may begin on the organization's own clock: told where it has no machines.
+    open: Option<Open>,
 }
 
 /// What becomes of another task.
@@ -87,12 +89,15 @@ pub fn situation(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Option<Situat
     let Some(asked) = Asked::of(&doc) else { return Ok(None) };
     let org = house(rx, cx.org)?;
     let zones = zones(cx, &org);
+    let own = zones.organization.clone();
     let timing = Timing::of_next(zones, doc.schedule.as_ref(), doc.window.as_ref(), cx.now);
     let devices = targets_of(rx, cx.org, &doc)?;
     let mut plan = Plan { works: Vec::new(), machines: BTreeMap::new() };
     let opens = plan.add(rx, &org, &doc, &timing, &devices)?;
     plan.expect(rx, cx, &org, &asked, &devices)?;
-    let begins = opens.iter().flatten().map(|open| open.not_before).min().unwrap_or(cx.now).max(cx.now);
+    let open = timing.open(&own);
+    let first = opens.iter().flatten().map(|open| open.not_before).min();
+    let begins = first.or(open.map(|open| open.not_before)).unwrap_or(cx.now).max(cx.now);
     let ends = opens.iter().flatten().map(|open| open.not_after).max().flatten().unwrap_or(begins.plus(BESIDE_FOR));
     let mut others = Vec::new();
     for id in rx.scheduled_tasks(cx.org, 5_000)? {
@@ -115,13 +120,13 @@ pub fn situation(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Option<Situat
     let settings = &org.settings;
     let in_flight = Some(settings.in_flight).filter(|most| *most > 0);
     let fleet = plan.fleet(begins, in_flight, settings.in_flight_per_agent);
-    Ok(Some(Situation { fleet, works: plan.works, others, per_device: timing.is_per_device() }))
+    Ok(Some(Situation { fleet, works: plan.works, others, per_device: timing.is_per_device(), open }))
 }
 
 impl Situation {
     /// Of a fleet that has nothing else to do.
     pub fn of(fleet: Fleet, work: Work, per_device: bool) -> Self {
-        Self { fleet, works: vec![work], others: Vec::new(), per_device }
+        Self { fleet, works: vec![work], others: Vec::new(), per_device, open: None }
     }
 
     /// Walks through it: up to some seconds of one processor for a hundred thousand machines.
@@ -135,10 +140,12 @@ impl Situation {
         let mut beside: Vec<Beside> = beside.map(|((Other { task, name }, before), with)| Beside { task, name, before, with }).collect();
         let delay = |it: &Beside| it.with.ends.zip(it.before.ends).map_or(Duration::ZERO, |(with, before)| with.since(before));
         beside.sort_by_key(|it| (std::cmp::Reverse(it.with.late - it.before.late), std::cmp::Reverse(delay(it))));
-        let opens = || self.works[0].targets.iter().filter_map(|target| target.open);
+        let mut opens: Vec<Open> = self.works[0].targets.iter().filter_map(|target| target.open).collect();
+        opens.extend(self.open.filter(|_| self.works[0].targets.is_empty()));
+        let closes = opens.iter().map(|open| open.not_after).collect::<Option<Vec<Timestamp>>>();
         Planned {
-            begins: opens().map(|open| open.not_before).min().unwrap_or(self.fleet.from).max(self.fleet.from),
-            until: if opens().any(|open| open.not_after.is_none()) { None } else { opens().filter_map(|open| open.not_after).max() },
+            begins: opens.iter().map(|open| open.not_before).min().unwrap_or(self.fleet.from).max(self.fleet.from),
+            until: closes.and_then(|all| all.into_iter().max()),
             per_device: self.per_device,
             measured: self.works[0].pace.measured,
             adds: with.since(before),

@@ -106,7 +106,9 @@ fn others_that_are_planned_for_the_same_time_are_told_with_what_it_does_to_them(
 fn what_has_no_machines_or_no_agents_is_said_so(w: &World) {
     let log = json!({"name": "log", "steps": [{"action": {"type": "write_log", "message": "x"}}]});
     assert_eq!(planned(w, &log), None);
-    assert_eq!(planned(w, &doc("nobody", &json!({}))).expect("a plan").course.targets, 0);
+    let at = w.clock.now().plus(MINUTE * 60);
+    let nobody = planned(w, &doc("nobody", &json!({"schedule": {"at": at.to_string()}}))).expect("a plan");
+    assert_eq!((nobody.course.targets, nobody.begins, nobody.course.ends), (0, at, None));
     w.other("old");
     w.own(1);
     let course = planned(w, &doc("scripts", &json!({}))).expect("a plan").course;
