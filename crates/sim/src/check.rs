@@ -10,7 +10,7 @@ use crate::observe::{Observed, ObservedAssignment, ObservedGroup, ObservedRun, T
 use crate::script::lead;
 use muster_core::ids::{AssignmentId, DeviceId};
 use muster_core::tasks::state::Status;
-use muster_core::tasks::{AttemptRecord, AttemptState, Counts, Event, Outcome, RunState, Scope, State};
+use muster_core::tasks::{AttemptRecord, AttemptState, Counts, Event, Outcome, Run, RunState, Scope, State};
 use muster_core::time::Timestamp;
 use muster_engine::work::Said;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,7 +103,7 @@ impl Checkers {
             self.members(group);
         }
         if seen.full {
-            self.occurrences(seen);
+            self.occurrences(seen, model);
             self.acknowledged_things(seen, model);
             self.reasons_end(seen);
         }
@@ -293,8 +293,12 @@ impl Checkers {
         }
     }
 
-    /// Rule 11: one run per schedule and nominal time.
-    fn occurrences(&mut self, seen: &Observed) {
+    /// Rule 11: one run per schedule and nominal time; none of a schedule that is out of action.
+    fn occurrences(&mut self, seen: &Observed, model: &Model) {
+        let late = |run: &&Run| model.switched_off.get(&run.task).is_some_and(|known| !known.contains(&run.id));
+        for run in seen.runs.iter().map(|r| &r.run).filter(|run| run.nominal.is_some()).filter(late) {
+            self.require(11, false, || format!("run {} of task {} began although its schedule is out of action", run.id, run.task));
+        }
         let mut runs: BTreeMap<_, usize> = BTreeMap::new();
         for run in seen.runs.iter().map(|r| &r.run) {
             if let Some(nominal) = &run.nominal {

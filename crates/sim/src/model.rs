@@ -32,6 +32,8 @@ pub struct Model {
     pub marks: BTreeMap<(DeviceId, String), Mark>,
     /// Tasks with the least version they have; removed ones are left out.
     pub tasks: BTreeMap<TaskId, (OrgId, i64)>,
+    /// Tasks whose schedules were acknowledged as out of action, with the runs that they had by then.
+    pub switched_off: BTreeMap<TaskId, BTreeSet<RunId>>,
     /// Runs with how many they target.
     pub runs: BTreeMap<RunId, (OrgId, i64)>,
     /// What a preview showed right before the start of each run: the devices it would hit.

@@ -22,6 +22,7 @@ pub(crate) enum Move {
     NewTask,
     ChangeTask,
     DeleteTask,
+    Switch,
     Start,
     CancelRun,
     CancelAssignment,
@@ -56,7 +57,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 46] = [
+    pub(crate) const ALL: [Move; 47] = [
         Move::Contact,
         Move::Contacts,
         Move::Inventory,
@@ -72,6 +73,7 @@ impl Move {
         Move::NewTask,
         Move::ChangeTask,
         Move::DeleteTask,
+        Move::Switch,
         Move::Start,
         Move::CancelRun,
         Move::CancelAssignment,
@@ -138,6 +140,7 @@ impl World {
             Move::NewTask => self.task_new(),
             Move::ChangeTask => self.task_change(),
             Move::DeleteTask => self.task_remove(),
+            Move::Switch => self.schedule_switch(),
             Move::Start => self.run_new(),
             Move::CancelRun => self.run_end(),
             Move::CancelAssignment => self.assignment_end(),

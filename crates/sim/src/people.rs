@@ -4,11 +4,13 @@ use crate::observe::Intrusion;
 use crate::world::World;
 use muster_core::ids::{DeviceId, OrgId, RunId};
 use muster_core::page::PageRequest;
+use muster_core::tasks::doc::ScheduleAct;
 use muster_core::tasks::{RunState, State};
 use muster_engine::fleet::{DevicePatch, device_delete, device_list, device_update, device_view};
 use muster_engine::queue::{self, QueueAct};
 use muster_engine::runs::{Start, assignment_cancel, assignment_view, house_view, run_cancel, run_events, run_start, run_view};
-use muster_engine::tasks::{task_create, task_delete, task_preview, task_update};
+use muster_engine::schedules::switch;
+use muster_engine::tasks::{task_create, task_delete, task_preview, task_update, task_view};
 use muster_engine::{AssignmentFilter, Cx, DeviceFilter, Tx, brake};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -153,6 +155,28 @@ impl World {
         self.note(format_args!("a person deletes task {id}: {:?}", answer.result.as_ref().map_err(|e| e.key)));
         if answer.result.is_ok() || answer.is_maybe() {
             self.model.tasks.remove(&id);
+        }
+    }
+
+    /// Puts the schedule of a task out of action, or back.
+    pub(crate) fn schedule_switch(&mut self) {
+        let Some((id, org)) = self.any_task() else { return };
+        let is_off = self.read(org, move |rx, cx| task_view(rx, cx, id)).is_ok_and(|view| view.task.schedule_off.is_some());
+        let act = if is_off { ScheduleAct::Enable } else { ScheduleAct::Disable };
+        let answer = self.write("schedule.switch", &self.person(org), move |tx, cx| switch(tx, cx, id, act, "holidays"));
+        self.note(format_args!(
+            "a person switches the schedule of task {id}, {act:?}: {:?}",
+            answer.result.as_ref().map(|_| ()).map_err(|e| e.key)
+        ));
+        // Unless it is certain that it is off, nothing is claimed of it.
+        self.model.switched_off.remove(&id);
+        // What machines keep they may begin before they hear of it.
+        let off = answer.result.ok().filter(|view| view.task.schedule_off.is_some() && !view.task.doc.is_offline());
+        if off.is_some() {
+            let filter = muster_engine::RunFilter { task: Some(id), ..muster_engine::RunFilter::default() };
+            let page = PageRequest { limit: 1_000, ..PageRequest::default() };
+            let runs = self.read(org, move |rx, cx| muster_engine::runs::run_list(rx, cx, &filter, &page));
+            self.model.switched_off.extend(runs.ok().map(|runs| (id, runs.items.iter().map(|run| run.id).collect())));
         }
     }
 

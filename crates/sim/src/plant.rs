@@ -47,6 +47,8 @@ pub enum Plant {
     WalkLost,
     /// Rule 11: an occurrence runs twice.
     RunsTwice,
+    /// Rule 11: a schedule that is out of action begins.
+    StartsWhileOff,
     /// Rule 8: a total is one too high.
     TotalOff,
     /// Rule 9: something is handed out after the end of its run was asked for.
@@ -87,7 +89,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 31] = [
+    pub const ALL: [Plant; 32] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -101,6 +103,7 @@ impl Plant {
         Plant::WalkStuck,
         Plant::WalkLost,
         Plant::RunsTwice,
+        Plant::StartsWhileOff,
         Plant::TotalOff,
         Plant::HandedAfterCancel,
         Plant::HandedWhileFrozen,
@@ -130,7 +133,7 @@ impl Plant {
             Plant::ReasonWithoutEnd | Plant::KeptBack => 4,
             Plant::HandedTooLate => 5,
             Plant::BarrierBroken | Plant::WalkStuck => 7,
-            Plant::RunsTwice => 11,
+            Plant::RunsTwice | Plant::StartsWhileOff => 11,
             Plant::TotalOff | Plant::WalkLost => 8,
             Plant::HandedAfterCancel | Plant::HandedWhileFrozen | Plant::HandedWhilePaused => 9,
             Plant::HandedBeyondLimit | Plant::HitsAnother | Plant::SparesOne | Plant::WaveEarly | Plant::HandedWhileHalted => 12,
@@ -183,6 +186,11 @@ impl Plant {
             Plant::RunsTwice => {
                 let run = seen.runs.iter().find(|r| seen.full && r.run.nominal.is_some()).cloned();
                 run.map(|r| seen.runs.push(r)).is_some()
+            }
+            Plant::StartsWhileOff => {
+                let is_new = |r: &ObservedRun| model.switched_off.get(&r.run.task).is_some_and(|known| !known.contains(&r.run.id));
+                let by_hand = seen.runs.iter_mut().find(|r| r.run.nominal.is_none() && is_new(r));
+                by_hand.map(|r| r.run.nominal = Some("of a schedule".to_owned())).is_some()
             }
             Plant::TotalOff => seen.runs.first_mut().map(|r| r.run.counts.add(State::Ok, 1)).is_some(),
             Plant::InventoryLost => {

@@ -297,7 +297,7 @@ mod tests {
             ("SELECT group_concat(name) FROM devices", "no function"),
             ("SELECT cast('person' AS regclass)", "is cast to"),
             ("SELECT 'person'::regclass", "is cast to"),
-            ("SELECT $1", "values are"),
+            ("SELECT :name", "values are"),
             ("SELECT ?", "values are"),
             ("SELECT x'00'", "values are"),
             ("SELECT current_user", "no function"),
