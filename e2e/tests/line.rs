@@ -49,6 +49,9 @@ async fn over_a_bad_line_every_step_begins_once_and_every_verdict_arrives() -> R
     until("a job has begun", LIMIT, marks(18)).await.with_context(|| agent.log())?;
     line.cut()?;
     until("the job goes on without the line", LIMIT, marks(20)).await.with_context(|| agent.log())?;
+    // A step whose end is not in the journal yet would be told as interrupted.
+    let over = || async { Ok((agent.log().matches("jobs: over").count() >= 20).then_some(())) };
+    until("its last step is over", LIMIT, over).await.with_context(|| agent.log())?;
     agent.kill()?;
     agent.go_over(&server, &line)?;
     line.heal()?;
