@@ -2,8 +2,8 @@
 const quoted = (value: unknown): string => {
   const text = value === null || value === undefined ? "" : String(value);
   // What begins like a formula would be one in a spreadsheet.
-  const plain = typeof value === "string" && /^[=@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\n\r]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  const plain = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\n\r]|^ | $/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 };
 
 export const csv = (columns: string[], rows: unknown[][]): string =>

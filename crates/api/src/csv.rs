@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use muster_core::csv::cell;
 use muster_core::limits::{CSV_ROWS_MAX, PAGE_ROWS_MAX};
 use muster_core::nearest::nearest;
 use muster_core::page::{Cursor, Page, PageRequest};
@@ -81,32 +82,6 @@ fn chosen(table: &Table, names: &[String]) -> Result<Vec<Column>, Problem> {
         })
     };
     names.iter().map(one).collect()
-}
-
-/// A text that a spreadsheet would take for a formula is made a plain one.
-fn harmless(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(all) => all.iter().map(plain).collect::<Vec<_>>().join("; "),
-        other => other.to_string(),
-    }
-}
-
-fn cell(value: &Value, line: &mut String) {
-    let text = if value.is_number() { plain(value) } else { harmless(plain(value)) };
-    let quoted = text.contains([',', '"', '\n', '\r']) || text.starts_with(' ') || text.ends_with(' ');
-    if quoted {
-        line.push('"');
-        line.push_str(&text.replace('"', "\"\""));
-        line.push('"');
-    } else {
-        line.push_str(&text);
-    }
 }
 
 impl Sheet {

@@ -94,10 +94,15 @@ pub struct Group {
 
 /// A group's name as it is kept; otherwise a sentence that says what is wrong.
 pub fn group_name(text: &str) -> Result<String, String> {
+    name_of("a group", text)
+}
+
+/// The name of something that tasks may name by its id as well, as it is kept.
+pub fn name_of(what: &str, text: &str) -> Result<String, String> {
     let name = text.trim();
     let length = name.chars().count();
     if name.is_empty() {
-        return Err("a group needs a name".to_owned());
+        return Err(format!("{what} needs a name"));
     }
     if length > NAME_CHARS_MAX {
         return Err(format!("this name has {length} characters; at most {NAME_CHARS_MAX} are kept"));

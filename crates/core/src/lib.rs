@@ -4,6 +4,7 @@
 //! take `now` as an argument. Absent on purpose: I/O, SQL, HTTP, clocks, randomness. Everybody calls it; it calls nobody.
 
 pub mod access;
+pub mod csv;
 pub mod fleet;
 pub mod groups;
 pub mod ids;

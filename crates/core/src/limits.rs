@@ -191,6 +191,8 @@ pub const LOG_LINES_MAX: u32 = 10_000;
 pub const PLANNED_SAMPLE: usize = 2_000;
 /// Other tasks that a plan takes into account.
 pub const PLANNED_BESIDE_MAX: usize = 20;
+/// Machines of all tasks of a plan together, beyond which no further task is taken into account.
+pub const PLANNED_PIECES_MAX: usize = 300_000;
 /// A query in SQL, bytes.
 pub const SQL_BYTES_MAX: usize = 16 << 10;
 /// Rows of an answer that are given; of more, only that there are more.

@@ -1,5 +1,6 @@
 //! Saved reports: questions in SQL, and the answers that are kept.
 
+use crate::csv::cell;
 use crate::ids::{OrgId, ReportId};
 use crate::time::Timestamp;
 use serde_json::Value;
@@ -22,23 +23,14 @@ impl Answer {
         let mut text = String::new();
         let names = self.columns.iter().map(|name| Value::from(name.as_str())).collect();
         for row in std::iter::once(&names).chain(&self.rows) {
-            let cells: Vec<String> = row.iter().map(cell).collect();
-            text.push_str(&cells.join(","));
+            for (n, value) in row.iter().enumerate() {
+                text.push_str(if n == 0 { "" } else { "," });
+                cell(value, &mut text);
+            }
             text.push_str("\r\n");
         }
         text
     }
-}
-
-fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    // What begins like a formula would be one in a spreadsheet.
-    let text = if text.starts_with(['=', '@', '\t', '\r']) { format!("'{text}") } else { text };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// A saved report.

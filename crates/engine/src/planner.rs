@@ -10,9 +10,9 @@ use crate::tasks::{UNKNOWN_DEVICE, UNKNOWN_GROUP};
 use muster_core::access::{Org, Role};
 use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{DeviceId, TaskId};
-use muster_core::limits::{PLANNED_BESIDE_MAX, PLANNED_SAMPLE};
+use muster_core::limits::{PLANNED_BESIDE_MAX, PLANNED_PIECES_MAX, PLANNED_SAMPLE};
 use muster_core::tasks::forecast::WOKEN_IN;
-use muster_core::tasks::planner::{Advice, Course, Fleet, Line, Machine, Target, Up, Work, advise, walk};
+use muster_core::tasks::planner::{Advice, Course, Fleet, Line, Machine, Target, Up, Work, advise, from_then_on, walk};
 use muster_core::tasks::schedule::next;
 use muster_core::tasks::timing::Timing;
 use muster_core::tasks::why::Candidate;
@@ -101,7 +101,7 @@ pub fn situation(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Option<Situat
     let ends = opens.iter().flatten().map(|open| open.not_after).max().flatten().unwrap_or(begins.plus(BESIDE_FOR));
     let mut others = Vec::new();
     for id in rx.scheduled_tasks(cx.org, 5_000)? {
-        if others.len() == PLANNED_BESIDE_MAX {
+        if others.len() == PLANNED_BESIDE_MAX || plan.works.iter().map(|work| work.targets.len()).sum::<usize>() >= PLANNED_PIECES_MAX {
             break;
         }
         let Some(task) = rx.task(cx.org, id)?.filter(|task| task.doc.name != doc.name) else { continue };
@@ -255,7 +255,10 @@ impl Plan {
         let nobody = Machine { line: Line::Absent, up: Up::Always, lead: Duration::ZERO };
         let mut machines = vec![nobody; self.machines.len()];
         for (place, machine) in self.machines.values() {
-            machines[*place as usize] = machine.map_or(nobody, |it| Machine { line: begun(it.line, from), ..it });
+            machines[*place as usize] = machine.map_or(nobody, |it| match it.line {
+                Line::Asks { first, every } => Machine { line: Line::Asks { first: from_then_on(first, every, from), every }, ..it },
+                _ => it,
+            });
         }
         Fleet { machines, in_flight, per_machine, from }
     }
@@ -289,13 +292,4 @@ fn shifted(like: Machine, n: usize, count: usize) -> Machine {
         }
         _ => like,
     }
-}
-
-/// When it asks for the first time from `from` on.
-fn begun(line: Line, from: Timestamp) -> Line {
-    let Line::Asks { first, every } = line else { return line };
-    let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
-    let periods =
-        (from.millis() - first.millis()).max(0).div_euclid(every_ms) + i64::from((from.millis() - first.millis()).max(0) % every_ms > 0);
-    Line::Asks { first: Timestamp(first.millis() + periods * every_ms), every }
 }

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Kind};
 use crate::steps::Told;
 use muster_core::access::Role;
-use muster_core::groups::{group_description, group_name};
+use muster_core::groups::{group_description, name_of};
 use muster_core::ids::ReportId;
 use muster_core::limits::{REPORT_RESULTS_MAX, REPORTS_MAX};
 use muster_core::page::{Page, PageRequest};
@@ -16,6 +16,7 @@ use muster_core::time::Timestamp;
 use muster_store::{Checked, Rx, Tx};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// What is said of a report when it is written; absent: as before.
@@ -47,6 +48,24 @@ fn shown(report: &Report) -> Value {
 
 fn name_taken(name: &str) -> Error {
     Error::new(Kind::Conflict, "report/name-taken", format!("there is a report '{name}' already; choose another name or change that one"))
+}
+
+/// Questions that are asked at once: a slow one takes a reader of the database for as long as it may.
+static QUESTIONS: Semaphore = Semaphore::const_new(2);
+
+/// Asks when its turn comes.
+async fn taken<T, F>(engine: &Engine, cx: &Cx, question: F) -> Result<T, Error>
+where
+    F: FnOnce(&mut Rx, &Cx) -> Result<T, Error> + Send + 'static,
+    T: Send + 'static,
+{
+    let _turn = turn().await?;
+    engine.read(cx, question).await
+}
+
+/// A turn to ask; waits for it.
+pub async fn turn() -> Result<SemaphorePermit<'static>, Error> {
+    QUESTIONS.acquire().await.map_err(|_| Error::new(Kind::Unavailable, "report/busy", "the server is stopping"))
 }
 
 /// Asks the published views of the organization.
@@ -105,7 +124,7 @@ pub fn report_create(tx: &mut Tx, cx: &Cx, new: &ReportPatch) -> Result<Report, 
 fn patched(report: Report, patch: &ReportPatch) -> Result<Report, Error> {
     let mut report = report;
     if let Some(name) = &patch.name {
-        report.name = group_name(name).map_err(|what| invalid("/name")(what.replace("a group", "a report")))?;
+        report.name = name_of("a report", name).map_err(invalid("/name"))?;
     }
     if let Some(text) = &patch.description {
         report.description = group_description(text).map_err(invalid("/description"))?;
@@ -171,7 +190,7 @@ async fn run(engine: &Engine, cx: &Cx, named: &str) -> Result<(Answer, String), 
         let report = report_of(rx, cx, &named)?;
         ask_report(rx, cx, report.id).map(|answer| (report, answer))
     };
-    let (report, answer) = engine.read(cx, asked).await?;
+    let (report, answer) = taken(engine, cx, asked).await?;
     let (kept, of) = (answer.clone(), report.id);
     engine.write("report.keep", cx, move |tx, cx| keep(tx, cx, of, &kept)).await?;
     Ok((answer, format!(" are kept of the report '{}'", report.name)))
@@ -182,7 +201,7 @@ pub async fn step(engine: &Engine, cx: &Cx, action: &Action) -> Told {
     let asked = match action {
         Action::RunQuery { query } => {
             let query = query.clone();
-            engine.read(cx, move |rx, cx| ask(rx, cx, &query)).await.map(|answer| (answer, String::new()))
+            taken(engine, cx, move |rx, cx| ask(rx, cx, &query)).await.map(|answer| (answer, String::new()))
         }
         Action::RunReport { report } => run(engine, cx, report).await,
         other => Err(Error::invalid("report/invalid", "type", format!("'{}' asks nothing", other.kind()))),

@@ -54,7 +54,9 @@ pub async fn view_list(_: Ctx) -> Json<view::PublishedViews> {
     responses((status = 200, description = "The answer.", body = view::Answer)))]
 pub async fn report_ask(ctx: Ctx, Query(form): Query<Form>, body: Body) -> Result<Response, Problem> {
     let asked: view::Question = body.object()?;
+    let turn = reports::turn().await?;
     let answer = ctx.read(move |rx, cx| reports::ask(rx, cx, &asked.query)).await?;
+    drop(turn);
     answered("answer", &form, view::Answer::of(answer.clone(), None), || answer.csv())
 }
 
@@ -127,7 +129,9 @@ pub async fn report_delete(ctx: Ctx, Path(id): Path<String>) -> Result<StatusCod
     responses((status = 200, description = "The answer.", body = view::Answer)))]
 pub async fn report_run(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::Answer>, Problem> {
     let id = report_id(&id)?;
+    let turn = reports::turn().await?;
     let answer = ctx.read(move |rx, cx| reports::ask_report(rx, cx, id)).await?;
+    drop(turn);
     let kept = answer.clone();
     let result = ctx.write("report.keep", move |tx, cx| reports::keep(tx, cx, id, &kept)).await?;
     Ok(Json(view::Answer::of(answer, Some(result))))

@@ -8,7 +8,7 @@ mod advice;
 mod walk;
 
 pub use advice::{Advice, Remedy, advise};
-pub use walk::{lot, walk};
+pub use walk::{from_then_on, lot, walk};
 
 use super::forecast::Pace;
 use super::window::Open;

@@ -82,7 +82,7 @@ fn who_asks_now_and_then_comes_in_its_time_or_is_late() {
 
 #[test]
 fn machines_are_on_at_their_hours_and_some_never() {
-    // 12:00 UTC is NOW's hour at most a day away; on for one hour from six hours after NOW.
+    // On for one hour each day, from six hours after NOW.
     let midnight = NOW.millis().rem_euclid(86_400_000);
     let from = Duration::from_millis(u64::try_from((midnight + 6 * 3_600_000) % 86_400_000).expect("positive"));
     let up = Up::Daily { from, length: MINUTE * 60 };
@@ -132,6 +132,21 @@ fn nobody_is_lost_and_the_same_input_gives_the_same_course() {
     }
     assert!(courses[0].most_at_once <= 30);
     assert_eq!(courses, walk(&fleet, &works));
+}
+
+#[test]
+fn who_asks_for_a_later_wave_asks_again_when_it_is_open_and_asking_in_vain_has_an_end() {
+    let fleet = asking(100, MINUTE * 60);
+    let waved = Work { waves: vec![10, 100], wait: MINUTE * 60 * 24 * 3, ..work(100, exactly(60), None) };
+    let course = one(&fleet, &waved);
+    assert_eq!((course.begun, course.kept.wave > 0), (100, true));
+    let (first, last) = (MINUTE * 60 * 24 * 3, MINUTE * 60 * (24 * 3 + 3));
+    assert!(course.ends.is_some_and(|ends| (first..last).contains(&ends.since(NOW))), "{:?}", course.ends);
+    // One at a time for a day each: nearly all ask in vain, every second.
+    let vain = Work { most: Some(1), ..work(100, exactly(86_400), None) };
+    let course = one(&asking(100, Duration::from_secs(1)), &vain);
+    assert_eq!(course.begun + course.late, 100);
+    assert!(course.late > 90, "{course:?}");
 }
 
 #[test]

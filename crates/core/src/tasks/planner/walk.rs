@@ -9,6 +9,10 @@ use std::time::Duration;
 /// Pieces that are tried when one of their limits has room again, while others are under way.
 const TRIES: usize = 8;
 
+/// What is looked at for each piece, and at least: whoever has not begun by then is taken not to come in time.
+const EVENTS_EACH: usize = 20;
+const EVENTS: usize = 100_000;
+
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -75,6 +79,8 @@ struct Walk<'a> {
     /// The pieces of each machine, the first to be done first.
     of_machine: Vec<Vec<u32>>,
     busy: Vec<u32>,
+    /// When each machine that asks does so next, if it is to.
+    asks: Vec<Option<Timestamp>>,
     standing: Vec<Standing>,
     under_way: u32,
     kept: VecDeque<u32>,
@@ -98,11 +104,12 @@ pub(super) fn without_ends(fleet: &Fleet, works: &[Work]) -> Vec<Course> {
 fn run(fleet: &Fleet, works: &[Work], ends_hold: bool) -> Vec<Course> {
     let mut walk = Walk::new(fleet, works, ends_hold);
     let end = fleet.from.plus(LONGEST);
-    while let Some(Reverse((at, event))) = walk.next.pop() {
-        if at > end {
-            break;
+    // Machines that ask again and again in vain would ask without end.
+    for _ in 0..walk.pieces.len() * EVENTS_EACH + EVENTS {
+        match walk.next.pop() {
+            Some(Reverse((at, event))) if at <= end => walk.step(at, event),
+            _ => break,
         }
-        walk.step(at, event);
     }
     walk.finish()
 }
@@ -124,6 +131,13 @@ fn lasts(work: &Work, n: u64) -> Duration {
     Duration::from_secs_f64((typical * (spread * normal).exp()).min(LONGEST.as_secs_f64()))
 }
 
+/// The first of the moments `first`, `first + every`, … that is not before an instant.
+pub fn from_then_on(first: Timestamp, every: Duration, at: Timestamp) -> Timestamp {
+    let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
+    let behind = (at.millis() - first.millis()).max(0);
+    Timestamp(first.millis().saturating_add((behind / every + i64::from(behind % every > 0)).saturating_mul(every)))
+}
+
 fn place(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -136,6 +150,7 @@ impl<'a> Walk<'a> {
             pieces: Vec::new(),
             of_machine: vec![Vec::new(); fleet.machines.len()],
             busy: vec![0; fleet.machines.len()],
+            asks: vec![None; fleet.machines.len()],
             standing: Vec::new(),
             under_way: 0,
             kept: VecDeque::new(),
@@ -149,11 +164,11 @@ impl<'a> Walk<'a> {
         it.standing.resize_with(works.len(), Standing::default);
         it.courses.resize_with(works.len(), Course::default);
         order.into_iter().for_each(|n| it.add(n));
-        for (machine, pieces) in it.of_machine.iter().enumerate().filter(|(_, pieces)| !pieces.is_empty()) {
+        for machine in 0..fleet.machines.len() {
             match fleet.machines[machine].line {
-                Line::Absent => {}
-                Line::Asks { first, .. } => it.next.push(Reverse((first.max(fleet.from), Event::Ask(place(machine))))),
-                Line::Waits(_) => it.next.extend(pieces.iter().map(|n| Reverse((fleet.from, Event::Try(*n))))),
+                Line::Asks { first, .. } if !it.of_machine[machine].is_empty() => it.asks_at(first.max(fleet.from), place(machine)),
+                Line::Asks { .. } | Line::Absent => {}
+                Line::Waits(_) => it.next.extend(it.of_machine[machine].iter().map(|n| Reverse((fleet.from, Event::Try(*n))))),
             }
         }
         it
@@ -201,7 +216,13 @@ impl<'a> Walk<'a> {
             Event::Wave(work) => {
                 self.standing[work as usize].wave += 1;
                 let ahead = std::mem::take(&mut self.standing[work as usize].ahead);
-                self.next.extend(ahead.into_iter().map(|id| Reverse((at, Event::Try(id)))));
+                for id in ahead {
+                    let machine = self.pieces[id as usize].machine;
+                    match self.fleet.machines[machine as usize].line {
+                        Line::Asks { first, every } => self.asks_at(from_then_on(first, every, at), machine),
+                        _ => self.next.push(Reverse((at, Event::Try(id)))),
+                    }
+                }
                 self.settle_wave(at, work);
             }
             Event::Try(id) => drop(self.try_line(at, id)),
@@ -283,14 +304,25 @@ impl<'a> Walk<'a> {
         true
     }
 
+    /// Has a machine ask at an instant, unless it does so before.
+    fn asks_at(&mut self, at: Timestamp, machine: u32) {
+        let next = &mut self.asks[machine as usize];
+        if next.is_none_or(|next| at < next) {
+            *next = Some(at);
+            self.next.push(Reverse((at, Event::Ask(machine))));
+        }
+    }
+
     fn ask(&mut self, at: Timestamp, machine: u32) {
         let it = self.fleet.machines[machine as usize];
         let Line::Asks { every, .. } = it.line else { return };
+        if self.asks[machine as usize].take_if(|next| *next == at).is_none() {
+            return;
+        }
         let on = it.up.on(at);
         if on > at {
-            return self.next.push(Reverse((on, Event::Ask(machine))));
+            return self.asks_at(on, machine);
         }
-        let mut waits = false;
         for n in 0..self.of_machine[machine as usize].len() {
             let id = self.of_machine[machine as usize][n];
             let piece = self.pieces[id as usize];
@@ -300,16 +332,17 @@ impl<'a> Walk<'a> {
             if self.is_over(at, &piece) {
                 self.give_up(at, id, State::Late);
             } else if at < piece.from {
-                waits = true;
+                self.asks_at(from_then_on(at, every, piece.from), machine);
             } else if let Some(cause) = self.cause(id) {
-                waits = true;
                 self.note(id, cause);
+                match cause {
+                    // It asks in vain until then.
+                    Cause::Wave => self.standing[piece.work as usize].ahead.push(id),
+                    _ => self.asks_at(from_then_on(at, every, Timestamp(at.millis() + 1)), machine),
+                }
             } else {
                 self.begin(at, id);
             }
-        }
-        if waits {
-            self.next.push(Reverse((at.plus(every.max(Duration::from_secs(1))), Event::Ask(machine))));
         }
     }
 
