@@ -15,13 +15,16 @@ export function toYaml(doc: TaskDoc): string {
   return stringify(clean(doc), { lineWidth: 100, flowCollectionPadding: true });
 }
 
+/** What says something also when it is empty. */
+const KEPT = ["targets", "pool"];
+
 /** Without keys that say nothing: empty texts, empty lists, empty objects. */
 export function clean<V>(value: V): V {
   if (Array.isArray(value)) return value.map(clean) as V;
   if (typeof value !== "object" || value === null) return value;
   const kept = Object.entries(value)
     .map(([key, v]) => [key, clean(v)] as const)
-    .filter(([key, v]) => v !== undefined && v !== "" && (key === "targets" || !isEmpty(v)));
+    .filter(([key, v]) => v !== undefined && v !== "" && (KEPT.includes(key) || !isEmpty(v)));
   return Object.fromEntries(kept) as V;
 }
 
@@ -55,6 +58,20 @@ export function targetKind(doc: TaskDoc): TargetKind {
   return doc.targets.devices ? "devices" : "query";
 }
 
+/** Whether it is done for addresses, in slices, by a pool of agents. */
+export const isSliced = (step: Step) => step.action.type === "check_addresses";
+
+/** A document whose targets are of the kind that its steps are for: machines, or addresses and a pool. */
+export function aimed(doc: TaskDoc): TaskDoc {
+  const sliced = doc.steps.some(isSliced);
+  if (sliced && !doc.actors) {
+    return { ...doc, mode: undefined, rollout: undefined, targets: { ip_ranges: [] }, actors: { pool: {} } };
+  }
+  if (sliced || !doc.actors) return doc;
+  const { actors: _, ...rest } = doc;
+  return { ...rest, targets: {} };
+}
+
 /** What the server does without any machine. */
 const ALONE = ["update_group", "delete_item", "run_query", "run_report", "purge_report"];
 /** Whether the server does it itself; a web service is called by either side. */
@@ -67,10 +84,10 @@ export const needsNoTargets = (step: Step) => isServers(step) && !["wake_agents"
 
 /** What is missing before it can be saved: keys of sentences. */
 export function missing(doc: TaskDoc): ("name" | "targets")[] {
-  const { devices, groups, query, all } = doc.targets;
+  const { devices, groups, query, all, ip_ranges } = doc.targets;
   const gaps: ("name" | "targets")[] = [];
   if (!doc.name.trim()) gaps.push("name");
   const own = doc.steps.length > 0 && doc.steps.every(needsNoTargets);
-  if (!own && !all && !query?.trim() && !devices?.length && !groups?.length) gaps.push("targets");
+  if (!own && !all && !query?.trim() && !devices?.length && !groups?.length && !ip_ranges?.length) gaps.push("targets");
   return gaps;
 }

@@ -9,7 +9,7 @@ import { useAddress, useColumns } from "../lib/listview";
 import type { Search } from "../lib/search";
 import { OPEN } from "../lib/states";
 import { AssignmentDrawer } from "../parts/AssignmentDrawer";
-import { assignmentColumns, assignmentNarrow } from "../parts/assignmentColumns";
+import { assignmentColumns, assignmentNarrow, targetName } from "../parts/assignmentColumns";
 import { ColumnMenu } from "../parts/ColumnMenu";
 import { DataTable } from "../parts/DataTable";
 import { Empty } from "../parts/Feedback";
@@ -77,7 +77,7 @@ export function Queue() {
         list={list}
         columns={columns}
         rowKey={(a) => a.id}
-        rowName={(a) => `${a.device.name}, ${a.task.name}`}
+        rowName={(a) => `${targetName(a)}, ${a.task.name}`}
         narrow={narrow}
         ticks={may ? { ids, toggle, label: (name) => t("list.tick_row", { name }) } : undefined}
         empty={

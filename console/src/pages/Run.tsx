@@ -22,6 +22,7 @@ import { Empty, Fault, Lines, shout } from "../parts/Feedback";
 import { ChoiceFilter, TextFilter } from "../parts/Filters";
 import { ForecastLine } from "../parts/ForecastLine";
 import { PageHead } from "../parts/PageHead";
+import { PoolPart } from "../parts/PoolPart";
 import { RunState, State, StateBar, StateIcon, Totals } from "../parts/State";
 import { Tabs } from "../parts/Tabs";
 import { Time, Took } from "../parts/Time";
@@ -57,7 +58,7 @@ export function Run() {
       <Tabs
         label={t("run.parts")}
         now={tab}
-        tabs={(data?.is_job ? ["assignments", "targets", "events", "output"] : ["assignments", "events", "output"]).map((name) => ({
+        tabs={tabsOf(data).map((name) => ({
           name,
           label: t(`run.tab_${name}` as "run.tab_events"),
         }))}
@@ -65,6 +66,7 @@ export function Run() {
       />
       {tab === "assignments" && <Assignments id={id} run={data} />}
       {tab === "targets" && data && <RunTargets run={data} />}
+      {tab === "pool" && data && <PoolPart run={data} />}
       {tab === "events" && <RunEvents id={id} />}
       {tab === "output" && <RunOutputs id={id} />}
       <AssignmentDrawer id={search.open} onClose={() => change({ open: undefined })} />
@@ -72,12 +74,17 @@ export function Run() {
   );
 }
 
+function tabsOf(run: RunType | undefined): string[] {
+  const more = [...(run?.is_job ? ["targets"] : []), ...(run && run.addresses !== null ? ["pool"] : [])];
+  return ["assignments", ...more, "events", "output"];
+}
+
 function Facts({ run }: { run: RunType }) {
   const { t, i18n } = useTranslation();
   return (
     <>
       <RunState run={run} />
-      <span>{t(`delivery.${run.delivery}`)}</span>
+      <span>{run.addresses === null ? t(`delivery.${run.delivery}`) : t("pool.addresses_count", { count: run.addresses })}</span>
       <span>
         {run.started ? t("run.started") : t("run.created")} <Time at={run.started ?? run.created} />
       </span>
@@ -300,11 +307,15 @@ function Assignments({ id, run }: { id: string; run: RunType | undefined }) {
   });
   const lang = i18n.language;
   const isJob = run?.is_job === true;
+  const isPooled = run !== undefined && run.addresses !== null;
   const [open] = useState(() => (assignment: string) => change({ open: assignment }));
   const columns = useMemo(
     () =>
-      assignmentColumns(t, lang, open, ["machine", ...(isJob ? (["step"] as const) : []), "state", "attempt", "why", "updated", "took"]),
-    [t, lang, open, isJob],
+      assignmentColumns(t, lang, open, [
+        ...(isPooled ? (["slice", "actor"] as const) : (["machine"] as const)),
+        ...(isJob ? (["step"] as const) : []),
+        "state", "attempt", "why", "updated", "took"]),
+    [t, lang, open, isJob, isPooled],
   );
   const narrow = useMemo(() => assignmentNarrow(t, lang, open, "machine"), [t, lang, open]);
   const options = STATES.map((value) => ({ value, label: <State state={value} />, text: word(t, "state", value) }));

@@ -46,7 +46,7 @@ export function RunOutputs({ id }: { id: string }) {
         <section key={`${g.state} ${g.exit_code} ${g.output}`} className="card">
           <div className="card-head">
             <span className="row wrap">
-              <strong>{t("machines.count", { count: g.members.length })}</strong>
+              <strong>{t(g.members[0]?.slice ? "pool.slices" : "machines.count", { count: g.members.length })}</strong>
               <State state={g.state} />
               {g.exit_code !== null && (
                 <span className="soft">
@@ -60,7 +60,7 @@ export function RunOutputs({ id }: { id: string }) {
             <p className="row wrap soft">
               {g.members.slice(0, NAMES_SHOWN).map((a) => (
                 <button type="button" key={a.id} className="plain text-link" onClick={() => change({ open: a.id })}>
-                  {a.device.name}
+                  {targetName(a)}
                 </button>
               ))}
               {g.members.length > NAMES_SHOWN && <span>{t("run.and_more", { count: g.members.length - NAMES_SHOWN })}</span>}

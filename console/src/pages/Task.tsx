@@ -18,6 +18,7 @@ import { PageHead } from "../parts/PageHead";
 import { RunProgress, RunState } from "../parts/State";
 import { Tabs } from "../parts/Tabs";
 import { Time } from "../parts/Time";
+import { poolInWords } from "../parts/PoolPart";
 import { Occurrences, WhenCard } from "./TaskOccurrences";
 import { targetsInWords } from "./Tasks";
 
@@ -161,6 +162,7 @@ function Document({ task }: { task: TaskType }) {
     ...(exclude?.groups ?? []),
     ...(exclude?.devices ?? []),
     ...(exclude?.query ? [exclude.query] : []),
+    ...(exclude?.ip_ranges ?? []),
   ];
   return (
     <section className="card">
@@ -181,6 +183,12 @@ function Document({ task }: { task: TaskType }) {
           <>
             <dt>{t("task.exclude")}</dt>
             <dd>{left.join(", ")}</dd>
+          </>
+        )}
+        {doc.actors && (
+          <>
+            <dt>{t("pool.title")}</dt>
+            <dd>{poolInWords(t, doc.actors)}</dd>
           </>
         )}
         <dt>{t("task.step")}</dt>

@@ -51,6 +51,10 @@ const FIELDS: Record<string, readonly Parameter[]> = {
   ],
   reset_agent: [],
   agent_log: [["lines", "number"]],
+  check_addresses: [
+    ["ports", "codes", "ports"],
+    ["timeout", "line", "answer_within"],
+  ],
   write_log: [
     ["message", "line"],
     ["level", "level"],
@@ -107,6 +111,7 @@ const OFFERED = [
   "configure_agent",
   "reset_agent",
   "agent_log",
+  "check_addresses",
   "write_log",
   "raise_message",
   "call_web_service",
@@ -129,6 +134,7 @@ const BEGINNINGS: Record<string, Record<string, unknown>> = {
   change_group: { do: "add" },
   change_schedule: { do: "disable" },
   delete_item: { kind: "task" },
+  check_addresses: { ports: [22, 443] },
 };
 
 type Props = { action: Action; onChange: (action: Action) => void };
@@ -226,7 +232,7 @@ function Field({ label: key, kind, value, put }: FieldProps) {
       return (
         <TagsInput
           label={label}
-          description={t(key === "expect" ? "step.expect_how" : "step.expect_exit_how")}
+          description={key === "ports" ? undefined : t(key === "expect" ? "step.expect_how" : "step.expect_exit_how")}
           value={Array.isArray(value) ? value.map(String) : []}
           onChange={(list) => put(list.map(Number).filter((n) => Number.isInteger(n)))}
           clearButtonProps={{ "aria-label": t("filter.clear_one", { name: label }) }}

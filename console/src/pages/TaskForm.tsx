@@ -4,8 +4,9 @@ import { useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useCount, useList } from "../api/queries";
 import type { Delivery, Group, Targets, TaskDoc } from "../api/types";
-import { isServers, needsNoTargets, type TargetKind, targetKind } from "../lib/taskdoc";
+import { aimed, isServers, isSliced, needsNoTargets, type TargetKind, targetKind } from "../lib/taskdoc";
 import { DevicePicker } from "../parts/DevicePicker";
+import { PoolFields } from "./TaskPool";
 import { StepFields } from "./TaskSteps";
 import { WhenFields } from "./TaskWhen";
 
@@ -31,12 +32,13 @@ export function TaskForm({ doc, onChange }: Props) {
         onChange={(labels) => set({ labels })}
         clearButtonProps={{ "aria-label": t("filter.clear_one", { name: t("task.labels") }) }}
       />
-      {!doc.steps.every(needsNoTargets) && (
+      {doc.steps.some(isSliced) && <PoolFields doc={doc} set={set} />}
+      {!doc.steps.every(needsNoTargets) && !doc.steps.some(isSliced) && (
         <TargetFields targets={doc.targets} kind={targetKind(doc)} onChange={(targets) => set({ targets })} />
       )}
-      <StepFields doc={doc} onChange={onChange} />
+      <StepFields doc={doc} onChange={(next) => onChange(aimed(next))} />
       <WhenFields doc={doc} set={set} />
-      {!doc.steps.every(isServers) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
+      {!doc.steps.every((step) => isServers(step) || isSliced(step)) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
       <div className="pair">
         <NumberInput
           label={t("task.priority")}
@@ -148,12 +150,12 @@ function TargetFields({ targets, kind, onChange }: TargetProps) {
 }
 
 /** Groups by their names, out of those there are. */
-function GroupsField({ groups, onChange }: { groups: string[]; onChange: (groups: string[]) => void }) {
+export function GroupsField({ label, groups, onChange }: { label?: string; groups: string[]; onChange: (groups: string[]) => void }) {
   const { t } = useTranslation();
   const known = useList<Group>("groups", "/groups", {});
   return (
     <TagsInput
-      aria-label={t("nav.groups")}
+      {...(label ? { label } : { "aria-label": t("nav.groups") })}
       placeholder={t("group.name")}
       data={known.items.map((g) => g.name)}
       value={groups}

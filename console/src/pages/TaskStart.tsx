@@ -15,6 +15,7 @@ import { Empty, Fault, Lines } from "../parts/Feedback";
 import { ForecastLine } from "../parts/ForecastLine";
 import { MachineLink, Presence, protocolName } from "../parts/Machine";
 import { PageHead } from "../parts/PageHead";
+import { standingInWords } from "../parts/PoolPart";
 import { targetsInWords } from "./Tasks";
 
 export function TaskStart() {
@@ -35,6 +36,7 @@ export function TaskStart() {
           ) : (
             <Start task={task.data} preview={preview.data} again={() => preview.refetch()} />
           )}
+          {!preview.data.pool && (
           <div className="grid two">
             <Names preview={preview.data} />
             <div className="stack">
@@ -44,6 +46,7 @@ export function TaskStart() {
               <Excluded preview={preview.data} />
             </div>
           </div>
+          )}
         </>
       )}
     </div>
@@ -82,11 +85,15 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
       <div className="body stack">
         <div className="row wrap spread" style={{ gap: 20, alignItems: "flex-end" }}>
           <div>
-            <p className="big">{t("machines.count", { count })}</p>
-            <p className="soft">
-              {t("preview.online", { count: online })} · {t(`delivery.${task.doc.delivery ?? "pull"}`)} ·{" "}
-              {targetsInWords(t, task.doc.targets)}
-            </p>
+            <p className="big">{t(preview.pool ? "pool.addresses_count" : "machines.count", { count })}</p>
+            {preview.pool ? (
+              <PoolFacts preview={preview} task={task} />
+            ) : (
+              <p className="soft">
+                {t("preview.online", { count: online })} · {t(`delivery.${task.doc.delivery ?? "pull"}`)} ·{" "}
+                {targetsInWords(t, task.doc.targets)}
+              </p>
+            )}
             {preview.forecast && (
               <p>
                 <ForecastLine forecast={preview.forecast} />
@@ -121,13 +128,32 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
               loading={busy}
               leftSection={<IconPlayerPlay size={15} aria-hidden />}
             >
-              {t("preview.start", { count })}
+              {t(preview.pool ? "pool.start" : "preview.start", { count })}
             </Button>
           </div>
         </div>
         {error !== null && <Fault error={error} />}
       </div>
     </form>
+  );
+}
+
+/** Who would do it, and in how many slices. */
+function PoolFacts({ preview, task }: { preview: Preview; task: Task }) {
+  const { t } = useTranslation();
+  const pool = preview.pool;
+  if (!pool) return null;
+  return (
+    <>
+      <p className="soft">
+        {standingInWords(t, pool)} · {t("pool.slices", { count: pool.slices })} · {targetsInWords(t, task.doc.targets)}
+      </p>
+      {pool.online === 0 ? (
+        <p>{t(pool.members === 0 ? "pool.no_member_why" : "pool.nobody_why")}</p>
+      ) : (
+        <p className="soft">{t("pool.near", { count: pool.near })}</p>
+      )}
+    </>
   );
 }
 

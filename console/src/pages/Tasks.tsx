@@ -23,6 +23,7 @@ export function targetsInWords(t: TFunction, targets: Targets): string {
   if (targets.devices?.length) parts.push(t("machines.count", { count: targets.devices.length }));
   if (targets.groups?.length) parts.push(targets.groups.join(", "));
   if (targets.query) parts.push(targets.query);
+  if (targets.ip_ranges?.length) parts.push(targets.ip_ranges.join(", "));
   return parts.join(" + ") || t("task.no_target");
 }
 

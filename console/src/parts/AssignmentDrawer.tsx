@@ -44,9 +44,13 @@ function Body({ id }: { id: string }) {
     <div className="stack" style={{ gap: 18 }}>
       <div>
         <div className="row spread">
-          <Link to="/machines/$id" params={{ id: a.device.id }} className="link" style={{ fontSize: 16 }}>
-            {a.device.name}
-          </Link>
+          {a.device ? (
+            <Link to="/machines/$id" params={{ id: a.device.id }} className="link" style={{ fontSize: 16 }}>
+              {a.device.name}
+            </Link>
+          ) : (
+            <strong style={{ fontSize: 16 }}>{a.slice}</strong>
+          )}
           <State state={a.state} />
         </div>
         <p className="soft">
@@ -185,7 +189,7 @@ function CancelOne({ a }: { a: AssignmentDetail }) {
           }}
           onClose={() => setAsking(false)}
         >
-          <p>{t("assignment.cancel_what", { name: a.device.name, state: word(t, "state", a.state) })}</p>
+          <p>{t("assignment.cancel_what", { name: targetName(a), state: word(t, "state", a.state) })}</p>
         </Confirm>
       )}
     </div>

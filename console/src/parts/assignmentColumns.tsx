@@ -9,7 +9,7 @@ import { State } from "./State";
 import { Time, Took } from "./Time";
 
 export type Open = (assignment: string) => void;
-type Which = "machine" | "task" | "step" | "state" | "attempt" | "why" | "since" | "took" | "updated";
+type Which = "machine" | "slice" | "actor" | "task" | "step" | "state" | "attempt" | "why" | "since" | "took" | "updated";
 
 /** Why it is where it is while open; how it ended once it has. */
 export function WhyCell({ a, open, t, lang }: { a: Assignment; open: Open; t: TFunction; lang: string }) {
@@ -24,9 +24,23 @@ export function WhyCell({ a, open, t, lang }: { a: Assignment; open: Open; t: TF
   );
 }
 
+/** For what it is done: a machine, or the addresses of a slice. */
+export const targetName = (a: Assignment) => a.device?.name ?? a.slice ?? "";
+
+function TargetCell({ a }: { a: Assignment }) {
+  return a.device ? <MachineLink device={a.device} /> : <span className="cut num">{a.slice}</span>;
+}
+
 export function assignmentColumns(t: TFunction, lang: string, open: Open, which: Which[]): Column<Assignment>[] {
   const all: Record<Which, Column<Assignment>> = {
-    machine: { id: "machine", head: t("assignment.machine"), width: 200, cell: (a) => <MachineLink device={a.device} /> },
+    machine: { id: "machine", head: t("assignment.machine"), width: 200, cell: (a) => <TargetCell a={a} /> },
+    slice: { id: "slice", head: t("pool.slice"), width: 230, cell: (a) => <TargetCell a={a} /> },
+    actor: {
+      id: "actor",
+      head: t("pool.by"),
+      width: 170,
+      cell: (a) => (a.actor?.device ? <MachineLink device={a.actor.device} /> : <span className="soft">–</span>),
+    },
     task: {
       id: "task",
       head: t("assignment.task"),
@@ -70,7 +84,7 @@ export function assignmentNarrow(t: TFunction, lang: string, open: Open, name: "
       <div className="a">
         <span className="cut">
           {name === "machine" ? (
-            <MachineLink device={a.device} />
+            <TargetCell a={a} />
           ) : (
             <button type="button" className="plain link" onClick={() => open(a.id)}>
               {a.task.name}

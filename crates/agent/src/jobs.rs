@@ -502,7 +502,13 @@ async fn perform(
     progress: mpsc::Sender<Progress>,
 ) -> Done {
     let (attempt, output) = (opened.attempt, Arc::default());
-    let around = Around { link: Arc::clone(&link), attempt, output: Arc::clone(&output), ended: ended(link, &opened, stopped) };
+    let around = Around {
+        link: Arc::clone(&link),
+        attempt,
+        output: Arc::clone(&output),
+        ended: ended(link, &opened, stopped),
+        slice: opened.step.slice,
+    };
     let work = acts::act(&action, around);
     tokio::pin!(work);
     let (mut pause, mut told) = (PROGRESS.0, 0);
@@ -566,7 +572,15 @@ mod tests {
             run: id(1).parse().expect("id"),
             task_name: "t".to_owned(),
             attempt: AttemptRef { assignment: id(2).parse().expect("id"), attempt: 1 },
-            step: Step { step: 0, id: "a".to_owned(), action: json!({}), timeout_seconds: 60, idempotent: false, stops: false },
+            step: Step {
+                step: 0,
+                id: "a".to_owned(),
+                action: json!({}),
+                timeout_seconds: 60,
+                idempotent: false,
+                stops: false,
+                slice: None,
+            },
             target: Target { agent: id(3).parse().expect("id"), incarnation: 1, not_before_ms, not_after_ms },
             lease_until_ms: 10_000,
             job: None,

@@ -252,7 +252,7 @@ struct Draft {
 impl Draft {
     fn new(assignment: &str, action: Value) -> Self {
         let (agent, at) = (AGENT.parse().expect("id"), now());
-        let step = Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: false, stops: false };
+        let step = Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: false, stops: false, slice: None };
         let manifest = Manifest {
             v: 1,
             org: RUN.parse().expect("id"),

@@ -122,6 +122,18 @@ pub const WEB_CALL_BODY_CHARS_MAX: usize = 64 << 10;
 pub const WEB_CALL_SECONDS_MAX: u64 = 300;
 /// A task document, bytes.
 pub const TASK_BYTES_MAX: usize = 256 << 10;
+/// Ranges of addresses that a task names, and as many it takes out.
+pub const RANGES_MAX: usize = 1_000;
+/// Addresses of one task.
+pub const POOL_ADDRESSES_MAX: usize = 1 << 18;
+/// Addresses of one slice: no fewer while there are as many, and no more.
+pub const SLICE_ADDRESSES_MIN: u64 = 16;
+/// The most addresses of one slice.
+pub const SLICE_ADDRESSES_MAX: u64 = 4_096;
+/// Agents that a task names, and that a pool may have at work at once.
+pub const POOL_AGENTS_MAX: usize = 1_000;
+/// Ports that are looked at on each address.
+pub const PORTS_MAX: usize = 32;
 /// Devices named in one change of a group's members; a query takes any number.
 pub const GROUP_CHANGE_DEVICES_MAX: usize = 5_000;
 /// Groups of an organization that follow a query: each is looked at whenever a device changes.

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod job;
 pub mod occurrence;
 pub mod planner;
+pub mod pool;
 mod records;
 pub mod rollout;
 pub mod run;

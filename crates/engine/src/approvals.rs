@@ -3,10 +3,10 @@
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
-use crate::runs::{count, house, plan_changed, targets_of};
+use crate::runs::{Aim, count, house, plan_changed, targets_of};
 use crate::tasks::{found as task_found, plan_token};
 use muster_core::access::{Actor, Org, Role};
-use muster_core::ids::{ApprovalId, DeviceId, RunId, TaskId};
+use muster_core::ids::{ApprovalId, RunId, TaskId};
 use muster_core::limits::NOTES_CHARS_MAX;
 use muster_core::page::{Page, PageRequest};
 use muster_core::tasks::Task;
@@ -57,14 +57,14 @@ pub fn approval_ask(tx: &mut Tx, cx: &Cx, id: TaskId, plan: Option<&str>, note: 
     let task = task_found(tx, cx, id)?;
     cx.may_here(Role::Operator, "asking for approvals")?;
     let org = house(tx, cx.org)?;
-    let devices = targets_of(tx, cx.org, &task.doc)?;
-    let now = plan_token(&task, &devices);
+    let aim = targets_of(tx, cx.org, &task.doc)?;
+    let now = plan_token(&task, &aim);
     if plan.is_some_and(|said| said != now) {
-        return Err(plan_changed(devices.len()));
+        return Err(plan_changed(aim.count()));
     }
-    if !is_needed(org.settings.approve_above, count(devices.len())) {
-        let detail = format!("a start on {} devices needs no approval; start the task", devices.len());
-        return Err(Error::new(Kind::Conflict, "approval/not-needed", detail).with("count", devices.len()));
+    if !is_needed(org.settings.approve_above, count(aim.count())) {
+        let detail = format!("a start on {} devices needs no approval; start the task", aim.count());
+        return Err(Error::new(Kind::Conflict, "approval/not-needed", detail).with("count", aim.count()));
     }
     if let Some(open) = still_open(tx, cx, &task, &now)? {
         return Ok(open);
@@ -77,7 +77,7 @@ pub fn approval_ask(tx: &mut Tx, cx: &Cx, id: TaskId, plan: Option<&str>, note: 
         version: task.version,
         author: task.author.clone(),
         plan: now,
-        count: count(devices.len()),
+        count: count(aim.count()),
         asked_by: cx.name.clone(),
         asked: cx.now,
         note: noted(note)?,
@@ -125,9 +125,9 @@ pub fn approval_answer(tx: &mut Tx, cx: &Cx, id: ApprovalId, answer: Answer, not
     if answer == Answer::Approve {
         it.may_approve(&cx.name, matches!(cx.caller.actor, Actor::User(_))).map_err(refused)?;
         let task = task_found(tx, cx, it.task)?;
-        let devices = targets_of(tx, cx.org, &task.doc)?;
-        if plan_token(&task, &devices) != it.plan {
-            return Err(plan_changed(devices.len()));
+        let aim = targets_of(tx, cx.org, &task.doc)?;
+        if plan_token(&task, &aim) != it.plan {
+            return Err(plan_changed(aim.count()));
         }
     }
     let before = shown(&it);
@@ -149,15 +149,15 @@ fn refused(why: NotYours) -> Error {
 }
 
 /// Refuses a start that needs an approval and has none; gives the one it may use.
-pub(crate) fn checked(rx: &mut Rx, cx: &Cx, org: &Org, task: &Task, devices: &[DeviceId]) -> Result<Option<Approval>, Error> {
-    if !is_needed(org.settings.approve_above, count(devices.len())) {
+pub(crate) fn checked(rx: &mut Rx, cx: &Cx, org: &Org, task: &Task, aim: &Aim) -> Result<Option<Approval>, Error> {
+    if !is_needed(org.settings.approve_above, count(aim.count())) {
         return Ok(None);
     }
-    let plan = plan_token(task, devices);
+    let plan = plan_token(task, aim);
     match rx.approval_of(task.id, &plan)?.filter(|it| it.allows(&plan, cx.now)) {
         Some(it) => Ok(Some(it)),
         None => {
-            let (n, above) = (devices.len(), org.settings.approve_above);
+            let (n, above) = (aim.count(), org.settings.approve_above);
             let detail = format!("a start on {n} devices needs the approval of a second person (above {above}); ask for it");
             Err(Error::new(Kind::Conflict, "run/needs-approval", detail).with("count", n).with("plan", plan))
         }

@@ -7,7 +7,7 @@
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::jobs;
-use crate::runs::{self, Begin, house};
+use crate::runs::{self, Aim, Begin, house};
 use crate::schedules::{self, zones};
 use crate::tasks::{UNKNOWN_DEVICE, UNKNOWN_GROUP};
 use crate::workers::Done;
@@ -58,7 +58,7 @@ pub fn differences(rx: &mut Rx, cx: &Cx) -> Result<Option<Differences>, Error> {
     let Some(kept) = rx.task(task.org, task.task)?.filter(|kept| kept.version == task.version) else { return Ok(Some(found)) };
     let org = house(rx, task.org)?;
     let devices = match runs::targets_of(rx, task.org, &kept.doc) {
-        Ok(devices) => devices,
+        Ok(aim) => aim.devices().to_vec(),
         // Where the targets name what is not there, nothing changes: the occurrences are held too.
         Err(error) if [UNKNOWN_DEVICE, UNKNOWN_GROUP].contains(&error.key) => return Ok(Some(found)),
         Err(error) => return Err(error),
@@ -331,7 +331,8 @@ pub fn arrived(tx: &mut Tx, cx: &Cx, agent: &Agent, it: &Occasion) -> Result<Arr
     if let Some(run) = before.as_ref().and_then(|record| record.run) {
         return joins(tx, cx, agent, run);
     }
-    let begin = Begin { task: &task, devices: &[agent.device], nominal: Some(text.clone()), at: nominal.starts(), by: "schedule" };
+    let aim = Aim::Devices(vec![agent.device]);
+    let begin = Begin { task: &task, aim: &aim, nominal: Some(text.clone()), at: nominal.starts(), by: "schedule" };
     let run = runs::begin(tx, cx, &begin)?;
     let record = OccurrenceRecord {
         state: OccurrenceState::Started,

@@ -208,8 +208,9 @@ fn not_enrolled() -> Error {
 pub fn look_own(rx: &mut Rx, cx: &Cx, id: AgentId) -> Result<(Look, Option<Timestamp>), Error> {
     let agent = own(rx, id)?;
     let org = house(rx, agent.org)?;
-    let may_have_work = org.freeze.is_none() && waits(rx, agent.device, cx.now)?;
-    let until = rx.next_due(agent.device)?;
+    let (in_pool, again) = crate::pool::waits(rx, &agent, cx.now)?;
+    let may_have_work = org.freeze.is_none() && (in_pool || waits(rx, agent.device, cx.now)?);
+    let until = rx.next_due(agent.device)?.into_iter().chain(again).min();
     let keeps = Keeps::of(rx, &agent)?;
     Ok((Look { agent: Some(agent), org: Arc::new(org), may_have_work, keeps, load: cx.load }, until))
 }

@@ -88,7 +88,7 @@ pub(crate) fn of_run(rx: &mut Rx, cx: &Cx, run: &Run, steps: &[RunStep]) -> Resu
     let Some(step) = steps.iter().find(|s| s.scope == Scope::Client) else { return Ok(None) };
     let org = house(rx, run.org)?;
     let open = run.targeted - run.made + run.counts.open();
-    if open == 0 || org.freeze.is_some() || run.paused || run.cancel_requested || run.state == RunState::Halted {
+    if open == 0 || run.is_pooled() || org.freeze.is_some() || run.paused || run.cancel_requested || run.state == RunState::Halted {
         return Ok(None);
     }
     let sample = rx.run_open(run.id, SAMPLE)?;

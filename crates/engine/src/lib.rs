@@ -32,6 +32,7 @@ pub mod jobs;
 pub mod messages;
 pub mod overview;
 pub mod planner;
+pub mod pool;
 pub mod queue;
 pub mod rebuild;
 pub mod reports;

@@ -91,10 +91,11 @@ pub fn situation(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Option<Situat
     let zones = zones(cx, &org);
     let own = zones.organization.clone();
     let timing = Timing::of_next(zones, doc.schedule.as_ref(), doc.window.as_ref(), cx.now);
-    let devices = targets_of(rx, cx.org, &doc)?;
+    let aim = targets_of(rx, cx.org, &doc)?;
+    let devices = aim.devices();
     let mut plan = Plan { works: Vec::new(), machines: BTreeMap::new() };
-    let opens = plan.add(rx, &org, &doc, &timing, &devices)?;
-    plan.expect(rx, cx, &org, &asked, &devices)?;
+    let opens = plan.add(rx, &org, &doc, &timing, devices)?;
+    plan.expect(rx, cx, &org, &asked, devices)?;
     let open = timing.open(&own);
     let first = opens.iter().flatten().map(|open| open.not_before).min();
     let begins = first.or(open.map(|open| open.not_before)).unwrap_or(cx.now).max(cx.now);
@@ -108,7 +109,7 @@ pub fn situation(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Option<Situat
         let (Some(schedule), Some(asked)) = (task.acting_schedule(), Asked::of(&task.doc)) else { continue };
         let Some(timing) = beside(cx, &org, &task.doc, schedule, (begins, ends)) else { continue };
         let devices = match targets_of(rx, cx.org, &task.doc) {
-            Ok(devices) => devices,
+            Ok(aim) => aim.devices().to_vec(),
             // It will be held for that reason, and is nothing of this one's.
             Err(error) if [UNKNOWN_DEVICE, UNKNOWN_GROUP].contains(&error.key) => continue,
             Err(error) => return Err(error),
@@ -165,7 +166,8 @@ struct Asked {
 
 impl Asked {
     fn of(doc: &TaskDoc) -> Option<Self> {
-        let step = doc.steps.iter().find(|step| step.scope() == Scope::Client)?;
+        // How long a pool takes for addresses is not known before it has begun.
+        let step = doc.steps.iter().find(|step| step.scope() == Scope::Client).filter(|_| !doc.is_pooled())?;
         let strangers_may = Action::is_open_to_strangers(&step.action);
         Some(Self { action: step.action.kind(), strangers_may, push: doc.delivery == Delivery::Push })
     }

@@ -13,6 +13,7 @@ use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::doc::ActionKind;
+use muster_core::tasks::pool::{self, Range, united};
 use muster_core::tasks::rollout::{arranged, ends};
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
@@ -23,6 +24,7 @@ use muster_core::time::Timestamp;
 use muster_store::{AssignmentFilter, RunFilter, Rx, Tx};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What a start must say when it is large.
 #[derive(Clone, Debug, Default)]
@@ -39,13 +41,13 @@ pub fn run_start(tx: &mut Tx, cx: &Cx, id: TaskId, start: &Start) -> Result<RunD
     cx.may_here(Role::Operator, "starting tasks")?;
     let org = tx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
     crate::brake::released(&org)?;
-    let devices = targets_of(tx, cx.org, &task.doc)?;
-    guard(&task, &devices, &org.settings, start)?;
-    let approval = approvals::checked(tx, cx, &org, &task, &devices)?;
-    let run = begin(tx, cx, &Begin { task: &task, devices: &devices, nominal: None, at: cx.now, by: &cx.name })?;
+    let aim = targets_of(tx, cx.org, &task.doc)?;
+    guard(&task, &aim, &org.settings, start)?;
+    let approval = approvals::checked(tx, cx, &org, &task, &aim)?;
+    let run = begin(tx, cx, &Begin { task: &task, aim: &aim, nominal: None, at: cx.now, by: &cx.name })?;
     approvals::used(tx, approval, run)?;
     let object = Object { kind: "run", id: Some(run.0), name: &task.doc.name };
-    record(tx, cx, Some(cx.org), "run_start", object, None, Some(json!({"targets": devices.len(), "version": task.version})))?;
+    record(tx, cx, Some(cx.org), "run_start", object, None, Some(json!({"targets": aim.count(), "version": task.version})))?;
     run_view(tx, cx, run)
 }
 
@@ -69,30 +71,74 @@ pub fn run_retry(tx: &mut Tx, cx: &Cx, id: RunId, states: &[State], start: &Star
     } else {
         tx.assignment_devices(cx.org, &AssignmentFilter { run: Some(id), states: states.to_vec(), ..AssignmentFilter::default() })?
     };
-    let mut devices = Vec::with_capacity(came_to.len());
-    for piece in came_to.chunks(1_000) {
-        devices.extend(tx.devices_there(cx.org, piece)?);
-    }
-    if came_to == [DeviceId::SERVER] {
-        devices = came_to;
-    }
-    guard(&task, &devices, &org.settings, start)?;
+    let aim = again(tx, cx, &old, &task, came_to)?;
+    guard(&task, &aim, &org.settings, start)?;
     // What did not end well of an earlier run of this very version was approved with that run; doing again what did is a new start.
     let is_rest = task.version == old.task_version && !states.contains(&State::Ok);
-    let approval = if is_rest { None } else { approvals::checked(tx, cx, &org, &task, &devices)? };
-    let run = begin(tx, cx, &Begin { task: &task, devices: &devices, nominal: None, at: cx.now, by: &cx.name })?;
+    let approval = if is_rest { None } else { approvals::checked(tx, cx, &org, &task, &aim)? };
+    let run = begin(tx, cx, &Begin { task: &task, aim: &aim, nominal: None, at: cx.now, by: &cx.name })?;
     approvals::used(tx, approval, run)?;
     let object = Object { kind: "run", id: Some(run.0), name: &task.doc.name };
-    record(tx, cx, Some(cx.org), "run_retry", object, None, Some(json!({"of": old.number, "targets": devices.len()})))?;
+    record(tx, cx, Some(cx.org), "run_retry", object, None, Some(json!({"of": old.number, "targets": aim.count()})))?;
     run_view(tx, cx, run)
 }
 
-/// The devices a document selects now, sorted. A step of the server that needs none has the server in their place.
-pub(crate) fn targets_of(rx: &mut Rx, org: OrgId, doc: &TaskDoc) -> Result<Vec<DeviceId>, Error> {
-    if doc.steps.iter().all(|s| !s.needs_targets()) {
-        return Ok(vec![DeviceId::SERVER]);
+/// What of the targets of an earlier run is aimed at again: those that are still there, and of a pool's run the addresses of its slices.
+fn again(rx: &mut Rx, cx: &Cx, old: &Run, task: &Task, came_to: Vec<DeviceId>) -> Result<Aim, Error> {
+    if old.is_pooled() != task.doc.is_pooled() {
+        let detail = "the task is aimed at another kind of targets since: machines are not addresses; start it anew";
+        return Err(Error::new(Kind::Conflict, "run/retry-kind", detail));
     }
-    resolve(rx, org, &doc.targets)
+    if old.is_pooled() {
+        return Ok(Aim::Addresses(united(rx.slices_by_id(&came_to)?.into_iter().map(|slice| slice.range).collect())));
+    }
+    if came_to == [DeviceId::SERVER] {
+        return Ok(Aim::Devices(came_to));
+    }
+    let mut devices = Vec::with_capacity(came_to.len());
+    for piece in came_to.chunks(1_000) {
+        devices.extend(rx.devices_there(cx.org, piece)?);
+    }
+    Ok(Aim::Devices(devices))
+}
+
+/// What a start hits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// Devices, sorted. A step of the server that needs none has the server in their place.
+    Devices(Vec<DeviceId>),
+    /// Addresses, each once and in order, for a pool.
+    Addresses(Vec<Range>),
+}
+
+impl Aim {
+    /// How many targets it has: devices, or addresses.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Aim::Devices(devices) => devices.len(),
+            Aim::Addresses(ranges) => pool::count(ranges),
+        }
+    }
+
+    /// Its devices; of addresses there are none.
+    pub(crate) fn devices(&self) -> &[DeviceId] {
+        match self {
+            Aim::Devices(devices) => devices,
+            Aim::Addresses(_) => &[],
+        }
+    }
+}
+
+/// What a document selects now.
+pub(crate) fn targets_of(rx: &mut Rx, org: OrgId, doc: &TaskDoc) -> Result<Aim, Error> {
+    if doc.is_pooled() {
+        crate::pool::named(rx, org, doc)?;
+        return Ok(Aim::Addresses(doc.addresses()));
+    }
+    if doc.steps.iter().all(|s| !s.needs_targets()) {
+        return Ok(Aim::Devices(vec![DeviceId::SERVER]));
+    }
+    resolve(rx, org, &doc.targets).map(Aim::Devices)
 }
 
 /// How many, as they are counted.
@@ -104,8 +150,8 @@ pub(crate) fn count(n: usize) -> i64 {
 pub(crate) struct Begin<'a> {
     /// The task.
     pub task: &'a Task,
-    /// Its targets, sorted.
-    pub devices: &'a [DeviceId],
+    /// Its targets.
+    pub aim: &'a Aim,
     /// The nominal time, when a schedule starts it.
     pub nominal: Option<String>,
     /// The instant from which windows are reckoned.
@@ -119,7 +165,16 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
     let doc = &it.task.doc;
     // What the server does itself is done once, whomever it is about.
     let by_server = doc.steps.iter().all(|s| s.scope() == Scope::Server);
-    let devices = if by_server { &[DeviceId::SERVER] } else { it.devices };
+    let slices = match it.aim {
+        Aim::Addresses(ranges) => crate::pool::slices(tx, cx, it.task, ranges)?,
+        Aim::Devices(_) => Vec::new(),
+    };
+    let of_slices: Vec<DeviceId> = slices.iter().map(|slice| slice.id).collect();
+    let devices = match it.aim {
+        Aim::Addresses(_) => &of_slices[..],
+        Aim::Devices(_) if by_server => &[DeviceId::SERVER],
+        Aim::Devices(devices) => devices,
+    };
     let ends = if by_server { Vec::new() } else { ends(&doc.rollout.waves, count(devices.len())) };
     let run = Run {
         id: cx.id(),
@@ -151,10 +206,16 @@ pub(crate) fn begin(tx: &mut Tx, cx: &Cx, it: &Begin<'_>) -> Result<RunId, Error
         rollout: Standing { waves: ends, halt_rate: doc.rollout.halt_on_error_rate, ..Standing::default() },
         late_due: (doc.targets.late_joiners && !by_server).then_some(cx.now),
         late_joined: 0,
+        addresses: matches!(it.aim, Aim::Addresses(_)).then(|| count(it.aim.count())),
         counts: Counts::default(),
     };
     let devices = arranged(run.id, devices, &run.rollout.waves);
-    tx.run_insert(&run, &steps(run.id, doc), &devices)?;
+    let mut steps = steps(run.id, doc);
+    for (step, written) in steps.iter_mut().zip(&doc.steps).filter(|(step, _)| step.pooled) {
+        step.timeout = step.timeout.or_else(|| Some(crate::pool::silence(&written.action, &slices)));
+    }
+    tx.run_insert(&run, &steps, &devices)?;
+    tx.slices_insert(run.id, &slices)?;
     Ok(run.id)
 }
 
@@ -173,6 +234,7 @@ pub(crate) fn steps(run: RunId, doc: &TaskDoc) -> Vec<RunStep> {
         stops: crate::schedules::stops(doc),
         longest_run: doc.window.as_ref().and_then(|w| w.longest_run).map(|l| l.0),
         walked: doc.is_job(),
+        pooled: step.action.is_sliced(),
     })
     .collect()
 }
@@ -184,13 +246,13 @@ pub(crate) fn plan_changed(count: usize) -> Error {
 }
 
 /// Empty selects nothing; a large start needs its number or its plan.
-pub(crate) fn guard(task: &Task, devices: &[DeviceId], settings: &Settings, start: &Start) -> Result<(), Error> {
-    let count = devices.len();
+pub(crate) fn guard(task: &Task, aim: &Aim, settings: &Settings, start: &Start) -> Result<(), Error> {
+    let (count, what) = (aim.count(), if task.doc.is_pooled() { "addresses" } else { "devices" });
     if count == 0 {
-        return Err(Error::new(Kind::Conflict, "run/empty", "the task selects no device, so nothing was started; look at its targets"));
+        return Err(Error::new(Kind::Conflict, "run/empty", "the task selects nothing, so nothing was started; look at its targets"));
     }
     if let Some(plan) = &start.plan {
-        if *plan != plan_token(task, devices) {
+        if *plan != plan_token(task, aim) {
             return Err(plan_changed(count));
         }
         return Ok(());
@@ -198,11 +260,11 @@ pub(crate) fn guard(task: &Task, devices: &[DeviceId], settings: &Settings, star
     match start.confirm_count {
         Some(said) if said == count => Ok(()),
         Some(said) => {
-            let detail = format!("you confirmed {said} devices, the task selects {count}; preview it and confirm that number");
+            let detail = format!("you confirmed {said} {what}, the task selects {count}; preview it and confirm that number");
             Err(Error::new(Kind::Conflict, "run/size-guard", detail).with("count", count))
         }
         None if count > settings.size_guard as usize => {
-            let detail = format!("the task selects {count} devices; above {} the number must be said: confirm_count", settings.size_guard);
+            let detail = format!("the task selects {count} {what}; above {} the number must be said: confirm_count", settings.size_guard);
             Err(Error::new(Kind::Conflict, "run/size-guard", detail).with("count", count))
         }
         None => Ok(()),
@@ -294,10 +356,16 @@ pub fn assignment_list(
     let devices: Vec<DeviceId> = page.items.iter().filter(|a| a.record.state.status.state().is_open()).map(|a| a.record.device).collect();
     let agents = rx.agents_of_all(&devices)?;
     let loads = Loads::of(rx, &org, &devices)?;
+    let mut pools: BTreeMap<RunId, Option<pool::Standing>> = BTreeMap::new();
+    for row in page.items.iter().filter(|row| row.record.pooled && row.record.state.status.state() == State::Prepared) {
+        if let Entry::Vacant(place) = pools.entry(row.record.run) {
+            place.insert(pool_of(rx, &org, row, cx.now)?);
+        }
+    }
     Ok(page.map(|row| {
         let reason = row.record.state.status.state().is_open().then(|| {
             let own: Vec<Agent> = agents.iter().filter(|a| a.device == row.record.device).cloned().collect();
-            why(&situation(&row, &own, &org, &loads, cx.now), cx.now)
+            why(&situation(&row, &own, pools.get(&row.record.run).copied().flatten(), &org, &loads, cx.now), cx.now)
         });
         (row, reason)
     }))
@@ -348,7 +416,18 @@ pub(crate) fn candidates(agents: &[Agent], action: &str, settings: &Settings, lo
     sorted.iter().map(each).collect()
 }
 
-fn situation(row: &AssignmentRow, agents: &[Agent], org: &Org, loads: &Loads, now: Timestamp) -> Situation {
+/// How the pool stands that does an assignment; none where a machine's own agent does it.
+fn pool_of(rx: &mut Rx, org: &Org, row: &AssignmentRow, now: Timestamp) -> Result<Option<pool::Standing>, Error> {
+    if !row.record.pooled {
+        return Ok(None);
+    }
+    let Some(run) = rx.run(org.id, row.record.run)? else { return Ok(None) };
+    let doc = rx.task_doc(run.task, run.task_version)?;
+    let standing = |doc| crate::pool::Pool::of(rx, org.id, run.id, doc)?.standing(rx, org, now);
+    Ok(Some(doc.map_or(Ok(pool::Standing::default()), standing)?))
+}
+
+fn situation(row: &AssignmentRow, agents: &[Agent], pool: Option<pool::Standing>, org: &Org, loads: &Loads, now: Timestamp) -> Situation {
     Situation {
         assignment: row.record.state,
         around: Around {
@@ -361,6 +440,7 @@ fn situation(row: &AssignmentRow, agents: &[Agent], org: &Org, loads: &Loads, no
         },
         by_server: row.record.device == DeviceId::SERVER,
         by_book: row.by_book,
+        pool,
         push: row.delivery == Delivery::Push && org.settings.wake_enabled,
         candidates: candidates(agents, &row.action, &org.settings, loads, now),
     }
@@ -382,6 +462,8 @@ pub struct AssignmentDetail {
     pub conditions: Vec<Condition>,
     /// Its attempts with their agents, as far as those are still known.
     pub attempts: Vec<(AttemptRecord, Option<Agent>)>,
+    /// The names of those agents' devices.
+    pub names: BTreeMap<DeviceId, String>,
     /// Its record.
     pub events: Vec<Event>,
 }
@@ -392,14 +474,17 @@ pub fn assignment_view(rx: &mut Rx, cx: &Cx, id: AssignmentId) -> Result<Assignm
     let org = house(rx, cx.org)?;
     let agents = rx.agents_of(row.record.device)?;
     let loads = Loads::of(rx, &org, &[row.record.device])?;
-    let situation = situation(&row, &agents, &org, &loads, cx.now);
+    let pool = pool_of(rx, &org, &row, cx.now)?;
+    let situation = situation(&row, &agents, pool, &org, &loads, cx.now);
     let mut attempts = Vec::new();
     for attempt in rx.attempts(id)? {
         let agent = rx.agent(attempt.agent)?;
         attempts.push((attempt, agent));
     }
     let (reason, conditions) = (why(&situation, cx.now), conditions(&situation, cx.now));
-    Ok(AssignmentDetail { reason, conditions, attempts, events: rx.assignment_events(id)?, row })
+    let of: Vec<DeviceId> = attempts.iter().filter_map(|(_, agent)| agent.as_ref().map(|agent| agent.device)).collect();
+    let names = rx.devices_by_id(cx.org, &of)?.into_iter().map(|device| (device.id, device.name)).collect();
+    Ok(AssignmentDetail { reason, conditions, attempts, names, events: rx.assignment_events(id)?, row })
 }
 
 /// Ends an assignment that waits; asks for the end of one that is under way.

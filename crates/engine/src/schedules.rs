@@ -5,8 +5,8 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::fleet::limited;
-use crate::runs::{self, Begin, RunDetail, Start, house};
-use crate::tasks::{UNKNOWN_DEVICE, UNKNOWN_GROUP, found};
+use crate::runs::{self, Aim, Begin, RunDetail, Start, house};
+use crate::tasks::{UNKNOWN_AGENT, UNKNOWN_DEVICE, UNKNOWN_GROUP, found};
 use crate::workers::Done;
 use muster_core::access::{Org, Role};
 use muster_core::ids::{DeviceId, GroupId, OrgId, TaskId};
@@ -135,22 +135,22 @@ fn fire(tx: &mut Tx, cx: &Cx, org: &Org, task: &Task, schedule: &Schedule, it: &
         tx.occurrence_insert(&record)?;
         return Ok(());
     }
-    let devices = match aim(tx, task)? {
-        Ok(devices) => devices,
+    let aim = match aim(tx, task)? {
+        Ok(aim) => aim,
         Err(why) => {
             (record.state, record.detail) = (OccurrenceState::Held, why.to_owned());
             tx.occurrence_insert(&record)?;
             return Ok(());
         }
     };
-    record.targets = Some(runs::count(devices.len()));
+    record.targets = Some(runs::count(aim.count()));
     let most = unattended_max(task.targets_max, org.settings.size_guard, org.settings.approve_above);
-    if devices.is_empty() {
+    if aim.count() == 0 {
         record.state = OccurrenceState::Empty;
-    } else if runs::count(devices.len()) > most {
+    } else if runs::count(aim.count()) > most {
         (record.state, record.detail) = (OccurrenceState::Held, "size_guard".to_owned());
     } else {
-        let begin = Begin { task, devices: &devices, nominal: Some(nominal), at: it.starts, by: "schedule" };
+        let begin = Begin { task, aim: &aim, nominal: Some(nominal), at: it.starts, by: "schedule" };
         record.run = Some(runs::begin(tx, cx, &begin)?);
     }
     tx.occurrence_insert(&record)?;
@@ -158,11 +158,12 @@ fn fire(tx: &mut Tx, cx: &Cx, org: &Org, task: &Task, schedule: &Schedule, it: &
 }
 
 /// What an unattended start would hit. Where the targets name what is not there, nothing may be hit in its place: the word why.
-fn aim(rx: &mut Rx, task: &Task) -> Result<Result<Vec<DeviceId>, &'static str>, Error> {
+fn aim(rx: &mut Rx, task: &Task) -> Result<Result<Aim, &'static str>, Error> {
     match runs::targets_of(rx, task.org, &task.doc) {
-        Ok(devices) => Ok(Ok(devices)),
+        Ok(aim) => Ok(Ok(aim)),
         Err(error) if error.key == UNKNOWN_DEVICE => Ok(Err("unknown_device")),
         Err(error) if error.key == UNKNOWN_GROUP => Ok(Err("unknown_group")),
+        Err(error) if error.key == UNKNOWN_AGENT => Ok(Err("unknown_agent")),
         Err(error) => Err(error),
     }
 }
@@ -178,13 +179,13 @@ pub fn start_held(tx: &mut Tx, cx: &Cx, id: TaskId, nominal: &str, start: &Start
     }
     let org = house(tx, cx.org)?;
     crate::brake::released(&org)?;
-    let devices = runs::targets_of(tx, cx.org, &task.doc)?;
-    runs::guard(&task, &devices, &org.settings, start)?;
-    let approval = approvals::checked(tx, cx, &org, &task, &devices)?;
-    let begin = Begin { task: &task, devices: &devices, nominal: Some(it.nominal.clone()), at: it.at, by: &cx.name };
+    let aim = runs::targets_of(tx, cx.org, &task.doc)?;
+    runs::guard(&task, &aim, &org.settings, start)?;
+    let approval = approvals::checked(tx, cx, &org, &task, &aim)?;
+    let begin = Begin { task: &task, aim: &aim, nominal: Some(it.nominal.clone()), at: it.at, by: &cx.name };
     let run = runs::begin(tx, cx, &begin)?;
     approvals::used(tx, approval, run)?;
-    (it.state, it.run, it.targets) = (OccurrenceState::Started, Some(run), Some(runs::count(devices.len())));
+    (it.state, it.run, it.targets) = (OccurrenceState::Started, Some(run), Some(runs::count(aim.count())));
     it.detail.clear();
     tx.occurrence_update(&it)?;
     record(
@@ -351,8 +352,8 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
     // Two things may happen in one millisecond; the entry's id tells them apart.
     let nominal = format!("{}#{}", starts.nominal, first.id);
     let mut record = OccurrenceRecord { nominal: nominal.clone(), ..occurrence(cx, &task, &starts, OccurrenceState::Started, "") };
-    let mut devices = match aim(tx, &task)? {
-        Ok(devices) => devices,
+    let mut aim = match aim(tx, &task)? {
+        Ok(aim) => aim,
         // Not held: started by a person it would hit all targets, not those to which something happened.
         Err(why) => {
             (record.state, record.detail) = (OccurrenceState::Missed, why.to_owned());
@@ -361,21 +362,22 @@ fn answer_one(tx: &mut Tx, cx: &Cx, id: TaskId, org: OrgId) -> Result<(), Error>
         }
     };
     let of: Vec<DeviceId> = happened.iter().filter_map(|h| h.device).collect();
-    if !of.is_empty() {
+    // Addresses are all looked at, whatever it happened to.
+    if let (Aim::Devices(devices), false) = (&mut aim, of.is_empty()) {
         devices.retain(|d| of.contains(d));
     }
-    record.targets = Some(runs::count(devices.len()));
+    record.targets = Some(runs::count(aim.count()));
     let most = unattended_max(task.targets_max, house.settings.size_guard, house.settings.approve_above);
     if house.freeze.is_some() {
         (record.state, record.detail) = (OccurrenceState::Missed, "frozen".to_owned());
-    } else if devices.is_empty() {
+    } else if aim.count() == 0 {
         record.state = OccurrenceState::Empty;
-    } else if runs::count(devices.len()) > most {
+    } else if runs::count(aim.count()) > most {
         // What happened to devices is not held either, for the same reason.
         record.state = if of.is_empty() { OccurrenceState::Held } else { OccurrenceState::Missed };
         record.detail = "size_guard".to_owned();
     } else {
-        let begin = Begin { task: &task, devices: &devices, nominal: Some(nominal), at: cx.now, by: "event" };
+        let begin = Begin { task: &task, aim: &aim, nominal: Some(nominal), at: cx.now, by: "event" };
         record.run = Some(runs::begin(tx, cx, &begin)?);
     }
     tx.occurrence_insert(&record)?;

@@ -4,7 +4,7 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Field, Kind};
 use crate::groups::{no_device, no_group, unknown};
-use crate::runs::house;
+use crate::runs::{Aim, house};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use muster_core::access::Role;
@@ -163,6 +163,8 @@ pub fn task_delete(tx: &mut Tx, cx: &Cx, id: TaskId) -> Result<(), Error> {
 /// The targets name a device that is not there.
 pub(crate) const UNKNOWN_DEVICE: &str = "task/unknown-device";
 /// The targets name a group that is not there.
+/// The kind of an error about an agent that targets name and nobody knows.
+pub(crate) const UNKNOWN_AGENT: &str = "task/unknown-agent";
 pub(crate) const UNKNOWN_GROUP: &str = "task/unknown-group";
 
 /// The devices a task is aimed at now, sorted. Empty targets select nothing.
@@ -202,7 +204,7 @@ fn known_devices(rx: &mut Rx, org: OrgId, pointer: &str, named: &[String]) -> Re
 }
 
 /// The groups that targets name. One that is gone must not change what is hit, so it is refused, also among exclusions.
-fn groups_of(rx: &mut Rx, org: OrgId, pointer: &str, named: &[String]) -> Result<Vec<GroupId>, Error> {
+pub(crate) fn groups_of(rx: &mut Rx, org: OrgId, pointer: &str, named: &[String]) -> Result<Vec<GroupId>, Error> {
     let found = rx.groups_named(org, named)?;
     match unknown(&found, named).first() {
         Some((place, name)) => Err(Error::invalid(UNKNOWN_GROUP, &format!("{pointer}/{place}"), no_group(name))),
@@ -211,11 +213,16 @@ fn groups_of(rx: &mut Rx, org: OrgId, pointer: &str, named: &[String]) -> Result
 }
 
 /// The token that binds a start to a set of targets of a task version.
-pub(crate) fn plan_token(task: &Task, devices: &[DeviceId]) -> String {
+pub(crate) fn plan_token(task: &Task, aim: &Aim) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(task.id.0.as_bytes()).update(&task.version.to_le_bytes());
-    for device in devices {
+    for device in aim.devices() {
         hasher.update(device.0.as_bytes());
+    }
+    if let Aim::Addresses(ranges) = aim {
+        ranges.iter().map(ToString::to_string).for_each(|range| {
+            hasher.update(range.as_bytes()).update(b";");
+        });
     }
     URL_SAFE_NO_PAD.encode(&hasher.finalize().as_bytes()[..18])
 }
@@ -223,8 +230,10 @@ pub(crate) fn plan_token(task: &Task, devices: &[DeviceId]) -> String {
 /// Who would be hit by a start now.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// How many devices.
+    /// How many devices, or addresses of a pool.
     pub count: usize,
+    /// The pool that would do it.
+    pub pool: Option<crate::pool::PoolPreview>,
     /// Binds a start to exactly this set.
     pub plan: String,
     /// Above how many a number must be said.
@@ -254,10 +263,13 @@ const PREVIEW_NAMED: usize = 100;
 pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> {
     let task = found(rx, cx, id)?;
     let org = rx.org(cx.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", cx.org))?;
-    let devices = crate::runs::targets_of(rx, cx.org, &task.doc)?;
+    let aim = crate::runs::targets_of(rx, cx.org, &task.doc)?;
+    let pool = crate::pool::preview(rx, cx, &org, &task, &aim)?;
+    let devices = aim.devices();
     let with_all = Targets { exclude: muster_core::tasks::doc::Exclude::default(), ..task.doc.targets.clone() };
-    let excluded = if task.doc.targets.exclude.is_empty() { 0 } else { resolve(rx, cx.org, &with_all)?.len() - devices.len() };
-    let groups = rx.device_groups(cx.org, &devices, crate::fleet::online_since(&org.settings, cx.now))?;
+    let excluded =
+        if task.doc.targets.exclude.is_empty() || pool.is_some() { 0 } else { resolve(rx, cx.org, &with_all)?.len() - devices.len() };
+    let groups = rx.device_groups(cx.org, devices, crate::fleet::online_since(&org.settings, cx.now))?;
     let named = &devices[..devices.len().min(PREVIEW_NAMED)];
     let mut targets = Vec::with_capacity(named.len());
     let loads = crate::runs::Loads::of(rx, &org, named)?;
@@ -287,17 +299,18 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
             },
             by_server: false,
             by_book: None,
+            pool: None,
             push: task.doc.delivery == Delivery::Push && org.settings.wake_enabled,
             candidates: crate::runs::candidates(&agents, step.map_or("", |s| s.action.kind()), &org.settings, &loads, cx.now),
         };
         targets.push((device, why(&situation, cx.now)));
     }
-    let forecast = crate::forecast::of_start(rx, cx, &org, &task, &devices)?;
+    let forecast = if pool.is_some() { None } else { crate::forecast::of_start(rx, cx, &org, &task, devices)? };
     let mut unable = Vec::new();
     for step in task.doc.steps.iter().filter(|s| s.scope() == Scope::Client) {
         let protocols = protocols_of(step).unwrap_or_default();
         if protocols.len() < Protocol::ALL.len() {
-            let count = rx.devices_without(&devices, protocols)?;
+            let count = rx.devices_without(devices, protocols)?;
             unable.extend((count > 0).then(|| (step.id.clone(), step.action.kind(), count)));
         }
     }
@@ -306,8 +319,8 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
     let not_stopped = if is_deployed { groups.iter().filter(foreign).map(|g| g.count).sum() } else { 0 };
     let ends = ends(&task.doc.rollout.waves, crate::runs::count(devices.len()));
     let waves = ends.iter().scan(0, |before, end| Some(end - std::mem::replace(before, *end))).collect();
-    let plan = plan_token(&task, &devices);
-    let approval = match is_needed(org.settings.approve_above, crate::runs::count(devices.len())) {
+    let plan = plan_token(&task, &aim);
+    let approval = match is_needed(org.settings.approve_above, crate::runs::count(aim.count())) {
         true => Some(rx.approval_of(id, &plan)?.filter(|a| a.state == ApprovalState::Asked || a.allows(&plan, cx.now))),
         false => None,
     };
@@ -317,7 +330,8 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
         forecast,
         unable,
         not_stopped,
-        count: devices.len(),
+        count: aim.count(),
+        pool,
         plan,
         guard: org.settings.size_guard,
         groups,

@@ -1,5 +1,6 @@
 //! The work of agents: claims, lapsed leases, cancellation, and in `told` what they report. Rules are in `muster_core::tasks::state`.
 
+mod pooled;
 mod told;
 
 pub use told::{Answers, Taken, Told, report, report_set};
@@ -12,6 +13,7 @@ use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::settings::Settings;
 use muster_core::tasks::book::Occasion;
+use muster_core::tasks::pool::Range;
 use muster_core::tasks::state::{Actor, Status};
 use muster_core::tasks::{
     AssignmentRecord, Change, Hands, Input, Lead, Load, Mode, Outcome, Refused, Run, RunState, RunStep, Scope, State, decide, gate,
@@ -59,6 +61,8 @@ pub struct Claimed {
     pub of: Part,
     /// The agent gets the rest of the job with it, and walks on alone.
     pub leads: bool,
+    /// The addresses, where it is a slice of a pool's.
+    pub slice: Option<Range>,
 }
 
 /// The part of a task that is handed out.
@@ -199,9 +203,10 @@ fn grace(protocol: Protocol) -> Duration {
     if protocol == Protocol::Muster { VERDICT_GRACE } else { Duration::ZERO }
 }
 
-/// How long word of an attempt is waited for; one who walks a job `alone` may have no connection for a while.
+/// How long word of an attempt is waited for; one who walks a job `alone` may have no connection for a while. A slice goes to another
+/// agent without grace: its limit has that already.
 pub(crate) fn patience(step: &RunStep, settings: &Settings, protocol: Protocol, alone: bool) -> Duration {
-    let waited = lease_of(step, settings) + grace(protocol);
+    let waited = lease_of(step, settings) + if step.pooled { Duration::ZERO } else { grace(protocol) };
     if alone { waited.max(settings.offline_for.0) } else { waited }
 }
 
@@ -239,7 +244,7 @@ pub fn claim(tx: &mut Tx, cx: &Cx, agent: &Agent, org: &Org, actions: &[&str], m
 
 /// What several agents ask for at once is loaded together, decided one after the other, and saved together.
 pub fn claim_set(tx: &mut Tx, cx: &Cx, asks: &[Ask<'_>]) -> Result<Vec<Vec<Claimed>>, Error> {
-    let mut hall = Hall { around: Around::default(), records: BTreeMap::new(), in_flight: None, changes: Vec::new() };
+    let mut hall = Hall::default();
     let mut claimed = vec![Vec::new(); asks.len()];
     // Where each goes on looking; `None` when there is no more for it.
     let mut after: Vec<Option<(i64, AssignmentId)>> =
@@ -264,15 +269,20 @@ pub fn claim_set(tx: &mut Tx, cx: &Cx, asks: &[Ask<'_>]) -> Result<Vec<Vec<Claim
             after[*n] = page.last().filter(|_| mine.len() < ask.max).map(|last| (i64::from(last.priority), last.id));
         }
     }
+    for (ask, mine) in asks.iter().zip(&mut claimed).filter(|(ask, mine)| mine.len() < ask.max && ask.org.freeze.is_none()) {
+        hall.from_pools(tx, cx, ask, asks, mine)?;
+    }
     save(tx, cx, &hall.changes)?;
     Ok(claimed)
 }
 
 /// What claims of one set share.
+#[derive(Default)]
 struct Hall {
     around: Around,
     records: BTreeMap<AssignmentId, AssignmentRecord>,
     in_flight: Option<BTreeMap<AgentId, i64>>,
+    pools: pooled::Pools,
     changes: Vec<Change>,
 }
 
@@ -361,6 +371,7 @@ fn offer(
             stops: step.stops,
         },
         leads,
+        slice: None,
     };
     Ok(Some((change, order)))
 }
@@ -397,7 +408,8 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
 /// given back. Gives how many.
 /// What it begins by its order book it need not have yet, if it says by the digest that it holds that.
 pub fn resume(tx: &mut Tx, cx: &Cx, agent: &Agent, has: &[(AssignmentId, u32)], book: Option<&str>) -> Result<usize, Error> {
-    let ids = tx.open_ids(agent.device, LOOKED_AT)?;
+    let mut ids = tx.open_ids(agent.device, LOOKED_AT)?;
+    ids.extend(tx.slices_in_hands(agent.org, agent.id)?);
     let mine = Actor { agent: agent.id, incarnation: agent.incarnation };
     let is_lost = |record: &AssignmentRecord| {
         matches!(record.state.status, Status::Started { actor, .. } if actor == mine) && !has.contains(&(record.id, record.state.attempt))
@@ -508,6 +520,7 @@ pub(crate) fn save(tx: &mut Tx, cx: &Cx, changes: &[Change]) -> Result<(), Error
     }
     let touched = tx.save(changes)?;
     crate::jobs::follow(tx, cx, changes)?;
+    crate::pool::follow(tx, cx, changes)?;
     for (run, org) in touched {
         settle(tx, cx, org, run)?;
     }

@@ -125,7 +125,8 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
         }
     }
     let there = tx.devices_there(run.org, &devices)?;
-    let gone: Vec<DeviceId> = devices.iter().copied().filter(|d| *d != DeviceId::SERVER && there.binary_search(d).is_err()).collect();
+    let is_gone = |d: &DeviceId| *d != DeviceId::SERVER && !run.is_pooled() && there.binary_search(d).is_err();
+    let gone: Vec<DeviceId> = devices.iter().copied().filter(is_gone).collect();
     run.made += i64::try_from(devices.len()).unwrap_or(0);
     let complete = run.made >= run.targeted || (devices.is_empty() && room > 0);
     let is_there = complete || run.made >= end;
@@ -150,6 +151,9 @@ fn prepare_piece(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<usize, Error> {
     }
     if complete && run.walked {
         jobs::lead(tx, cx, &run)?;
+    }
+    if is_there && run.is_pooled() {
+        crate::pool::call(tx, cx, &run)?;
     }
     if is_there {
         work::settle(tx, cx, run.org, run.id)?;

@@ -3,6 +3,7 @@
 //! They use none of the engine's own decisions, only the words of its answers.
 
 pub(crate) mod jobs;
+pub(crate) mod pools;
 pub(crate) mod waves;
 
 use crate::model::Model;
@@ -50,6 +51,10 @@ const WAITING: &[&str] = &[
     "never_contacted",
     "agent_silent",
     "waiting_for_contact",
+    "pool_empty",
+    "pool_silent",
+    "pool_full",
+    "pool_next",
 ];
 /// Reasons of one that is with an agent.
 const LEASED: &[&str] = &["leased", "by_machine", "cannot_be_stopped", "stopping"];
@@ -85,6 +90,7 @@ impl Checkers {
         for run in &seen.runs {
             jobs::check(run, &mut |what| self.breaches.push(Breach { rule: 7, what }));
             waves::check(run, &mut |what| self.breaches.push(Breach { rule: 12, what }));
+            pools::check(run, model, &mut |what| self.breaches.push(Breach { rule: 6, what }));
             jobs::totals(run, &mut |what| self.breaches.push(Breach { rule: 8, what }));
             self.totals(run);
             self.snapshot(run, model);
@@ -285,8 +291,8 @@ impl Checkers {
         let runs: BTreeMap<_, _> = seen.runs.iter().map(|r| (r.run.id, r.run.state)).collect();
         for it in &seen.assignments {
             let (record, state) = (&it.record, it.record.state.status.state());
-            let there =
-                state != State::Prepared || record.device == DeviceId::SERVER || seen.devices.iter().any(|(d, _)| *d == record.device);
+            let of_machine = record.device != DeviceId::SERVER && !record.pooled;
+            let there = state != State::Prepared || !of_machine || seen.devices.iter().any(|(d, _)| *d == record.device);
             self.require(4, there, || format!("{} waits for the agents of device {}, which was removed", record.id, record.device));
             let alive = !state.is_open() || runs.get(&record.run).is_none_or(|s| *s != RunState::Finished);
             self.require(4, alive, || format!("{} is {state} in a run that has finished", record.id));
@@ -337,6 +343,9 @@ impl Checkers {
         let (Some(_), Some(confirmed)) = (it.rows, model.confirmed.get(&it.run.id)) else { return };
         // What the server does itself is done once, whomever it is about.
         if it.targets.contains(&DeviceId::SERVER) {
+            return;
+        }
+        if it.run.is_pooled() {
             return;
         }
         let (id, made) = (it.run.id, it.run.made == it.run.targeted);

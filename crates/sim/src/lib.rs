@@ -19,6 +19,7 @@ mod moves;
 mod observe;
 mod people;
 mod plant;
+mod pools;
 mod run;
 mod script;
 mod shrink;

@@ -4,6 +4,7 @@ use crate::observe::{Handed, Told};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_engine::work::Said;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// What one section of one device may hold: the acknowledged number, or one that was sent since and may have been stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Model {
     pub runs: BTreeMap<RunId, (OrgId, i64)>,
     /// What a preview showed right before the start of each run: the devices it would hit.
     pub confirmed: BTreeMap<RunId, BTreeSet<DeviceId>>,
+    /// The addresses of runs of pools, as their tasks were written.
+    pub addresses: BTreeMap<RunId, BTreeSet<IpAddr>>,
     /// Runs whose end was acknowledged as asked for.
     pub cancelled_runs: BTreeSet<RunId>,
     /// Assignments that were acknowledged as cancelled.

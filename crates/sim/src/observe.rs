@@ -4,6 +4,7 @@ use crate::world::World;
 use muster_core::fleet::Protocol;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, GroupId, OrgId, RunId, TaskId};
 use muster_core::page::{Cursor, PageRequest};
+use muster_core::tasks::pool::Range;
 use muster_core::tasks::{AssignmentRecord, AttemptRecord, Counts, Event, Reason, Refused, Run, RunStep, Walk};
 use muster_core::time::Timestamp;
 use muster_engine::runs::{assignment_list, assignment_view, run_events, run_list, run_targets, run_view};
@@ -136,8 +137,12 @@ pub struct ObservedRun {
     pub targets: BTreeSet<DeviceId>,
     /// Its walks, when it has several steps and they were read.
     pub walks: Vec<Walk>,
-    /// Its assignments, when it has several steps or waves and they were read.
+    /// Its assignments, when it has several steps, waves or slices and they were read.
     pub pieces: Vec<AssignmentRecord>,
+    /// Its slices, when a pool does it and they were read.
+    pub slices: Vec<(DeviceId, Range)>,
+    /// How many of its pool may be at work at once.
+    pub pool_max: Option<usize>,
     /// Its record, the newest first; empty when it was not read.
     pub events: Vec<Event>,
 }
@@ -224,7 +229,9 @@ impl World {
     fn see_run(&mut self, org: OrgId, id: RunId, whole: bool) -> Option<ObservedRun> {
         let detail = self.read(org, move |rx, cx| run_view(rx, cx, id)).ok()?;
         let (targets, walks, pieces) = (BTreeSet::new(), Vec::new(), Vec::new());
-        let mut seen = ObservedRun { org, run: detail.run, steps: detail.steps, rows: None, targets, walks, pieces, events: Vec::new() };
+        let (events, slices, pool_max) = (Vec::new(), Vec::new(), None);
+        let mut seen =
+            ObservedRun { org, run: detail.run, steps: detail.steps, rows: None, targets, walks, pieces, slices, pool_max, events };
         if whole {
             let mut rows = Counts::default();
             if seen.run.walked {
@@ -238,8 +245,11 @@ impl World {
                     seen.targets.insert(record.device);
                 }
             }
-            if !seen.run.walked && !seen.run.rollout.waves.is_empty() {
+            if !seen.run.walked && !(seen.run.rollout.waves.is_empty() && seen.run.addresses.is_none()) {
                 seen.pieces = self.rows(org, id);
+            }
+            if seen.run.is_pooled() {
+                (seen.slices, seen.pool_max) = self.see_pool(org, &seen.run);
             }
             seen.rows = Some(rows);
             seen.events = self.run_record(org, id);

@@ -51,6 +51,7 @@ impl World {
         self.timed(&mut document);
         self.rolled_out(&mut document);
         self.kept(&mut document);
+        self.pooled(&mut document);
         document
     }
 
@@ -209,7 +210,10 @@ impl World {
         ));
         if let Ok(detail) = answer.result {
             self.model.runs.insert(detail.run.id, (org, detail.run.targeted));
-            self.model.confirmed.extend(shown.map(|devices| (detail.run.id, devices)));
+            match self.addresses_of(org, id) {
+                Some(addresses) => drop(self.model.addresses.insert(detail.run.id, addresses)),
+                None => self.model.confirmed.extend(shown.map(|devices| (detail.run.id, devices))),
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Planted faults: an observation is changed before the checkers see it, so that each checker is seen to catch its fault.
 
-use crate::check::{Checkers, jobs, waves};
+use crate::check::{Checkers, jobs, pools, waves};
 use crate::model::Model;
 use crate::observe::{Intrusion, Observed, ObservedGroup, ObservedRun};
 use muster_core::ids::DeviceId;
@@ -39,6 +39,12 @@ pub enum Plant {
     KeptBack,
     /// Rule 5: something is handed out after its time.
     HandedTooLate,
+    /// Rule 6: two slices have an address in common.
+    SliceOverlaps,
+    /// Rule 6: addresses are in no slice.
+    SliceMissing,
+    /// Rule 6: an agent has two slices of a run at once.
+    TwoSlices,
     /// Rule 7: a step of a server job begins before the one before is over.
     BarrierBroken,
     /// Rule 7: a target of a client job waits for nothing.
@@ -89,7 +95,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 32] = [
+    pub const ALL: [Plant; 35] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -99,6 +105,9 @@ impl Plant {
         Plant::ReasonWithoutEnd,
         Plant::KeptBack,
         Plant::HandedTooLate,
+        Plant::SliceOverlaps,
+        Plant::SliceMissing,
+        Plant::TwoSlices,
         Plant::BarrierBroken,
         Plant::WalkStuck,
         Plant::WalkLost,
@@ -132,6 +141,7 @@ impl Plant {
             Plant::TooManyAttempts | Plant::BegunTwice => 3,
             Plant::ReasonWithoutEnd | Plant::KeptBack => 4,
             Plant::HandedTooLate => 5,
+            Plant::SliceOverlaps | Plant::SliceMissing | Plant::TwoSlices => 6,
             Plant::BarrierBroken | Plant::WalkStuck => 7,
             Plant::RunsTwice | Plant::StartsWhileOff => 11,
             Plant::TotalOff | Plant::WalkLost => 8,
@@ -167,7 +177,8 @@ impl Plant {
             Plant::HandedBeyondLimit => seen.offers.iter_mut().find(|o| o.handed > 0).map(|o| o.agent_load = (1, 1)).is_some(),
             Plant::HitsAnother | Plant::SparesOne => {
                 let sure = |r: &&mut ObservedRun| {
-                    let whole = r.rows.is_some() && r.run.made == r.run.targeted && !r.targets.contains(&DeviceId::SERVER);
+                    let whole =
+                        r.rows.is_some() && r.run.made == r.run.targeted && !r.run.is_pooled() && !r.targets.contains(&DeviceId::SERVER);
                     whole && model.confirmed.contains_key(&r.run.id)
                 };
                 let run = seen.runs.iter_mut().find(sure);
@@ -178,6 +189,9 @@ impl Plant {
                 run.is_some_and(plant)
             }
             Plant::HandedTooLate => seen.handed.first_mut().map(|h| h.not_after = Some(h.at)).is_some(),
+            Plant::SliceOverlaps => seen.runs.iter_mut().any(pools::overlap),
+            Plant::SliceMissing => seen.runs.iter_mut().any(pools::lose),
+            Plant::TwoSlices => seen.runs.iter_mut().any(pools::hand_another),
             Plant::BarrierBroken => seen.runs.iter_mut().any(jobs::break_barrier),
             Plant::WaveEarly => seen.runs.iter_mut().any(waves::overrun),
             Plant::HandedWhileHalted => seen.runs.iter_mut().any(waves::start_halted),

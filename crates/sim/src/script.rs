@@ -178,7 +178,7 @@ impl Script {
 
 /// The modules our own agent tells; one in ten times, none that anybody asks for.
 pub(crate) fn own_modules(able: bool) -> Vec<String> {
-    let modules: &[&str] = if able { &["inventory", "run_script"] } else { &["deploy"] };
+    let modules: &[&str] = if able { &["inventory", "run_script", "check_addresses"] } else { &["deploy"] };
     modules.iter().map(|m| (*m).to_owned()).collect()
 }
 
@@ -188,7 +188,7 @@ pub(crate) fn lead(protocol: Protocol) -> Duration {
 }
 
 /// How many more assignments of a run may be under way.
-fn room_of(it: &RunDetail) -> usize {
+pub(crate) fn room_of(it: &RunDetail) -> usize {
     let under_way: i64 = it.steps.iter().map(|(_, counts)| counts.in_flight()).sum();
     it.run.in_flight_max.map_or(usize::MAX, |most| usize::try_from(most - under_way).unwrap_or(0))
 }
@@ -282,6 +282,12 @@ impl World {
                 paused.push(run);
             }
         }
+        let slices = self.slices_before(&agent);
+        attempts.extend(slices.attempts);
+        times.extend(slices.times);
+        paused.extend(slices.paused);
+        under_way += slices.under_way;
+        by_run.extend(slices.claimable);
         let claimable: usize = by_run.into_values().map(|(claimable, room): (usize, usize)| claimable.min(room)).sum();
         let (frozen, per_agent, per_org) = self.house(agent.org);
         let (agent_load, org_load) = ((under_way, per_agent), (self.under_way(agent.org), per_org));

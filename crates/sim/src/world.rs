@@ -53,6 +53,8 @@ pub(crate) struct Swarm {
     pub windowed: usize,
     pub jobs: usize,
     pub waves: usize,
+    /// How many tasks are done by pools, per mille.
+    pub pools: usize,
     /// A fleet of our own trusted agents, which walk jobs alone.
     pub alone: bool,
     /// Machines of that fleet keep tasks and begin them by their own clocks.
@@ -291,6 +293,7 @@ fn swarm(dice: &mut Dice) -> Swarm {
         windowed: rate(dice, 500),
         jobs: rate(dice, 500),
         waves: rate(dice, 400),
+        pools: rate(dice, 200),
         alone,
         keeps,
     }

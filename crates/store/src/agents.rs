@@ -77,7 +77,7 @@ macro_rules! agent_columns {
         )
     };
 }
-const AGENT: &str = agent_columns!("");
+pub(crate) const AGENT: &str = agent_columns!("");
 const AGENT_AND_DEVICE: &str = agent_columns!(", d.name");
 
 pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {

@@ -11,6 +11,7 @@ use crate::value::{Row, V};
 use muster_core::fleet::Protocol;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
+use muster_core::tasks::pool::Range;
 use muster_core::tasks::state::{Actor, Limits, Status};
 use muster_core::tasks::{
     Assignment, AssignmentRecord, AssignmentRow, AttemptRecord, AttemptState, Change, Counts, Delivery, DueWake, Event, Load, Rules, State,
@@ -75,16 +76,16 @@ pub struct NewAssignment {
 
 const RECORD: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book";
+     s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book, s.pooled";
 const RECORD_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step";
 const ROW: &str = "a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
      a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-     s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, CASE WHEN r.state = 'finished' THEN r.state WHEN r.halted = 1 THEN 'halted' WHEN r.paused = 1 THEN 'paused' ELSE r.state END, r.delivery, s.strangers, \
+     s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book, s.pooled, r.task, r.task_name, s.name, coalesce(d.name, ''), g.protocol, CASE WHEN r.state = 'finished' THEN r.state WHEN r.halted = 1 THEN 'halted' WHEN r.paused = 1 THEN 'paused' ELSE r.state END, r.delivery, s.strangers, \
      s.action, r.cancel_requested, r.in_flight_max, \
      (SELECT CAST(sum(c.started + c.running) AS BIGINT) FROM run_count c WHERE c.run = a.run AND c.step >= 0 AND r.in_flight_max IS NOT NULL), \
-     CASE WHEN a.in_book = 1 THEN (SELECT w.not_before FROM walk w WHERE w.run = a.run AND w.device = a.device) END";
+     CASE WHEN a.in_book = 1 THEN (SELECT w.not_before FROM walk w WHERE w.run = a.run AND w.device = a.device) END, sl.low, sl.high, gd.id, gd.name";
 const ROW_FROM: &str = "assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step JOIN run r ON r.id = a.run \
-     LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent";
+     LEFT JOIN device d ON d.id = a.device LEFT JOIN agent g ON g.id = a.agent LEFT JOIN device gd ON gd.id = g.device LEFT JOIN slice sl ON sl.id = a.device";
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -161,24 +162,27 @@ fn record(row: &Row) -> Result<AssignmentRecord, Fault> {
         round: small(row, 26, "assignment", "round")?,
         walked: row.flag(27),
         in_book: row.flag(28),
+        pooled: row.flag(29),
     })
 }
 
 fn shown(row: &Row) -> Result<AssignmentRow, Fault> {
     Ok(AssignmentRow {
         record: record(row)?,
-        task: row.id(29)?.into(),
-        task_name: row.text(30)?.to_owned(),
-        step_name: row.text(31)?.to_owned(),
-        device_name: row.text(32)?.to_owned(),
-        actor_protocol: row.opt_text(33)?.map(|_| word::<Protocol>(row, 33, "agent", "protocol").map(|p| p.to_string())).transpose()?,
-        run_state: word(row, 34, "run", "state")?,
-        delivery: if row.text(35)? == "push" { Delivery::Push } else { Delivery::Pull },
-        open_to_strangers: row.flag(36),
-        action: row.text(37)?.to_owned(),
-        run_ending: row.flag(38),
-        run_load: Load { in_flight: row.opt_int(40)?.unwrap_or(0), most: row.opt_int(39)? },
-        by_book: row.opt_int(41)?.map(Timestamp),
+        task: row.id(30)?.into(),
+        task_name: row.text(31)?.to_owned(),
+        step_name: row.text(32)?.to_owned(),
+        device_name: row.text(33)?.to_owned(),
+        actor_protocol: row.opt_text(34)?.map(|_| word::<Protocol>(row, 34, "agent", "protocol").map(|p| p.to_string())).transpose()?,
+        actor_device: row.opt_id(45)?.zip(row.opt_text(46)?).map(|(id, name)| (id.into(), name.to_owned())),
+        run_state: word(row, 35, "run", "state")?,
+        delivery: if row.text(36)? == "push" { Delivery::Push } else { Delivery::Pull },
+        open_to_strangers: row.flag(37),
+        action: row.text(38)?.to_owned(),
+        run_ending: row.flag(39),
+        run_load: Load { in_flight: row.opt_int(41)?.unwrap_or(0), most: row.opt_int(40)? },
+        by_book: row.opt_int(42)?.map(Timestamp),
+        slice: row.opt_text(43)?.zip(row.opt_text(44)?).and_then(|(low, high)| Range::of_keys(low, high)),
     })
 }
 
@@ -434,7 +438,7 @@ impl Rx {
         Ok(counts.of(State::Started) + counts.of(State::Running))
     }
 
-    /// How many assignments each of some agents has under way; those with none are left out.
+    /// How many assignments each of the agents of some devices has under way, slices of pools among them; those with none are left out.
     pub fn agents_in_flight(&mut self, devices: &[DeviceId]) -> Result<BTreeMap<AgentId, i64>, Fault> {
         let mut counts = BTreeMap::new();
         for piece in devices.chunks(200) {
@@ -443,7 +447,12 @@ impl Rx {
             list.condition("a.open = 1 AND a.state <> 'prepared'");
             // What a machine will begin by its order book is not under way before it says so.
             list.condition("a.in_book = 0");
-            for agent in list.all(self, "a.id", 100_000, |r| r.id(0))? {
+            let mut agents = list.all(self, "a.id", 100_000, |r| r.id(0))?;
+            let mut slices = List::new("a.agent", "run r JOIN assignment a ON a.run = r.id JOIN agent g ON g.id = a.agent");
+            slices.condition("r.addresses IS NOT NULL AND r.state <> 'finished' AND a.open = 1 AND a.state <> 'prepared'");
+            slices.any_of("g.device", piece.iter().map(|d| d.0));
+            agents.extend(slices.all(self, "a.id", 100_000, |r| r.id(0))?);
+            for agent in agents {
                 *counts.entry(AgentId(agent)).or_default() += 1;
             }
         }
@@ -505,7 +514,7 @@ impl Tx {
             self.rows(lock, std::slice::from_ref(&all))?;
             let sql = "SELECT a.id, a.org, a.run, a.step, a.device, a.state, a.priority, a.attempt, a.agent, a.incarnation, a.attempt_state, a.lease, a.due, \
                  a.cancel_requested, a.created, a.updated, a.started, a.ended, a.exit_code, s.attempts_max, s.backoff, s.on_error, s.on_unknown, \
-                 s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
+                 s.idempotent, a.not_after, s.stops, a.round, s.walked, a.in_book, s.pooled FROM assignment a JOIN run_step s ON s.run = a.run AND s.step = a.step WHERE a.id = ANY(?1::uuid[]) ORDER BY a.id";
             return self.rows(sql, &[all])?.iter().map(record).collect();
         }
         let mut found = Vec::with_capacity(sorted.len());

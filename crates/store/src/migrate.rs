@@ -47,6 +47,7 @@ migrations! {
     20 "0020_schedule_off";
     21 "0021_in_book";
     22 "0022_reports";
+    23 "0023_pool";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

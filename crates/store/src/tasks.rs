@@ -29,7 +29,7 @@ pub const SNAPSHOT_CHUNK: usize = 2_000;
 const TASK: &str = "t.id, t.org, t.version, v.doc, t.created, t.updated, v.author, t.targets_max, t.off_since, t.off_by, t.off_reason";
 const TASK_FROM: &str = "task t JOIN task_version v ON v.task = t.id AND v.version = t.version";
 const RUN: &str = "r.id, r.org, r.number, r.task, r.task_version, r.task_name, r.state, r.verdict, r.delivery, r.priority, r.targeted, r.made, \
-     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, r.waves, r.wave, r.gate_at, r.halt_rate, r.halted, r.forgiven_ended, r.forgiven_failed, r.late_due, r.late_joined, \
+     r.cancel_requested, r.created, r.started, r.ended, r.started_by, r.paused, r.nominal, r.nominal_at, r.not_before, r.not_after, r.in_flight_max, r.handed_late, r.mode, r.walked, r.waves, r.wave, r.gate_at, r.halt_rate, r.halted, r.forgiven_ended, r.forgiven_failed, r.late_due, r.late_joined, r.addresses, \
      (SELECT CAST(sum(c.prepared) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.started) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
      (SELECT CAST(sum(c.running) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.ok) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
      (SELECT CAST(sum(c.error) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), (SELECT CAST(sum(c.unknown) AS BIGINT) FROM run_count c WHERE c.run = r.id AND (c.step = -1) = (r.walked = 1)), \
@@ -63,7 +63,7 @@ fn counts(row: &Row, from: usize) -> Result<Counts, Fault> {
 }
 
 fn run(row: &Row) -> Result<Run, Fault> {
-    let mut totals = counts(row, 35)?;
+    let mut totals = counts(row, 36)?;
     // Devices of the snapshot whose assignments are not made yet wait as well: totals sum to what was targeted at every moment.
     totals.add(State::Prepared, row.int(10)? - row.int(11)?);
     Ok(Run {
@@ -103,6 +103,7 @@ fn run(row: &Row) -> Result<Run, Fault> {
         },
         late_due: row.opt_int(33)?.map(Timestamp),
         late_joined: row.int(34)?,
+        addresses: row.opt_int(35)?,
         counts: totals,
     })
 }
@@ -134,6 +135,7 @@ fn step(row: &Row) -> Result<RunStep, Fault> {
         stops: row.flag(12),
         longest_run: row.opt_int(13)?.map(|_| millis(13)).transpose()?,
         walked: row.flag(14),
+        pooled: row.flag(15),
     })
 }
 
@@ -267,7 +269,7 @@ impl Rx {
 
     /// The steps of a run.
     pub fn run_steps(&mut self, run: RunId) -> Result<Vec<RunStep>, Fault> {
-        let sql = "SELECT run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run, walked FROM run_step WHERE run = ?1 ORDER BY step";
+        let sql = "SELECT run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run, walked, pooled FROM run_step WHERE run = ?1 ORDER BY step";
         self.rows(sql, &[V::U(run.0)])?.iter().map(step).collect()
     }
 
@@ -357,8 +359,8 @@ impl Tx {
         let row = self.one("UPDATE org SET run_number = run_number + 1 WHERE id = ?1 RETURNING run_number", &[V::U(r.org.0)])?;
         let number = row.map_or(Ok(1), |r| r.int(0))?;
         self.exec(
-            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max, mode, walked, waves, halt_rate, late_due) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+            "INSERT INTO run (id, org, number, task, task_version, task_name, state, verdict, delivery, priority, targeted, made, cancel_requested, cancel_done, created, started, ended, started_by, nominal, nominal_at, in_flight_max, mode, walked, waves, halt_rate, late_due, addresses) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, 0, 0, 0, ?11, NULL, NULL, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
             &[
                 V::U(r.id.0),
                 V::U(r.org.0),
@@ -380,6 +382,7 @@ impl Tx {
                 serde_json::json!(r.rollout.waves).to_string().into(),
                 r.rollout.halt_rate.map(|s| i64::from(s.hundredths())).into(),
                 r.late_due.map(|t| t.0).into(),
+                r.addresses.into(),
             ],
         )?;
         for s in steps {
@@ -429,8 +432,8 @@ impl Tx {
     fn step_insert(&mut self, s: &RunStep) -> Result<(), Fault> {
         let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         self.send(
-            "INSERT INTO run_step (run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run, walked) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            "INSERT INTO run_step (run, step, name, action, attempts_max, backoff, on_error, on_unknown, idempotent, strangers, timeout, scope, stops, longest_run, walked, pooled) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             &[
                 V::U(s.run.0),
                 s.step.into(),
@@ -447,6 +450,7 @@ impl Tx {
                 s.stops.into(),
                 s.longest_run.map(millis).into(),
                 s.walked.into(),
+                s.pooled.into(),
             ],
         )?;
         self.count_insert(s.run, s.step)

@@ -10,6 +10,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use muster_core::ids::{AgentId, AssignmentId, OrgId, RunId, TaskId};
 use muster_core::tasks::book::{Occasion, Recurs};
 use muster_core::tasks::job::led::{Course, Piece, Standing};
+use muster_core::tasks::pool::Range;
 use muster_core::tasks::{Nominal, Open};
 use muster_core::time::Timestamp;
 use schemars::JsonSchema;
@@ -68,6 +69,9 @@ pub struct Step {
     /// Whether it is ended when its target's time is over; otherwise it may finish.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stops: bool,
+    /// The addresses of this order, where the action is done for addresses by a pool: its slice, such as `10.0.0.16-10.0.0.31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Range>,
 }
 
 /// Who may do it, in which of its lives, and when.
@@ -332,6 +336,7 @@ impl Opened {
             timeout_seconds: leg.timeout_seconds,
             idempotent: leg.idempotent,
             stops: leg.stops,
+            slice: None,
         };
         let from = self.target.not_before_ms.unwrap_or(i64::MIN).max(piece.from.millis());
         let end = piece.occasion.as_ref().map_or(self.target.not_after_ms, |(_, end)| end.map(Timestamp::millis));

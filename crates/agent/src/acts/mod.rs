@@ -2,6 +2,7 @@
 //!
 //! Absent on purpose: when something may begin, what is written down before, and what is told (`jobs`).
 
+mod addresses;
 mod cgroup;
 mod disks;
 mod power;
@@ -16,6 +17,7 @@ use crate::link::{BASIC, Link};
 use muster_core::limits::OUTPUT_BYTES_MAX;
 use muster_core::tasks::Action;
 use muster_core::tasks::doc::Power;
+use muster_core::tasks::pool::Range;
 use muster_wire::native::{AttemptRef, ReportState};
 use muster_wire::order::Step;
 use process::Kept;
@@ -26,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What this agent can do, as actions are called.
-pub(crate) const MODULES: [&str; 11] = [
+pub(crate) const MODULES: [&str; 12] = [
     "inventory",
     "basic_inventory",
     "ip_configuration",
@@ -38,6 +40,7 @@ pub(crate) const MODULES: [&str; 11] = [
     "reset_agent",
     "agent_log",
     "call_web_service",
+    "check_addresses",
 ];
 
 /// What came of an action.
@@ -77,6 +80,8 @@ pub(crate) struct Around {
     /// What has been put out so far, for those who watch.
     pub(crate) output: Arc<Mutex<Kept>>,
     pub(crate) ended: Ended,
+    /// The addresses, of an action that is done for addresses.
+    pub(crate) slice: Option<Range>,
 }
 
 /// The action of a step; an error says what this agent does not know of it. Nothing is left out silently: a newer server may ask
@@ -110,7 +115,7 @@ pub(crate) fn after_interruption(action: &Action, is_another_boot: bool) -> Done
 
 /// Does an action to its end, or until it must not go on.
 pub(crate) async fn act(action: &Action, around: Around) -> Done {
-    let Around { link, attempt, output, ended } = around;
+    let Around { link, attempt, output, ended, slice } = around;
     match action {
         Action::RunScript(asked) => script::run(asked, attempt, &output, ended).await,
         Action::PowerControl { act, warning, message } => power::control(*act, warning.map(|w| w.0), message, &output, ended).await,
@@ -120,6 +125,10 @@ pub(crate) async fn act(action: &Action, around: Around) -> Done {
             let call = web::Call { url, method: *method, headers, body: body.as_deref(), expect, timeout: timeout.map(|t| t.0) };
             until(ended, call.make()).await
         }
+        Action::CheckAddresses { ports, timeout } => match slice {
+            Some(slice) => until(ended, addresses::check(slice, ports, timeout.map(|it| it.0))).await,
+            None => Done::error("the order has no addresses"),
+        },
         Action::Inventory => until(ended, async { sent(link.send_inventory(Some(attempt)).await) }).await,
         Action::BasicInventory => until(ended, async { sent(link.send_part(Some(attempt), &BASIC).await) }).await,
         Action::IpConfiguration => {
@@ -198,7 +207,7 @@ mod tests {
     use serde_json::json;
 
     fn step(action: Value) -> Step {
-        Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: true, stops: false }
+        Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: true, stops: false, slice: None }
     }
 
     #[test]

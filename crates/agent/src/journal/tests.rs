@@ -23,8 +23,15 @@ fn order(n: u8, number: u32) -> (Order, Opened) {
         token: format!("{number}"),
         token_signature: String::new(),
     };
-    let step =
-        Step { step: 0, id: "a".to_owned(), action: json!({"type": "inventory"}), timeout_seconds: 60, idempotent: false, stops: false };
+    let step = Step {
+        step: 0,
+        id: "a".to_owned(),
+        action: json!({"type": "inventory"}),
+        timeout_seconds: 60,
+        idempotent: false,
+        stops: false,
+        slice: None,
+    };
     let run = "00000000-0000-7000-8000-000000000002".parse().expect("id");
     let opened =
         Opened { run, task_name: "t".to_owned(), attempt, step, target, lease_until_ms: NOW.millis() + 60_000, job: None, recurs: None };

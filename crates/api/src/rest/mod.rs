@@ -108,6 +108,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(runs::run_view))
         .routes(routes!(runs::run_assignments))
         .routes(routes!(runs::run_targets))
+        .routes(routes!(runs::run_pool))
         .routes(routes!(runs::run_retry))
         .routes(routes!(runs::run_events))
         .routes(routes!(runs::run_cancel))

@@ -118,6 +118,15 @@ pub async fn run_targets(
     Ok(Json(List::of(page, |target| view::RunTarget::of(target, &steps))))
 }
 
+/// Shows the pool that does a run, and what each of its agents did. Other runs have none.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/pool", tag = "runs", operation_id = "run_pool",
+    params(("id" = String, Path, description = "Id of the run.")),
+    responses((status = 200, description = "The pool.", body = view::RunPool)))]
+pub async fn run_pool(ctx: Ctx, Path(id): Path<String>) -> Result<Json<view::RunPool>, Problem> {
+    let id = run_id(&id)?;
+    Ok(Json(ctx.read(move |rx, cx| muster_engine::pool::run_pool(rx, cx, id)).await?.into()))
+}
+
 /// Starts the task of a run again, in its newest version, on those of its targets that did not end well.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/retry", tag = "runs", operation_id = "run_retry",
     params(("id" = String, Path, description = "Id of the run.")), request_body = view::RunRetry,
@@ -185,7 +194,8 @@ fn devices_of(rx: &mut Rx, cx: &Cx, events: &[Event]) -> Result<BTreeMap<Assignm
     let page = PageRequest { limit: ids.len(), ..PageRequest::default() };
     let filter = AssignmentFilter { ids: Some(ids), ..AssignmentFilter::default() };
     let rows = runs::assignment_list(rx, cx, &filter, &page)?.items.into_iter();
-    Ok(rows.map(|(row, _)| (row.record.id, Named::new(row.record.device, row.device_name))).collect())
+    let of_devices = rows.filter(|(row, _)| !row.record.pooled);
+    Ok(of_devices.map(|(row, _)| (row.record.id, Named::new(row.record.device, row.device_name))).collect())
 }
 
 /// Ends a run: nothing more is handed out; what is under way is asked to end.

@@ -142,6 +142,7 @@ fn preview_view(preview: tasks::Preview, settings: &Settings, now: Timestamp) ->
         waves: preview.waves,
         forecast: preview.forecast.map(view::Forecast::from),
         count: preview.count,
+        pool: preview.pool.map(|it| view::PreviewPool { standing: it.standing.into(), slices: it.slices, near: it.near }),
         plan: preview.plan,
         guard: preview.guard,
         needs_count: preview.count > preview.guard as usize,

@@ -74,8 +74,10 @@ pub struct RunSummary {
     pub verdict: Option<Verdict>,
     /// Its targets by state: assignments in a run of one step, otherwise what the walks of the targets came to.
     pub counts: Counts,
-    /// Devices it is aimed at.
+    /// Devices it is aimed at, or slices of addresses where a pool does it.
     pub targeted: i64,
+    /// How many addresses it has, where a pool does it; null otherwise.
+    pub addresses: Option<i64>,
     /// When a person started it.
     pub created: Time,
     /// When something was first handed out.
@@ -100,6 +102,7 @@ impl From<core::Run> for RunSummary {
             verdict: r.verdict.map(Verdict::from),
             counts: r.counts.into(),
             targeted: r.targeted,
+            addresses: r.addresses,
             created: r.created.into(),
             started: time(r.started),
             ended: time(r.ended),
@@ -288,9 +291,11 @@ pub struct AssignmentActor {
     pub agent: String,
     /// How it speaks; null when it is gone.
     pub protocol: Option<String>,
+    /// Its device; null when it is gone.
+    pub device: Option<Named>,
 }
 
-/// One piece of a run given to one device.
+/// One piece of a run given to one device, or one slice of addresses given to a pool.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Assignment {
     /// Its id.
@@ -301,8 +306,8 @@ pub struct Assignment {
     pub task: Named,
     /// The step's id in the task.
     pub step: String,
-    /// The device; its name is empty when it was removed.
-    pub device: Named,
+    /// The device; its name is empty when it was removed. Null where the target is a slice of addresses.
+    pub device: Option<Named>,
     /// The agent of the last attempt.
     pub actor: Option<AssignmentActor>,
     /// Where it stands.
@@ -313,7 +318,7 @@ pub struct Assignment {
     pub attempts_max: u32,
     /// How often its step was begun anew for its target, by a jump back of the job; 1 at first.
     pub round: u32,
-    /// Part of a divided step; always null in this version.
+    /// The addresses, such as `10.0.0.16-10.0.0.31`, where a pool does it; null otherwise.
     pub slice: Option<String>,
     /// When it was made.
     pub created: Time,
@@ -338,19 +343,23 @@ pub struct Assignment {
 impl Assignment {
     pub(crate) fn of(row: core::AssignmentRow, reason: Option<core::Reason>) -> Self {
         let r = row.record;
-        let protocol = row.actor_protocol;
+        let (protocol, of) = (row.actor_protocol, row.actor_device);
         Self {
             id: r.id.to_string(),
             run: r.run.to_string(),
             task: Named::new(row.task, row.task_name),
             step: row.step_name,
-            device: Named::new(r.device, row.device_name),
-            actor: r.state.last_actor.map(|a| AssignmentActor { agent: a.agent.to_string(), protocol }),
+            device: (!r.pooled).then(|| Named::new(r.device, row.device_name)),
+            actor: r.state.last_actor.map(|a| AssignmentActor {
+                agent: a.agent.to_string(),
+                protocol,
+                device: of.map(|(id, name)| Named::new(id, name)),
+            }),
             state: r.state.status.state().into(),
             attempt: r.state.attempt,
             attempts_max: r.state.rules.attempts_max,
             round: r.round,
-            slice: None,
+            slice: row.slice.map(|range| range.to_string()),
             created: r.created.into(),
             started: time(r.started),
             ended: time(r.state.status.ended()),
@@ -448,13 +457,14 @@ pub struct AssignmentFull {
 
 impl From<AssignmentDetail> for AssignmentFull {
     fn from(detail: AssignmentDetail) -> Self {
-        let device = Named::new(detail.row.record.device, detail.row.device_name.clone());
+        let device = (!detail.row.record.pooled).then(|| Named::new(detail.row.record.device, detail.row.device_name.clone()));
+        let names = detail.names;
         let attempt = |(a, agent): (core::AttemptRecord, Option<muster_core::fleet::Agent>)| Attempt {
             no: a.no,
             agent: AttemptAgent {
                 id: a.agent.to_string(),
                 protocol: agent.as_ref().map(|g| g.protocol.into()),
-                name: agent.and_then(|g| g.foreign_id).unwrap_or_else(|| device.name.clone()),
+                name: agent.and_then(|g| g.foreign_id.or_else(|| names.get(&g.device).cloned())).unwrap_or_default(),
             },
             state: a.state.into(),
             handed_at: a.handed.into(),
@@ -470,7 +480,7 @@ impl From<AssignmentDetail> for AssignmentFull {
         Self {
             assignment: Assignment::of(detail.row, open.then_some(detail.reason)).with_output(output),
             attempts: detail.attempts.into_iter().map(attempt).collect(),
-            events: detail.events.into_iter().map(|e| Event::of(e, Some(device.clone()))).collect(),
+            events: detail.events.into_iter().map(|e| Event::of(e, device.clone())).collect(),
         }
     }
 }
@@ -513,5 +523,81 @@ impl From<AssignmentDetail> for Why {
             reason: detail.reason.into(),
             conditions: detail.conditions.into_iter().map(condition).collect(),
         }
+    }
+}
+
+/// How a pool stands.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct PoolStanding {
+    /// Agents in it: they can, they may, they are selected. At most 1,000 are counted.
+    pub members: usize,
+    /// How many of them are heard.
+    pub online: usize,
+    /// How many have a slice in their hands.
+    pub working: usize,
+    /// How many may have one at once; null is no limit.
+    pub max: Option<usize>,
+}
+
+impl From<core::pool::Standing> for PoolStanding {
+    fn from(it: core::pool::Standing) -> Self {
+        Self { members: it.members, online: it.online, working: it.working, max: it.most }
+    }
+}
+
+/// So many slices, and their addresses.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct PoolPart {
+    /// Slices.
+    pub slices: i64,
+    /// Addresses.
+    pub addresses: i64,
+}
+
+impl From<(i64, i64)> for PoolPart {
+    fn from((slices, addresses): (i64, i64)) -> Self {
+        Self { slices, addresses }
+    }
+}
+
+/// What one agent did of a run.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PoolShare {
+    /// Its id.
+    pub agent: String,
+    /// Its device; null when it is gone.
+    pub device: Option<Named>,
+    /// What ended well.
+    pub done: PoolPart,
+    /// What ended otherwise, by its hand.
+    pub failed: PoolPart,
+    /// What it has in its hands.
+    pub working: PoolPart,
+}
+
+/// The pool of a run.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunPool {
+    /// How it stands now.
+    #[serde(flatten)]
+    pub standing: PoolStanding,
+    /// Into how many slices the addresses were cut.
+    pub slices: i64,
+    /// How many addresses there are.
+    pub addresses: i64,
+    /// Who did what, the busiest first.
+    pub shares: Vec<PoolShare>,
+}
+
+impl From<muster_engine::pool::PoolView> for RunPool {
+    fn from(it: muster_engine::pool::PoolView) -> Self {
+        let shares = it.shares.into_iter().map(|(share, device)| PoolShare {
+            agent: share.agent.to_string(),
+            device: device.map(|device| Named::new(device.id, device.name)),
+            done: share.done.into(),
+            failed: share.failed.into(),
+            working: share.working.into(),
+        });
+        Self { standing: it.standing.into(), slices: it.slices, addresses: it.addresses, shares: shares.collect() }
     }
 }

@@ -24,6 +24,10 @@ pub struct TaskExclude {
     /// Tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Ranges of addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub ip_ranges: Vec<String>,
 }
 
 /// What a task is aimed at. Empty selects nothing.
@@ -42,6 +46,10 @@ pub struct TaskTargets {
     /// Every device of the organization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<bool>,
+    /// Ranges of addresses, such as `10.0.0.0/24` or `10.0.1.5-10.0.1.90`, of a task that a pool does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub ip_ranges: Vec<String>,
     /// What is taken out again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<TaskExclude>,
@@ -124,6 +132,9 @@ pub struct TaskDoc {
     /// What it is aimed at.
     #[schema(required = false)]
     pub targets: TaskTargets,
+    /// Who executes it, when not the target's own agent: `{agents: [id]}` or `{pool: {module, selector: {groups, subnets}, max}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actors: Option<Value>,
     /// When it runs by itself, as in the task's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Value>,
@@ -150,8 +161,13 @@ impl From<core::TaskDoc> for TaskDoc {
     fn from(doc: core::TaskDoc) -> Self {
         let written = serde_json::to_value(&doc).unwrap_or_default();
         let as_written = |key: &str| written.get(key).cloned();
-        let (targets, exclude) =
-            (doc.targets, |e: core::doc::Exclude| TaskExclude { devices: e.devices, groups: e.groups, query: e.query, tags: e.tags });
+        let (targets, exclude) = (doc.targets, |e: core::doc::Exclude| TaskExclude {
+            devices: e.devices,
+            groups: e.groups,
+            query: e.query,
+            tags: e.tags,
+            ip_ranges: e.ip_ranges,
+        });
         let retry = |r: core::doc::Retry| TaskRetry { attempts: r.attempts, backoff: r.backoff.to_string(), on: r.on };
         let step = |s: core::doc::Step| TaskStep {
             id: s.id,
@@ -174,12 +190,14 @@ impl From<core::TaskDoc> for TaskDoc {
                 groups: targets.groups,
                 query: targets.query,
                 all: targets.all.then_some(true),
+                ip_ranges: targets.ip_ranges,
                 exclude: (!targets.exclude.is_empty()).then(|| exclude(targets.exclude)),
                 late_joiners: targets.late_joiners.then_some(true),
             },
             delivery: doc.delivery.into(),
             priority: doc.priority,
             mode: as_written("mode"),
+            actors: as_written("actors"),
             schedule: as_written("schedule"),
             window: as_written("window"),
             rollout: as_written("rollout"),
@@ -352,8 +370,10 @@ pub struct PreviewExcluded {
 /// Who would be hit by a start now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Preview {
-    /// How many devices.
+    /// How many devices; of a task that a pool does, how many addresses.
     pub count: usize,
+    /// The pool that would do it; null where each target's own agent does.
+    pub pool: Option<PreviewPool>,
     /// Binds a start to exactly this set.
     pub plan: String,
     /// Above how many a number must be said.
@@ -382,6 +402,18 @@ pub struct Preview {
     pub waves: Vec<i64>,
     /// When a start now would end, if nothing halts it; null where the server does it itself.
     pub forecast: Option<Forecast>,
+}
+
+/// The pool of a start.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct PreviewPool {
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: super::PoolStanding,
+    /// Into how many slices the addresses would be cut.
+    pub slices: usize,
+    /// How many of the slices are in networks of its members that are heard.
+    pub near: usize,
 }
 
 /// When a run would end: an estimate from a sample of its targets.

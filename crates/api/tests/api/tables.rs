@@ -113,6 +113,7 @@ fn table() -> Vec<Line> {
         ("run_view", "GET", "/runs/{run}", None, Known, 200),
         ("run_assignments", "GET", "/runs/{run}/assignments", None, Known, 200),
         ("run_targets", "GET", "/runs/{run}/targets", None, Known, 200),
+        ("run_pool", "GET", "/runs/{run}/pool", None, Known, 404),
         ("run_retry", "POST", "/runs/{run}/retry", Some(json!({"states": ["cancelled"]})), Operator, 409),
         ("run_events", "GET", "/runs/{run}/events", None, Known, 200),
         ("run_cancel", "POST", "/runs/{run}/cancel", Some(json!({})), Operator, 200),

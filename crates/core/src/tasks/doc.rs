@@ -11,12 +11,15 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod when;
+mod who;
 
 pub use action::{
-    Action, ActionKind, DEPLOYED, GroupAct, ItemKind, Level, Method, Power, Repeats, ScheduleAct, Scope, Script, ServiceAct, Shell,
+    Action, ActionKind, CHECK_WAITS, CHECKS_AT_ONCE, DEPLOYED, GroupAct, ItemKind, Level, Method, Power, Repeats, ScheduleAct, Scope,
+    Script, ServiceAct, Shell,
 };
 pub use flow::{Barrier, OnError, Stragglers};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
+pub use who::{Actors, Pool, Selector};
 
 use super::rollout::Share;
 use super::schedule::{Schedule, Trigger, When};
@@ -101,6 +104,9 @@ pub struct Targets {
     /// Every device of the organization; must be said.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// Ranges of addresses, as written; see [`super::pool::Range`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_ranges: Vec<String>,
     /// What is taken out again.
     #[serde(default, skip_serializing_if = "Exclude::is_empty")]
     pub exclude: Exclude,
@@ -124,12 +130,15 @@ pub struct Exclude {
     /// Tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Ranges of addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_ranges: Vec<String>,
 }
 
 impl Exclude {
     /// Whether nothing is taken out.
     pub fn is_empty(&self) -> bool {
-        self.devices.is_empty() && self.groups.is_empty() && self.query.is_none() && self.tags.is_empty()
+        self.devices.is_empty() && self.groups.is_empty() && self.query.is_none() && self.tags.is_empty() && self.ip_ranges.is_empty()
     }
 }
 
@@ -144,7 +153,7 @@ impl TaskDoc {
             Action::ChangeGroup { group, .. } | Action::UpdateGroup { group } => Some(group),
             _ => None,
         });
-        let named = || self.targets.groups.iter().chain(&self.targets.exclude.groups);
+        let named = || self.targets.groups.iter().chain(&self.targets.exclude.groups).chain(self.actors.groups());
         let all = || named().chain(joined.clone()).chain(changed.clone());
         if all().any(|word| word == name) {
             return Some(GroupNaming::ByName);
@@ -289,6 +298,9 @@ pub struct TaskDoc {
     /// What it is aimed at.
     #[serde(default)]
     pub targets: Targets,
+    /// Who executes it.
+    #[serde(default, skip_serializing_if = "Actors::is_own")]
+    pub actors: Actors,
     /// When it runs by itself; only when a person starts it, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
@@ -324,6 +336,7 @@ impl TaskDoc {
             labels: Vec::new(),
             mode: Mode::default(),
             targets: Targets::default(),
+            actors: Actors::Own,
             schedule: None,
             window: None,
             delivery: Delivery::default(),
@@ -351,12 +364,17 @@ impl TaskDoc {
         if reader.faults.is_empty() { Ok(when) } else { Err(reader.faults) }
     }
 
-    /// The rules of trying for one step.
+    /// How often a step is tried, as written for it or for the task.
+    pub fn retry_of<'a>(&'a self, step: &'a Step) -> &'a Retry {
+        step.retry.as_ref().unwrap_or(&self.retry)
+    }
+
+    /// The rules of trying for one step. A slice goes to another agent at once: only the one that had it waits.
     pub fn rules(&self, step: &Step) -> Rules {
-        let retry = step.retry.as_ref().unwrap_or(&self.retry);
+        let retry = self.retry_of(step);
         Rules {
             attempts_max: retry.attempts,
-            backoff: retry.backoff.0,
+            backoff: if step.action.is_sliced() { Duration::ZERO } else { retry.backoff.0 },
             on_error: retry.on.iter().any(|o| o == "error"),
             on_unknown: retry.on.iter().any(|o| o == "unknown"),
             idempotent: step.is_idempotent(),

@@ -5,6 +5,7 @@ use super::gate::Load;
 use super::job::Trail;
 use super::job::guard::Bound;
 use super::job::led;
+use super::pool::Range;
 use super::rollout::{Share, is_beyond};
 use super::run::{Counts, RunState, Verdict};
 use super::schedule::{Schedule, ScheduleOff};
@@ -112,6 +113,8 @@ pub struct Run {
     pub late_due: Option<Timestamp>,
     /// How many joined after its start.
     pub late_joined: i64,
+    /// How many addresses it has, where a pool does it: its targets are slices of them.
+    pub addresses: Option<i64>,
     /// Totals by target.
     pub counts: Counts,
 }
@@ -195,6 +198,11 @@ impl Run {
         }
     }
 
+    /// Whether a pool does it.
+    pub fn is_pooled(&self) -> bool {
+        self.addresses.is_some()
+    }
+
     /// Whether something was handed out.
     pub fn has_begun(&self) -> bool {
         [State::Started, State::Running, State::Ok, State::Error, State::Unknown].iter().any(|s| self.counts.of(*s) > 0)
@@ -226,6 +234,8 @@ pub struct RunStep {
     pub longest_run: Option<std::time::Duration>,
     /// Whether it is one of several.
     pub walked: bool,
+    /// Whether a pool does it, in slices.
+    pub pooled: bool,
 }
 
 /// An assignment with what belongs to it.
@@ -239,7 +249,7 @@ pub struct AssignmentRecord {
     pub run: RunId,
     /// Index of the step.
     pub step: i64,
-    /// The target.
+    /// The target; of a pool the slice, which has an id like a device's.
     pub device: DeviceId,
     /// 0 (first) to 9.
     pub priority: u8,
@@ -259,6 +269,8 @@ pub struct AssignmentRecord {
     pub walked: bool,
     /// Whether its machine begins it by its order book, and has not said that it did.
     pub in_book: bool,
+    /// Whether its target is a slice of addresses, which a pool does.
+    pub pooled: bool,
 }
 
 /// An assignment as lists show it.
@@ -276,6 +288,8 @@ pub struct AssignmentRow {
     pub device_name: String,
     /// Protocol of the last actor.
     pub actor_protocol: Option<String>,
+    /// The last actor's device, with its name.
+    pub actor_device: Option<(DeviceId, String)>,
     /// State of the run.
     pub run_state: RunState,
     /// How the run delivers.
@@ -290,6 +304,8 @@ pub struct AssignmentRow {
     pub run_load: Load,
     /// From when on its machine begins it by its order book, while it has not said that it did.
     pub by_book: Option<Timestamp>,
+    /// The addresses of a slice.
+    pub slice: Option<Range>,
 }
 
 /// One try of an assignment.

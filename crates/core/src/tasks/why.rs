@@ -3,12 +3,14 @@
 //! A reason is a key with parameters (the console translates it), an English sentence, and what will end it.
 
 use super::gate::{Around, Hands, Held, Load, held, held_from};
+use super::pool::Standing;
 use super::run::RunState;
 use super::state::{Assignment, State, Status};
 use crate::fleet::{Protocol, WakeOutcome};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// A keyed sentence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +78,8 @@ pub struct Situation {
     pub by_server: bool,
     /// From when on its machine begins it by its order book, while it has not said that it did.
     pub by_book: Option<Timestamp>,
+    /// The pool that does it, where one does.
+    pub pool: Option<Standing>,
     /// Whether the run wakes agents.
     pub push: bool,
     /// The agents of the target, the likeliest first.
@@ -150,6 +154,12 @@ fn waiting(it: &Situation, from: Timestamp, now: Timestamp) -> Reason {
         let ends = sentence("server_does", json!({}), "The server has done it.".to_owned());
         return reason("server_next", json!({}), "The server does it itself in a moment.".to_owned(), ends);
     }
+    if let Some(pool) = &it.pool {
+        return match held_from(a, &it.around, &ANYBODY, now) {
+            Some(held) => held_reason(it, from, held),
+            None => pool_reason(pool),
+        };
+    }
     let Some(likeliest) = it.candidates.first() else {
         let ends = sentence("agent_comes", json!({}), "An agent of this device reports.".to_owned());
         return reason("no_agent", json!({}), "No agent speaks for this device.".to_owned(), ends);
@@ -166,6 +176,37 @@ fn waiting(it: &Situation, from: Timestamp, now: Timestamp) -> Reason {
         return told;
     }
     contact_reason(best, now)
+}
+
+/// Somebody of a pool for whom nothing is in the way.
+const ANYBODY: Hands = Hands {
+    able: true,
+    verified: true,
+    quarantined: None,
+    switched_on: true,
+    load: Load { in_flight: 0, most: None },
+    lead: Duration::ZERO,
+};
+
+/// What a slice that could be taken waits for.
+fn pool_reason(pool: &Standing) -> Reason {
+    let Standing { members, online, working, most } = *pool;
+    let params = json!({"members": members, "online": online, "working": working, "most": most});
+    let ends = |key: &str, text: &str| sentence(key, json!({}), text.to_owned());
+    let one_ends = || ends("one_ends", "One of those that are under way ends.");
+    if members == 0 {
+        let text = "No agent of the pool may do this: none is verified, selected and has the module switched on.".to_owned();
+        return reason("pool_empty", params, text, ends("pool_grows", "An agent that may do it comes into the pool."));
+    }
+    if online == 0 {
+        let text = format!("Of the {members} agents of the pool none is heard.");
+        return reason("pool_silent", params, text, ends("contact", "The agent contacts the server."));
+    }
+    if most.is_some_and(|most| working >= most) {
+        return reason("pool_full", params, format!("{working} agents of the pool are at work, as many as may be."), one_ends());
+    }
+    let text = format!("The next agent of the pool that is free takes it: {working} of {online} are at work.");
+    reason("pool_next", params, text, ends("one_is_free", "An agent of the pool asks for its next slice."))
 }
 
 /// Of what keeps it from several agents, how little is missing.
@@ -316,7 +357,9 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
     let (free, held) = (around.frozen.is_none(), matches!(around.state, RunState::Paused | RunState::Halted));
     let in_time = !a.limits.is_over(now);
     let end = a.limits.not_after;
-    let has_room = !around.run.is_full() && !around.org.is_full() && !it.candidates.iter().all(|c| c.hands.load.is_full());
+    let heard = it.pool.map_or_else(|| best.is_some_and(|b| b.online), |pool| pool.online > 0);
+    let has_room =
+        !around.run.is_full() && !around.org.is_full() && (it.pool.is_some() || !it.candidates.iter().all(|c| c.hands.load.is_full()));
     vec![
         condition(
             "open",
@@ -348,23 +391,26 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
             end,
             end.map_or_else(|| "It has no deadline.".to_owned(), |end| format!("It may be handed out until {end}.")),
         ),
-        condition(
-            "has_agent",
-            best.is_some(),
-            json!({"agents": it.candidates.len()}),
-            None,
-            format!("{} agents speak for the device.", it.candidates.len()),
-        ),
+        match &it.pool {
+            Some(pool) => {
+                let params = json!({"agents": pool.members});
+                condition("has_agent", pool.members > 0, params, None, format!("{} agents are in the pool.", pool.members))
+            }
+            None => {
+                let agents = it.candidates.len();
+                condition("has_agent", agents > 0, json!({"agents": agents}), None, format!("{agents} agents speak for the device."))
+            }
+        },
         condition(
             "able",
-            any(|h| h.able),
+            any(|h| h.able) || it.pool.is_some(),
             json!({}),
             None,
-            either(any(|h| h.able), "Its agents can do it.", "None of its agents can do it."),
+            either(any(|h| h.able) || it.pool.is_some(), "Its agents can do it.", "None of its agents can do it."),
         ),
         condition(
             "trusted",
-            around.open_to_strangers || any(|h| h.verified),
+            around.open_to_strangers || it.pool.is_some() || any(|h| h.verified),
             json!({}),
             None,
             "The action is open to its agents.".to_owned(),
@@ -385,10 +431,13 @@ pub fn conditions(it: &Situation, now: Timestamp) -> Vec<Condition> {
         ),
         condition(
             "heard",
-            best.is_some_and(|b| b.online),
-            json!({"last_contact": shown(best.and_then(|b| b.last_contact))}),
+            heard,
+            json!({"last_contact": shown(best.and_then(|b| b.last_contact)), "online": it.pool.map(|pool| pool.online)}),
             best.and_then(|b| b.last_contact),
-            format!("Last contact: {}.", shown(best.and_then(|b| b.last_contact))),
+            it.pool.map_or_else(
+                || format!("Last contact: {}.", shown(best.and_then(|b| b.last_contact))),
+                |pool| format!("{} agents of the pool are heard.", pool.online),
+            ),
         ),
     ]
 }
@@ -398,7 +447,6 @@ mod tests {
     use super::super::state::{Actor, Limits, Rules};
     use super::*;
     use crate::ids::AgentId;
-    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
@@ -442,6 +490,7 @@ mod tests {
             },
             by_server: false,
             by_book: None,
+            pool: None,
             push: false,
             candidates: vec![agent()],
         }
@@ -461,6 +510,13 @@ mod tests {
         let actor = Actor { agent: AgentId(uuid::Uuid::from_u128(1)), incarnation: 1 };
         assert_eq!(key(|_| ()), "waiting_for_contact");
         assert_eq!(key(|s| s.around.frozen = Some(NOW)), "frozen");
+        let pool = |members, online, working, most| move |s: &mut Situation| s.pool = Some(Standing { members, online, working, most });
+        assert_eq!(key(pool(0, 0, 0, None)), "pool_empty");
+        assert_eq!(key(pool(3, 0, 0, None)), "pool_silent");
+        assert_eq!(key(pool(3, 2, 2, Some(2))), "pool_full");
+        assert_eq!(key(pool(3, 2, 2, None)), "pool_next");
+        let held = |s: &mut Situation| (s.pool, s.around.frozen) = (Some(Standing::default()), Some(NOW));
+        assert_eq!(key(held), "frozen", "what holds for everybody comes first");
         assert_eq!(key(|s| s.around.state = RunState::Paused), "run_paused");
         assert_eq!(key(|s| s.around.ending = true), "ending");
         assert_eq!(key(|s| (s.by_server, s.candidates) = (true, Vec::new())), "server_next");

@@ -6,6 +6,7 @@ mod book;
 mod jobs;
 mod late;
 mod planner;
+mod pool;
 mod reports;
 mod rollout;
 mod switch;

@@ -88,7 +88,7 @@ fn situation() -> Situation {
         address: None,
         last_wake: None,
     };
-    Situation { assignment: prepared(), around, by_server: false, by_book: None, push: false, candidates: vec![candidate] }
+    Situation { assignment: prepared(), around, by_server: false, by_book: None, pool: None, push: false, candidates: vec![candidate] }
 }
 
 /// Repeats `work` for a time; gives how much of it is done in a second.

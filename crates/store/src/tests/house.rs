@@ -147,6 +147,7 @@ pub(crate) fn run(n: u128, task: &Task, targeted: i64) -> Run {
         walked: false,
         late_due: None,
         late_joined: 0,
+        addresses: None,
         rollout: muster_core::tasks::Standing::default(),
         counts: Counts::default(),
     }
@@ -171,6 +172,7 @@ pub(crate) fn step(run: u128, step: i64) -> RunStep {
         stops: false,
         longest_run: None,
         walked: false,
+        pooled: false,
     }
 }
 

@@ -26,7 +26,7 @@ fn manifest() -> Manifest {
         task: id(3),
         task_name: "nightly".to_owned(),
         version: 4,
-        steps: vec![Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: true, stops: false }],
+        steps: vec![Step { step: 0, id: "a".to_owned(), action, timeout_seconds: 60, idempotent: true, stops: false, slice: None }],
         job: None,
         root: String::new(),
         count: 0,

@@ -81,6 +81,7 @@ impl Parameters<'_, '_> {
             "configure_agent" => self.configure_agent()?,
             "reset_agent" => Action::ResetAgent,
             "agent_log" => Action::AgentLog { lines: self.number("lines", 1..=LOG_LINES_MAX) },
+            "check_addresses" => Action::CheckAddresses { ports: self.ports(), timeout: self.check_timeout() },
             "wake_agents" => Action::WakeAgents,
             "change_group" => Action::ChangeGroup { group: self.text("group", NAME_CHARS_MAX)?.trim().to_owned(), act: self.group_act()? },
             "update_group" => Action::UpdateGroup { group: self.named("group")? },

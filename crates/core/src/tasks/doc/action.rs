@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Where a step is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,6 +265,14 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lines: Option<u32>,
     },
+    /// Ask addresses whether something takes connections on TCP ports; by a pool of agents, slice by slice.
+    CheckAddresses {
+        /// The ports.
+        ports: Vec<u16>,
+        /// How long an answer is waited for; 1s when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<Span>,
+    },
     /// Write a line in the server's log.
     WriteLog {
         /// The line.
@@ -410,6 +419,7 @@ impl Action {
             Action::ConfigureAgent { .. } => "configure_agent",
             Action::ResetAgent => "reset_agent",
             Action::AgentLog { .. } => "agent_log",
+            Action::CheckAddresses { .. } => "check_addresses",
             Action::WriteLog { .. } => "write_log",
             Action::RaiseMessage { .. } => "raise_message",
             Action::CallWebService { .. } => "call_web_service",
@@ -447,6 +457,22 @@ impl Action {
     /// Whether it is done on this side when a step says so.
     pub(super) fn may_be_done_by(&self, scope: Scope) -> bool {
         scope == self.scope() || matches!(self, Action::CallWebService { .. })
+    }
+
+    /// Whether it is done for addresses, in slices, by agents of others than the targets.
+    pub const fn is_sliced(&self) -> bool {
+        matches!(self, Action::CheckAddresses { .. })
+    }
+
+    /// How long one address of a slice takes at the most, where an agent asks [`CHECKS_AT_ONCE`] at once.
+    pub fn worst_per_address(&self) -> Duration {
+        match self {
+            Action::CheckAddresses { ports, timeout } => {
+                let each = timeout.map_or(CHECK_WAITS, |timeout| timeout.0);
+                each * u32::try_from(ports.len()).unwrap_or(u32::MAX) / CHECKS_AT_ONCE
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// Whether doing it twice does no harm. A call of a web service is what HTTP says of its method; a mail keeps its Message-ID.
@@ -489,6 +515,11 @@ impl Action {
     }
 }
 
+/// Connections that an agent tries at once when it checks addresses.
+pub const CHECKS_AT_ONCE: u32 = 64;
+/// How long the answer of an address is waited for unless a task says otherwise.
+pub const CHECK_WAITS: Duration = Duration::from_secs(1);
+
 /// What FusionInventory and GLPI agents do as deploy jobs.
 pub const DEPLOYED: [&str; 4] = ["run_script", "power_control", "control_service", "ip_configuration"];
 
@@ -510,7 +541,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 22] = [
+    pub const ALL: [ActionKind; 23] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client(
@@ -541,6 +572,12 @@ impl ActionKind {
         client("configure_agent", "Change the tag or the name that Muster's own agent tells.", &["tag", "name"], 0),
         client("reset_agent", "Muster's own agent gives back what it has not begun and starts anew.", &[], 0),
         client("agent_log", "Bring in the latest lines of the log of Muster's own agent.", &["lines"], 0),
+        client(
+            "check_addresses",
+            "Ask addresses whether something takes connections on TCP ports; by a pool of Muster's own agents, slice by slice.",
+            &["ports", "timeout"],
+            1,
+        ),
         server("write_log", "Write a line in the server's log.", &["message", "level"], 1),
         server("raise_message", "Show a message to the people of the organization.", &["title", "text", "level"], 1),
         server("call_web_service", "Call a web service over HTTP.", &["url", "method", "headers", "body", "expect", "timeout"], 1),
@@ -563,6 +600,7 @@ impl ActionKind {
             "control_service" => "systemd, OpenRC or service",
             "defragment" => "fstrim for what can be trimmed, e4defrag for ext4 on disks with heads; without them it says so",
             "ip_configuration" => "for GLPI and FusionInventory agents: ip or ifconfig",
+            "check_addresses" => "a way to the addresses; alone in its task, with actors and targets.ip_ranges",
             "send_email" => "the server's setting smtp",
             "call_web_service" => "the service; the server's own addresses only where web_calls_to names them",
             "wake_agents" => "agents with an HTTP server of their own, or Muster's own",
@@ -690,6 +728,7 @@ mod tests {
                     "do" => kind.schema()["properties"]["do"]["oneOf"][0]["const"].clone(),
                     "to" => json!(["ann@example.org"]),
                     "url" => json!("https://example.org/"),
+                    "ports" => json!([22]),
                     _ => json!("x"),
                 };
             }
@@ -699,7 +738,10 @@ mod tests {
             action
         };
         for kind in ActionKind::ALL {
-            let doc = json!({"name": "n", "targets": {"all": true}, "steps": [{"id": "a", "action": minimal(&kind)}]});
+            let mut doc = json!({"name": "n", "targets": {"all": true}, "steps": [{"id": "a", "action": minimal(&kind)}]});
+            if kind.kind == "check_addresses" {
+                (doc["targets"], doc["actors"]) = (json!({"ip_ranges": ["10.0.0.0/24"]}), json!({"pool": {}}));
+            }
             let doc = TaskDoc::parse(&doc).unwrap_or_else(|faults| panic!("{}: {faults:?}", kind.kind));
             let action = &doc.steps[0].action;
             let expected = match (action.is_idempotent(), action.may_be_idempotent()) {

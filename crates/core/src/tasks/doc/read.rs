@@ -6,8 +6,7 @@ use crate::nearest::nearest;
 use crate::query::Query;
 use serde_json::Map;
 
-const LATER: &[&str] = &["actors"];
-const LATER_TARGETS: &[&str] = &["ip_ranges", "subnets"];
+const LATER_TARGETS: &[&str] = &["subnets"];
 
 #[derive(Default)]
 pub(super) struct Reader {
@@ -101,6 +100,7 @@ impl Reader {
             "labels",
             "mode",
             "targets",
+            "actors",
             "schedule",
             "window",
             "delivery",
@@ -109,7 +109,7 @@ impl Reader {
             "retry",
             "steps",
         ];
-        let map = self.object("", value, KNOWN, LATER)?;
+        let map = self.object("", value, KNOWN, &[])?;
         let name = self.text("/name", map.get("name"), NAME_CHARS_MAX).map(|n| n.trim().to_owned());
         if name.as_deref().is_none_or(str::is_empty) && !self.faults.iter().any(|f| f.pointer == "/name") {
             self.fault("/name", "a task needs a name");
@@ -118,6 +118,7 @@ impl Reader {
         let labels = self.texts("/labels", map.get("labels"), 50);
         let mode = self.word("/mode", map.get("mode"), &[("client_job", Mode::ClientJob), ("server_job", Mode::ServerJob)]);
         let targets = map.get("targets").map_or_else(Targets::default, |t| self.targets(t));
+        let actors = given(map.get("actors")).map_or_else(Actors::default, |a| self.actors(a));
         let schedule = given(map.get("schedule")).and_then(|s| self.schedule("/schedule", s));
         let window = given(map.get("window")).and_then(|w| self.window("/window", w));
         let delivery = self.word("/delivery", map.get("delivery"), &[("pull", Delivery::Pull), ("push", Delivery::Push)]);
@@ -139,7 +140,23 @@ impl Reader {
         if delivery == Delivery::Push && !steps.is_empty() && steps.iter().all(|s| s.scope() == Scope::Server) {
             self.fault("/delivery", "a step of the server is not delivered to agents; remove 'delivery'");
         }
-        Some(TaskDoc { name: name?, description, labels, mode, targets, schedule, window, delivery, rollout, priority, retry, steps })
+        let doc = TaskDoc {
+            name: name?,
+            description,
+            labels,
+            mode,
+            targets,
+            actors,
+            schedule,
+            window,
+            delivery,
+            rollout,
+            priority,
+            retry,
+            steps,
+        };
+        self.pooled(&doc);
+        Some(doc)
     }
 
     /// One of a few words, and what it stands for; none when absent or wrong.
@@ -233,7 +250,8 @@ impl Reader {
     }
 
     fn targets(&mut self, value: &Value) -> Targets {
-        let Some(map) = self.object("/targets", value, &["devices", "groups", "query", "all", "exclude", "late_joiners"], LATER_TARGETS)
+        let Some(map) =
+            self.object("/targets", value, &["devices", "groups", "query", "all", "ip_ranges", "exclude", "late_joiners"], LATER_TARGETS)
         else {
             return Targets::default();
         };
@@ -244,6 +262,7 @@ impl Reader {
             groups: self.texts("/targets/groups", map.get("groups"), TASK_GROUPS_MAX),
             query: self.query("/targets/query", map.get("query")),
             all,
+            ip_ranges: self.ranges("/targets/ip_ranges", map.get("ip_ranges")),
             exclude: map.get("exclude").map_or_else(Exclude::default, |e| self.exclude(e)),
             late_joiners,
         }
@@ -262,7 +281,7 @@ impl Reader {
 
     fn exclude(&mut self, value: &Value) -> Exclude {
         let at = "/targets/exclude";
-        let Some(map) = self.object(at, value, &["devices", "groups", "query", "tags"], LATER_TARGETS) else {
+        let Some(map) = self.object(at, value, &["devices", "groups", "query", "tags", "ip_ranges"], LATER_TARGETS) else {
             return Exclude::default();
         };
         Exclude {
@@ -270,6 +289,7 @@ impl Reader {
             groups: self.texts(&format!("{at}/groups"), map.get("groups"), TASK_GROUPS_MAX),
             query: self.query(&format!("{at}/query"), map.get("query")),
             tags: self.texts(&format!("{at}/tags"), map.get("tags"), 1_000),
+            ip_ranges: self.ranges(&format!("{at}/ip_ranges"), map.get("ip_ranges")),
         }
     }
 

@@ -20,7 +20,7 @@ fn the_smallest_task_has_its_defaults() {
 #[test]
 fn every_fault_is_told_at_once_with_its_place() {
     let told = faults(json!({
-        "nmae": "x", "actors": "own", "schedule": {"cron": "0 25 * * *"}, "priority": 12, "delivery": "carrier",
+        "nmae": "x", "actors": {"relay": "north"}, "schedule": {"cron": "0 25 * * *"}, "priority": 12, "delivery": "carrier",
         "targets": {"subnets": ["s"], "groups": "g", "query": "nam == 'x'"}, "retry": {"attempts": 0, "backoff": "soon", "on": ["ok"]},
         "steps": [{"id": "1", "action": {"type": "run_scrpt"}, "timeout": "1s"}]
     }))
@@ -28,7 +28,7 @@ fn every_fault_is_told_at_once_with_its_place() {
     for part in [
         "/nmae: there is no key 'nmae' here; did you mean 'name'?",
         "/name: a task needs a name",
-        "/actors: 'actors' is not available",
+        "/actors/relay: 'relay' is not available",
         "/schedule/cron: '25' in '0 25 * * *' is no hour: it is 0 to 23",
         "/priority: 12 is no priority",
         "/delivery: there is no delivery 'carrier'",
@@ -150,4 +150,61 @@ fn what_may_be_repeated_is_as_the_action_has_it_or_as_a_person_may_say() {
     assert!(
         !step(json!({"type": "control_service", "service": "cron", "do": "restart"}), json!(null)).expect("valid").steps[0].is_idempotent()
     );
+}
+
+#[test]
+fn a_pool_does_one_step_for_addresses() {
+    let doc = json!({
+        "name": "who answers",
+        "targets": {"ip_ranges": ["10.0.0.0/24", "10.0.1.5-10.0.1.90"], "exclude": {"ip_ranges": ["10.0.0.1"]}},
+        "actors": {"pool": {"module": "check_addresses", "selector": {"groups": ["branches"], "subnets": ["10.0.0.0/16"]}, "max": 10}},
+        "steps": [{"id": "check", "action": {"type": "check_addresses", "ports": [22, 443], "timeout": "500ms"}}],
+    });
+    let read = TaskDoc::parse(&doc).unwrap_or_else(|faults| panic!("{faults:?}"));
+    assert_eq!(crate::tasks::pool::count(&read.addresses()), 255 + 86);
+    assert_eq!((read.is_pooled(), read.actors.most()), (true, Some(10)));
+    assert_eq!(serde_json::to_value(&read).expect("a document")["actors"], doc["actors"], "it stays as it was written");
+    assert_eq!(read.rules(&read.steps[0]).backoff, Duration::ZERO);
+    let named = with(&doc, "/actors", json!({"agents": ["0190a1b2-0000-7000-8000-000000000001"]}));
+    assert!(TaskDoc::parse(&named).is_ok_and(|it| matches!(it.actors, Actors::Agents(ids) if ids.len() == 1)));
+    for (place, value, pointer) in [
+        ("/actors", json!("own"), "/actors"),
+        ("/actors", json!("everybody"), "/actors"),
+        ("/actors", json!({"relay": "north"}), "/actors/relay"),
+        ("/actors", json!({"pool": {}, "agents": ["x"]}), "/actors"),
+        ("/actors", json!({"agents": ["pc-7"]}), "/actors/agents/0"),
+        ("/actors", json!({"agents": []}), "/actors/agents"),
+        ("/actors/pool/module", json!("netdiscovery"), "/actors/pool/module"),
+        ("/actors/pool/max", json!(0), "/actors/pool/max"),
+        ("/actors/pool/selector", json!({"sites": ["north"]}), "/actors/pool/selector/sites"),
+        ("/actors/pool/selector/subnets", json!(["the lab"]), "/actors/pool/selector/subnets/0"),
+        ("/targets", json!({"ip_ranges": ["10.0.0.0/8"]}), "/targets/ip_ranges"),
+        ("/targets", json!({"ip_ranges": ["10.0.0.9-10.0.0.1"]}), "/targets/ip_ranges/0"),
+        ("/targets", json!({"ip_ranges": ["10.0.0.0/24"], "all": true}), "/targets/all"),
+        ("/targets", json!({"ip_ranges": ["10.0.0.0/24"], "exclude": {"tags": ["x"]}}), "/targets/exclude/tags"),
+        ("/steps/0/action/ports", json!([]), "/steps/0/action/ports"),
+        ("/steps/0/action/ports", json!([0]), "/steps/0/action/ports/0"),
+        ("/steps/0/action/ports", json!([22, 22]), "/steps/0/action/ports/1"),
+        ("/steps/0/action/timeout", json!("1m"), "/steps/0/action/timeout"),
+        ("/steps/0/action", json!({"type": "inventory"}), "/targets/ip_ranges"),
+    ] {
+        let faults = TaskDoc::parse(&with(&doc, place, value.clone())).expect_err("a fault");
+        assert!(faults.iter().any(|fault| fault.pointer == pointer), "{place} = {value}: {faults:?}");
+    }
+    for (key, value) in [("when", json!("true")), ("barrier", json!({"quorum": "90%"})), ("outputs", json!({"code": "exit_code"}))] {
+        let mut other = doc.clone();
+        other["steps"][0][key] = value;
+        assert!(TaskDoc::parse(&other).is_err(), "{key}");
+    }
+    for (key, value) in [("mode", json!("server_job")), ("rollout", json!({"waves": ["1%", "100%"]}))] {
+        let mut other = doc.clone();
+        other[key] = value;
+        assert!(TaskDoc::parse(&other).is_err(), "{key}");
+    }
+}
+
+fn with(doc: &Value, place: &str, value: Value) -> Value {
+    let mut other = doc.clone();
+    *other.pointer_mut(place).unwrap_or_else(|| panic!("no {place}")) = value;
+    other
 }

@@ -45,6 +45,35 @@ impl Parameters<'_, '_> {
         })
     }
 
+    pub(super) fn ports(&mut self) -> Vec<u16> {
+        let list = match self.map.get("ports") {
+            Some(Value::Array(list)) if (1..=PORTS_MAX).contains(&list.len()) => list,
+            Some(other) => {
+                let what = other.as_array().map_or_else(|| kind_of(other).to_owned(), |list| format!("{} of them", list.len()));
+                self.fault("ports", format!("a list of 1 to {PORTS_MAX} ports such as [22, 443] is expected here, not {what}"));
+                return Vec::new();
+            }
+            None => return Vec::new(),
+        };
+        let mut ports = Vec::with_capacity(list.len());
+        for (i, value) in list.iter().enumerate() {
+            match value.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0) {
+                Some(port) if ports.contains(&port) => self.fault(&format!("ports/{i}"), format!("{port} is there twice")),
+                Some(port) => ports.push(port),
+                None => self.fault(&format!("ports/{i}"), format!("{value} is no port; it is a whole number from 1 to 65535")),
+            }
+        }
+        ports
+    }
+
+    pub(super) fn check_timeout(&mut self) -> Option<Span> {
+        let timeout = self.span("timeout")?;
+        if timeout.0 < Duration::from_millis(100) || timeout.0 > Duration::from_secs(10) {
+            self.fault("timeout", format!("timeout is {timeout}; it is from 100ms to 10s"));
+        }
+        Some(timeout)
+    }
+
     pub(super) fn power_control(&mut self) -> Option<Action> {
         let act = self.choice("do", POWERS)?;
         let place = self.place("warning");
