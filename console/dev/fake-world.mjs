@@ -5,6 +5,7 @@ import { agentOf, ago, device, random, sections } from "./fake-data.mjs";
 import { compared, filtered, fleetChanges, historyOf } from "./fake-history.mjs";
 import { agentsOf, identity } from "./fake-identity.mjs";
 import { plan } from "./fake-plan.mjs";
+import { POOL_RUN, POOL_TASK, pool, poolPreview, poolRun, poolTask, sliced } from "./fake-pools.mjs";
 import { reports } from "./fake-reports.mjs";
 import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS, targetsOf } from "./fake-runs.mjs";
 import { software } from "./fake-software.mjs";
@@ -130,6 +131,8 @@ export function world(size) {
   }));
   const messages = makeMessages(runs);
   const tasks = TASKS.map((_, n) => makeTask(n, runs));
+  tasks.push(poolTask(tasks[0]));
+  runs.push(poolRun(runs[0]));
   const preview = () => {
     const by = (f) => {
       const counts = {};
@@ -178,9 +181,12 @@ export function world(size) {
       ],
     };
   };
+  const slices = (all) =>
+    Array.from({ length: 88 }, (_, n) => sliced(assignmentOf(runs[0], all[n % all.length], n, "ok"), all[n % all.length], n));
   const assignment = (full) => {
     const [runId, n] = full.split(".");
     const run = runs.find((x) => x.id === runId) ?? runs[0];
+    if (runId === POOL_RUN) return slices(devices)[Number(n)];
     return [...assignmentsOf(run, devices, [])][Number(n)] ?? [...assignmentsOf(run, devices, [])][0];
   };
   const me = {
@@ -387,7 +393,7 @@ export function world(size) {
       return { body: { ...task, schedule_off: body.enabled ? null : off } };
     }
     if (task && sub === "approval") return { body: Object.assign(task, body) };
-    if (task && sub === "preview") return { body: preview() };
+    if (task && sub === "preview") return { body: task.id === POOL_TASK ? poolPreview(preview()) : { ...preview(), pool: null } };
     if (task && sub === "runs")
       return body.confirm_count === size || size <= 100
         ? { status: 201, body: runs[0] }
@@ -432,6 +438,12 @@ export function world(size) {
       );
     }
     if (kind === "runs" && !run) return gone;
+    if (run && sub === "pool") return { body: pool(devices) };
+    if (run?.id === POOL_RUN && sub === "assignments")
+      return page(
+        slices(devices).filter((a) => !params.get("state") || many(params, "state").includes(a.state)),
+        params,
+      );
     if (run && sub === "assignments") return page([...assignmentsOf(run, devices, many(params, "state"))], params);
     if (run && sub === "targets")
       return page(

@@ -64,6 +64,8 @@ const pickAction = (name) => async (page) => {
 const D = "019ad001-0000-7000-8a1b-000000000011";
 const T = "019ab001-0000-7000-8a1b-000000000011";
 const R = "019ac001-0000-7000-8a1b-000000000011";
+const P = "019ab001-0009-7000-8a1b-000000000011";
+const PR = "019ac001-0009-7000-8a1b-000000000011";
 const C = "019ae001-0000-7000-8a1b-000000000011";
 const T2 = "019ab001-0002-7000-8a1b-000000003def";
 const T4 = "019ab001-0004-7000-8a1b-000000007bcd";
@@ -169,6 +171,14 @@ const SCREENS = [
   ["messages", "/messages"],
   ["task-new", "/tasks/new"],
   ["task-start", `/tasks/${T}/start`],
+  ["pool-task", `/tasks/${P}`],
+  ["pool-edit", `/tasks/${P}/edit`],
+  ["pool-new", "/tasks/new", pickAction("Ask addresses for open ports")],
+  ["pool-start", `/tasks/${P}/start`],
+  ["pool-run", `/runs/${PR}`],
+  ["pool-shares", `/runs/${PR}?tab=pool`],
+  ["pool-output", `/runs/${PR}?tab=output`],
+  ["pool-why", `/runs/${PR}?open=${PR}.3`],
   ["runs", "/runs"],
   ["run", `/runs/${R}`],
   ["run-paused", `/runs/${R}`, pressed("Pause", "Resume")],

@@ -11,7 +11,7 @@ mod own;
 mod server;
 
 pub use agents::{AgentRun, Agents, Daemon};
-pub use line::{HERE, Line, in_own_network};
+pub use line::{HERE, Line, dark_network, in_own_network};
 pub use link::{Link, State as LinkState};
 pub use mail::MailServer;
 pub use own::OwnAgent;

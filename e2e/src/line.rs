@@ -29,6 +29,17 @@ pub fn in_own_network(test: &str) -> Option<Result<()>> {
     Some(again())
 }
 
+/// A network in which nobody answers, in a namespace of this test's own; but for `here`, which is this machine.
+pub fn dark_network(range: &str, here: &str) -> Result<()> {
+    ip(&["link", "set", "lo", "up"])?;
+    ip(&["link", "add", "dark0", "type", "veth", "peer", "name", "dark1"])?;
+    // Nobody is asked who has an address: what is sent is lost.
+    ip(&["link", "set", "dark0", "arp", "off", "up"])?;
+    ip(&["link", "set", "dark1", "up"])?;
+    ip(&["address", "add", &format!("{here}/32"), "dev", "lo"])?;
+    ip(&["route", "add", range, "dev", "dark0"])
+}
+
 /// The line.
 pub struct Line {
     /// Holds the namespace of the other end.

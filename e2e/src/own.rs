@@ -81,6 +81,14 @@ impl OwnAgent {
         Ok(())
     }
 
+    /// Sends it a signal, such as STOP: it stands still until CONT.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let child = self.child.as_ref().context("it does not run")?;
+        let status = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "kill -{name}: {status}");
+        Ok(())
+    }
+
     /// Asks it to end, as a service manager does, and waits until it has.
     pub fn terminate(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {

@@ -258,6 +258,7 @@ export const messages = {
 
 export const runs = {
   read: (run: string) => get<T.Run>(`/runs/${id(run)}`),
+  pool: (run: string) => get<T.RunPool>(`/runs/${id(run)}/pool`),
   cancel: (run: string) => post<T.Run>(`/runs/${id(run)}/cancel`),
   pause: (run: string) => post<T.Run>(`/runs/${id(run)}/pause`),
   resume: (run: string) => post<T.Run>(`/runs/${id(run)}/resume`),

@@ -147,6 +147,9 @@ export const useCalendar = (from: string, to: string) =>
     refetchIntervalInBackground: false,
   });
 export const useRun = (id: string) => useQuery({ queryKey: ["run", id], queryFn: () => api.runs.read(id) });
+/** The pool of a run, looked at again while it goes on. */
+export const useRunPool = (id: string, goes: boolean) =>
+  useQuery({ queryKey: ["run", id, "pool"], queryFn: () => api.runs.pool(id), refetchInterval: goes ? 5_000 : false });
 export const useAssignment = (id: string) => useQuery({ queryKey: ["assignment", id], queryFn: () => api.assignments.read(id) });
 export const useWhy = (id: string) => useQuery({ queryKey: ["assignment", id, "why"], queryFn: () => api.assignments.why(id) });
 export const useBrake = () => useQuery({ queryKey: ["brake"], queryFn: api.brake.read });

@@ -254,10 +254,16 @@ export type Targets = {
   groups?: string[];
   query?: string;
   all?: true;
-  exclude?: { devices?: string[]; groups?: string[]; query?: string; tags?: string[] };
+  /** Ranges of addresses, of a task that a pool does. */
+  ip_ranges?: string[];
+  exclude?: { devices?: string[]; groups?: string[]; query?: string; tags?: string[]; ip_ranges?: string[] };
   /** Whether devices that are selected only after the start join the run. */
   late_joiners?: true;
 };
+/** Agents that do a kind of work for others. */
+export type Pool = { module?: string; selector?: { groups?: string[]; subnets?: string[] }; max?: number };
+/** Who executes a task, when not the target's own agent. */
+export type Actors = { agents: string[] } | { pool?: Pool };
 export type Trigger =
   | "device_enrolled"
   | "inventory_changed"
@@ -313,6 +319,7 @@ export type TaskDoc = {
   labels?: string[];
   mode?: "client_job" | "server_job";
   targets: Targets;
+  actors?: Actors;
   schedule?: Schedule;
   window?: Window;
   delivery?: Delivery;
@@ -437,8 +444,21 @@ export type Approval = {
   valid_until: string | null;
   run: string | null;
 };
+/** How a pool stands; `max`: how many may be at work at once. */
+export type PoolStanding = { members: number; online: number; working: number; max: number | null };
+type PoolPart = { slices: number; addresses: number };
+export type PoolShare = {
+  agent: string;
+  device: { id: string; name: string } | null;
+  done: PoolPart;
+  failed: PoolPart;
+  working: PoolPart;
+};
+export type RunPool = PoolStanding & { slices: number; addresses: number; shares: PoolShare[] };
 export type Preview = {
   count: number;
+  /** The pool that would do it; `count` is of addresses then. */
+  pool: (PoolStanding & { slices: number; near: number }) | null;
   plan: string;
   guard: number;
   needs_count: boolean;
@@ -465,6 +485,8 @@ export type RunSummary = {
   verdict: Verdict | null;
   counts: Counts;
   targeted: number;
+  /** How many addresses it has, where a pool does it. */
+  addresses: number | null;
   created: string;
   started: string | null;
   ended: string | null;
@@ -518,14 +540,16 @@ export type Assignment = {
   run: string;
   task: { id: string; name: string };
   step: string;
-  device: { id: string; name: string };
-  actor: { agent: string; protocol: Protocol } | null;
+  /** Null where the target is a slice of addresses. */
+  device: { id: string; name: string } | null;
+  actor: { agent: string; protocol: Protocol; device: { id: string; name: string } | null } | null;
   state: State;
   attempt: number;
   attempts_max: number;
   /** How often its step was begun anew by a jump back of the job; 1 at first. */
   round: number;
-  slice: null;
+  /** The addresses, where a pool does it. */
+  slice: string | null;
   created: string;
   started: string | null;
   ended: string | null;

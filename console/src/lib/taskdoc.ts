@@ -65,7 +65,9 @@ export const isSliced = (step: Step) => step.action.type === "check_addresses";
 export function aimed(doc: TaskDoc): TaskDoc {
   const sliced = doc.steps.some(isSliced);
   if (sliced && !doc.actors) {
-    return { ...doc, mode: undefined, rollout: undefined, targets: { ip_ranges: [] }, actors: { pool: {} } };
+    // How long a slice may take follows from its addresses.
+    const steps = doc.steps.map((step) => (isSliced(step) ? { ...step, timeout: undefined } : step));
+    return { ...doc, mode: undefined, rollout: undefined, targets: { ip_ranges: [] }, actors: { pool: {} }, steps };
   }
   if (sliced || !doc.actors) return doc;
   const { actors: _, ...rest } = doc;

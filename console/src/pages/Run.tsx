@@ -314,7 +314,12 @@ function Assignments({ id, run }: { id: string; run: RunType | undefined }) {
       assignmentColumns(t, lang, open, [
         ...(isPooled ? (["slice", "actor"] as const) : (["machine"] as const)),
         ...(isJob ? (["step"] as const) : []),
-        "state", "attempt", "why", "updated", "took"]),
+        "state",
+        "attempt",
+        "why",
+        "updated",
+        "took",
+      ]),
     [t, lang, open, isJob, isPooled],
   );
   const narrow = useMemo(() => assignmentNarrow(t, lang, open, "machine"), [t, lang, open]);
@@ -322,7 +327,7 @@ function Assignments({ id, run }: { id: string; run: RunType | undefined }) {
   return (
     <>
       <search className="filters" aria-label={t("filter.bar")}>
-        <TextFilter label={t("run.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />
+        {!isPooled && <TextFilter label={t("run.search")} value={search.q ?? ""} onChange={(q) => change({ q })} />}
         <ChoiceFilter label={t("assignment.state")} value={search.state} options={options} onChange={(state) => change({ state })} />
         {isJob && (
           <ChoiceFilter

@@ -5,6 +5,7 @@ import { useList } from "../api/queries";
 import type { Assignment, RunEvent } from "../api/types";
 import { useAddress } from "../lib/listview";
 import { grouped } from "../lib/outputs";
+import { targetName } from "../parts/assignmentColumns";
 import { EventLine } from "../parts/EventLine";
 import { Empty, Fault, Lines } from "../parts/Feedback";
 import { LoadMore } from "../parts/LoadMore";

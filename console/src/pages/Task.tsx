@@ -15,10 +15,10 @@ import { Confirm } from "../parts/Confirm";
 import { CopyLine } from "../parts/CopyLine";
 import { Empty, Fault, Lines } from "../parts/Feedback";
 import { PageHead } from "../parts/PageHead";
+import { poolInWords } from "../parts/PoolPart";
 import { RunProgress, RunState } from "../parts/State";
 import { Tabs } from "../parts/Tabs";
 import { Time } from "../parts/Time";
-import { poolInWords } from "../parts/PoolPart";
 import { Occurrences, WhenCard } from "./TaskOccurrences";
 import { targetsInWords } from "./Tasks";
 

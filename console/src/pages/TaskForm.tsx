@@ -38,7 +38,9 @@ export function TaskForm({ doc, onChange }: Props) {
       )}
       <StepFields doc={doc} onChange={(next) => onChange(aimed(next))} />
       <WhenFields doc={doc} set={set} />
-      {!doc.steps.every((step) => isServers(step) || isSliced(step)) && <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />}
+      {!doc.steps.every((step) => isServers(step) || isSliced(step)) && (
+        <DeliveryField value={doc.delivery ?? "pull"} onChange={(delivery) => set({ delivery })} />
+      )}
       <div className="pair">
         <NumberInput
           label={t("task.priority")}

@@ -43,7 +43,7 @@ function Members({ pool, onChange }: { pool: Pool; onChange: (pool: Pool) => voi
   const { t } = useTranslation();
   const select = (patch: Pool["selector"]) => onChange({ ...pool, selector: { ...pool.selector, ...patch } });
   return (
-    <fieldset className="form plain-fieldset" style={{ gap: 10 }}>
+    <fieldset className="group">
       <legend className="label">{t("pool.title")}</legend>
       <p className="soft hint">{t("pool.how")}</p>
       <GroupsField label={t("pool.groups")} groups={pool.selector?.groups ?? []} onChange={(groups) => select({ groups })} />

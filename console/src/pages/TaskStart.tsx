@@ -37,15 +37,15 @@ export function TaskStart() {
             <Start task={task.data} preview={preview.data} again={() => preview.refetch()} />
           )}
           {!preview.data.pool && (
-          <div className="grid two">
-            <Names preview={preview.data} />
-            <div className="stack">
-              <Split title={t("preview.by_os")} counts={preview.data.by_os} name={(k) => word(t, "os_family", k)} />
-              <Split title={t("preview.by_protocol")} counts={preview.data.by_protocol} name={protocolName} />
-              {(preview.data.unable.length > 0 || preview.data.not_stopped > 0) && <Unable preview={preview.data} />}
-              <Excluded preview={preview.data} />
+            <div className="grid two">
+              <Names preview={preview.data} />
+              <div className="stack">
+                <Split title={t("preview.by_os")} counts={preview.data.by_os} name={(k) => word(t, "os_family", k)} />
+                <Split title={t("preview.by_protocol")} counts={preview.data.by_protocol} name={protocolName} />
+                {(preview.data.unable.length > 0 || preview.data.not_stopped > 0) && <Unable preview={preview.data} />}
+                <Excluded preview={preview.data} />
+              </div>
             </div>
-          </div>
           )}
         </>
       )}
@@ -107,7 +107,7 @@ function Start({ task, preview, again }: { task: Task; preview: Preview; again: 
                 })}
               </p>
             )}
-            {needs_count && <p className="soft hint">{t("preview.guard", { count: guard })}</p>}
+            {needs_count && <p className="soft hint">{t(preview.pool ? "pool.guard" : "preview.guard", { count: guard })}</p>}
             {preview.needs_approval && <ApprovalPart task={task} preview={preview} again={again} />}
           </div>
           <div className="row start" style={{ alignItems: "flex-end" }}>

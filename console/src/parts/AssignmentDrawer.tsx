@@ -10,6 +10,7 @@ import { useAssignment, useMay, useWhy } from "../api/queries";
 import type { AssignmentDetail, Attempt, Why } from "../api/types";
 import { say, word } from "../i18n/say";
 import { isFinal } from "../lib/states";
+import { targetName } from "./assignmentColumns";
 import { Confirm } from "./Confirm";
 import { EventLine } from "./EventLine";
 import { Fault, Lines } from "./Feedback";

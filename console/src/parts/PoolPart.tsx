@@ -81,7 +81,10 @@ function Share({ share, most, lang, all }: ShareProps) {
     <tr>
       <td>{share.device ? <MachineLink device={share.device} /> : <span className="soft">{t("pool.gone")}</span>}</td>
       <td>
-        <span className="share-bar" style={{ "--done": `${(done.addresses / most) * 100}%`, "--now": `${(working.addresses / most) * 100}%` } as React.CSSProperties}>
+        <span
+          className="share-bar"
+          style={{ "--done": `${(done.addresses / most) * 100}%`, "--now": `${(working.addresses / most) * 100}%` } as React.CSSProperties}
+        >
           <span className="num">{number(part, lang)} %</span>
         </span>
       </td>
