@@ -134,6 +134,8 @@ pub const SLICE_ADDRESSES_MAX: u64 = 4_096;
 pub const POOL_AGENTS_MAX: usize = 1_000;
 /// Ports that are looked at on each address.
 pub const PORTS_MAX: usize = 32;
+/// Numbers of packages of OCS agents: they take them for the time at which a package was made, and some for 32-bit numbers with a sign.
+pub const PACKAGE_NUMBERS: std::ops::Range<i64> = 1_000_000_000..2_147_000_000;
 /// Devices named in one change of a group's members; a query takes any number.
 pub const GROUP_CHANGE_DEVICES_MAX: usize = 5_000;
 /// Groups of an organization that follow a query: each is looked at whenever a device changes.

@@ -3,10 +3,11 @@
 use crate::book::Keeps;
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
+use crate::packages::{self, Offered};
 use crate::work::{self, Claimed};
 use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol, is_trusted_at, kin, next_contact_hours, next_contact_in, speaker};
-use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, TaskId};
+use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::load::puts_off_routine;
 use muster_core::settings::Settings;
 use muster_core::tasks::job::led::{Course, Standing};
@@ -31,6 +32,8 @@ pub struct Hello {
     pub address: Option<String>,
     /// Whether it showed a credential that verifies.
     pub vouched: bool,
+    /// Whether it can be given packages: an OCS agent fetches them by TLS only.
+    pub packages: bool,
 }
 
 /// What a legacy agent is told at its PROLOG.
@@ -48,6 +51,8 @@ pub struct Greeting {
     pub claimed: Vec<Claimed>,
     /// Whether deploy jobs wait for it.
     pub deploys: bool,
+    /// Packages that it shall fetch.
+    pub packages: Vec<Offered>,
 }
 
 /// What a quick look at a contact finds.
@@ -120,6 +125,7 @@ fn greeting(look: &Look, hello_id: &str, now: Timestamp) -> Greeting {
         known: look.agent.as_ref().map(|a| a.id),
         claimed: Vec::new(),
         deploys: false,
+        packages: Vec::new(),
     }
 }
 
@@ -133,10 +139,15 @@ pub fn prolog(tx: &mut Tx, cx: &Cx, hello: &Hello) -> Result<Greeting, Error> {
     let look = look(tx, cx, hello)?;
     let mut answer = greeting(&look, &hello.foreign_id, cx.now);
     if let Some(agent) = &look.agent {
-        answer.claimed = work::claim(tx, cx, agent, &look.org, &["inventory"], muster_core::limits::ORDERS_PER_CONTACT_MAX)?;
-        let held = agent.may_be_asked("inventory") && work::holds(tx, agent, "inventory")?;
+        // An inventory of such an agent tells all that it can tell of addresses.
+        let by_inventory: &[&str] = if hello.protocol == Protocol::Ocs { &["inventory", "ip_configuration"] } else { &["inventory"] };
+        answer.claimed = work::claim(tx, cx, agent, &look.org, by_inventory, muster_core::limits::ORDERS_PER_CONTACT_MAX)?;
+        let held = agent.may_be_asked("inventory") && work::holds(tx, agent, by_inventory)?;
         answer.send_inventory |= held || !answer.claimed.is_empty();
         answer.deploys = crate::deploy::asks(tx, cx, agent)? > 0;
+        if hello.protocol == Protocol::Ocs && hello.packages {
+            answer.packages = packages::hand_out(tx, cx, agent, &look.org)?;
+        }
     }
     Ok(answer)
 }
@@ -303,7 +314,7 @@ fn with_actions(tx: &mut Tx, docs: &mut Docs, ask: &work::Ask<'_>, claimed: Vec<
         }
         let doc = docs.get(&version).and_then(Option::as_ref);
         let action = step_of(doc, &it)?.clone();
-        let action = filled_for(tx, agent, &it, &action)?;
+        let action = filled_for(tx, agent, it.run, &action)?;
         let action = serde_json::to_value(&action).map_err(|e| Error::invalid("task/action", "/steps", e.to_string()))?;
         let job = if it.leads { crate::jobs::alone(tx, doc, &it, agent, &ask.org.settings)?.map(Box::new) } else { None };
         all.push(Handed { claimed: it, action, job });
@@ -320,11 +331,11 @@ fn step_of<'a>(doc: Option<&'a TaskDoc>, it: &Claimed) -> Result<&'a Action, Err
 pub(crate) fn action_of(tx: &mut Tx, agent: &Agent, it: &Claimed) -> Result<Action, Error> {
     let doc = tx.task_doc(it.of.task, it.of.version)?;
     let action = step_of(doc.as_ref(), it)?;
-    filled_for(tx, agent, it, action)
+    filled_for(tx, agent, it.run, action)
 }
 
 /// An action with its placeholders filled: of its run, and of what the steps before told of this target.
-fn filled_for(tx: &mut Tx, agent: &Agent, it: &Claimed, action: &Action) -> Result<Action, Error> {
+pub(crate) fn filled_for(rx: &mut Rx, agent: &Agent, run: RunId, action: &Action) -> Result<Action, Error> {
     let mut has_any = false;
     let _ = action.with_texts(|text| {
         has_any |= text.contains("{{");
@@ -333,8 +344,8 @@ fn filled_for(tx: &mut Tx, agent: &Agent, it: &Claimed, action: &Action) -> Resu
     if !has_any {
         return Ok(action.clone());
     }
-    let Some(run) = tx.run(agent.org, it.run)? else { return Ok(action.clone()) };
-    let walk = if run.walked { tx.walk(run.id, agent.device)? } else { None };
+    let Some(run) = rx.run(agent.org, run)? else { return Ok(action.clone()) };
+    let walk = if run.walked { rx.walk(run.id, agent.device)? } else { None };
     Ok(crate::steps::filled(action, &run, walk.as_ref().map(|w| &w.trail)))
 }
 

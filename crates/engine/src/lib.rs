@@ -31,6 +31,7 @@ pub mod intake;
 pub mod jobs;
 pub mod messages;
 pub mod overview;
+pub mod packages;
 pub mod planner;
 pub mod pool;
 pub mod queue;

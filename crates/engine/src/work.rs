@@ -383,12 +383,13 @@ fn may_do(agent: &Agent, actions: &[&str], step: &RunStep) -> bool {
 }
 
 /// Whether an attempt is in this agent's hands: it came again before it reported, which renews the offer and is no error.
-pub fn holds(tx: &mut Tx, agent: &Agent, action: &str) -> Result<bool, Error> {
+pub fn holds(tx: &mut Tx, agent: &Agent, actions: &[&str]) -> Result<bool, Error> {
     let ids = tx.open_ids(agent.device, LOOKED_AT)?;
     let mut around = Around::default();
     for record in tx.assignments_for_update(&ids)? {
         let mine = record.state.status.lease().is_some_and(|(actor, _)| actor.agent == agent.id);
-        if mine && around.load(tx, record.org, record.run)?.1.iter().any(|s| s.step == record.step && s.action == action) {
+        if mine && around.load(tx, record.org, record.run)?.1.iter().any(|s| s.step == record.step && actions.contains(&s.action.as_str()))
+        {
             return Ok(true);
         }
     }
@@ -446,8 +447,11 @@ pub fn inventory_arrived(tx: &mut Tx, cx: &Cx, agent: &Agent) -> Result<(), Erro
         let (run, steps) = around.load(tx, record.org, record.run)?;
         let held =
             frozen || run.as_ref().is_none_or(|r| matches!(r.gate_state(), RunState::Paused | RunState::Halted) || r.cancel_requested);
-        let inventory = steps.iter().any(|s| s.step == record.step && s.action == "inventory");
-        if !inventory || (held && record.state.status.state() == State::Prepared) {
+        let is_told = |action: &str| action == "inventory" || (action == "ip_configuration" && agent.protocol == Protocol::Ocs);
+        let inventory = steps.iter().any(|s| s.step == record.step && is_told(&s.action));
+        // What is more than an inventory is obeyed, and who obeys is verified.
+        let may = agent.verified || steps.iter().any(|s| s.step == record.step && s.open_to_strangers);
+        if !inventory || !may || (held && record.state.status.state() == State::Prepared) {
             continue;
         }
         let mut record = record;

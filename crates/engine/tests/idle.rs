@@ -68,7 +68,8 @@ impl World {
     /// A look, and how many reads of the database it took.
     fn look(&self, host: &str) -> (Look, u64) {
         let before = self.engine.store().stats().reads;
-        let hello = Hello { protocol: Protocol::Ocs, foreign_id: id_of(host), version: None, address: None, vouched: false };
+        let hello =
+            Hello { protocol: Protocol::Ocs, foreign_id: id_of(host), version: None, address: None, vouched: false, packages: false };
         let look = self.engine.look_now(&self.cx, &hello).expect("looked");
         (look, self.engine.store().stats().reads - before)
     }

@@ -126,6 +126,7 @@ impl World {
             version: None,
             address: Some("10.0.0.7".to_owned()),
             vouched: false,
+            packages: false,
         };
         self.engine.write_now("prolog", &self.cx, move |tx, cx| contact::prolog(tx, cx, &hello)).expect("greeted")
     }

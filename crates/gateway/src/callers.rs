@@ -37,7 +37,8 @@ mod tests {
     use muster_engine::contact::Hello;
 
     fn contact(id: &str) -> Contact {
-        let hello = Hello { protocol: Protocol::Glpi, foreign_id: id.to_owned(), version: None, address: None, vouched: false };
+        let hello =
+            Hello { protocol: Protocol::Glpi, foreign_id: id.to_owned(), version: None, address: None, vouched: false, packages: false };
         Contact { hello, glpi_id: None, installed: Vec::new(), enabled: Vec::new(), port: None, proxies: Vec::new() }
     }
 

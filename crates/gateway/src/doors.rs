@@ -29,6 +29,8 @@ pub(crate) enum Door {
     Action,
     /// A GLPI agent asks what became of its request.
     Poll,
+    /// An OCS agent fetches a package.
+    Package,
 }
 
 /// Whether a request belongs to the agents, and so to this crate's router.
@@ -46,6 +48,9 @@ pub(crate) fn door(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Do
     if let Some(base) = uri.path().strip_suffix(TOKEN) {
         let is_ours = base.is_empty() || is_agents_path(base);
         return (is_ours && *method == Method::POST).then_some(Door::Token);
+    }
+    if uri.path().starts_with(crate::legacy::packages::PLACE) && *method == Method::GET {
+        return Some(Door::Package);
     }
     if !is_agents_path(uri.path()) || ![Method::GET, Method::POST].contains(method) {
         return None;

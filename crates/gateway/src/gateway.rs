@@ -144,6 +144,7 @@ impl Gateway {
             Some(Door::Own) => own::answer(&self, &parts, peer, body).await,
             Some(Door::Message) => legacy::answer(&self, &parts, peer, body).await,
             Some(Door::Token) => glpi::token(&self, &parts.headers, peer, body).await,
+            Some(Door::Package) => legacy::packages::fetched(&self, &parts).await,
             Some(Door::Config | Door::Action | Door::Poll) => glpi::bodiless(&self, &parts, peer).await,
             None => json_answer(StatusCode::NOT_FOUND, words::status_error("this is no address of an agent")),
         }

@@ -108,6 +108,7 @@ impl Script {
             version: Some("1.0".to_owned()),
             address: Some(address),
             vouched: false,
+            packages: false,
         }
     }
 

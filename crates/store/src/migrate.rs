@@ -48,6 +48,7 @@ migrations! {
     21 "0021_in_book";
     22 "0022_reports";
     23 "0023_pool";
+    24 "0024_package";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -15,5 +15,6 @@ pub mod glpi_message;
 pub mod keys;
 pub mod legacy;
 pub mod native;
+pub mod ocs_package;
 pub mod order;
 pub mod text;

@@ -203,6 +203,7 @@ impl World {
             version: None,
             address: None,
             vouched: false,
+            packages: false,
         };
         self.engine.write_now("prolog", &self.cx(), move |tx, cx| contact::prolog(tx, cx, &hello)).expect("greeted").claimed.len()
     }

@@ -176,6 +176,7 @@ impl World {
             version: None,
             address: Some(machine.address.clone()),
             vouched: false,
+            packages: false,
         };
         self.read(move |rx, cx| contact::look(rx, cx, &hello))
     }

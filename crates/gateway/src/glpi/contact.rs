@@ -28,6 +28,7 @@ async fn greet(gateway: &Gateway, speaker: &Speaker, told: Contact) -> Result<Gr
             version: speaker.agent.version.clone().or(told.version).map(|v| v.chars().take(100).collect()),
             address: speaker.address(),
             vouched: speaker.is_vouched(),
+            packages: false,
         },
         glpi_id: speaker.glpi_id.clone(),
         installed: told.installed_tasks,

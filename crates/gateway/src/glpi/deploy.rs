@@ -71,12 +71,18 @@ async fn times(gateway: &Gateway, speaker: &Speaker, asked: &Asked) -> Result<us
     }
 }
 
-/// The address by which this request came, for the next ones.
-fn remote(gateway: &Gateway, parts: &Parts) -> Option<String> {
+/// Whether this request came by TLS, and by which host and port.
+pub(crate) fn host_of(gateway: &Gateway, parts: &Parts) -> Option<(bool, String)> {
     let told = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
     let host =
         told(header::HOST.as_str()).filter(|h| !h.is_empty() && h.bytes().all(|b| b.is_ascii_graphic() && !b"/?#\\".contains(&b)))?;
     let secure = told("x-forwarded-proto").map_or(gateway.inner.options.secure, |proto| proto.eq_ignore_ascii_case("https"));
+    Some((secure, host.to_owned()))
+}
+
+/// The address by which this request came, for the next ones.
+fn remote(gateway: &Gateway, parts: &Parts) -> Option<String> {
+    let (secure, host) = host_of(gateway, parts)?;
     Some(format!("{}://{host}{}", if secure { "https" } else { "http" }, parts.uri.path()))
 }
 
@@ -85,8 +91,14 @@ async fn look(gateway: &Gateway, speaker: &Speaker, asked: &Asked) -> Result<(Cx
     let engine = &gateway.inner.engine;
     let cx = gateway.cx_with(speaker.pass.as_ref()).await?;
     let protocol = if speaker.agent.dialect == Dialect::GlpiLegacy { Protocol::Glpi } else { Protocol::Fusioninventory };
-    let hello =
-        Hello { protocol, foreign_id: asked.machine_id.clone(), version: None, address: speaker.address(), vouched: speaker.is_vouched() };
+    let hello = Hello {
+        protocol,
+        foreign_id: asked.machine_id.clone(),
+        version: None,
+        address: speaker.address(),
+        vouched: speaker.is_vouched(),
+        packages: false,
+    };
     let mut look = engine.look(&cx, &hello).await?;
     look.agent = look.agent.filter(|agent| {
         let last = engine.heard_from(agent.id).or_else(|| agent.address.clone());

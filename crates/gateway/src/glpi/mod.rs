@@ -12,7 +12,7 @@ mod rest;
 mod token;
 mod unasked;
 
-pub(crate) use deploy::Logs;
+pub(crate) use deploy::{Logs, host_of};
 pub(crate) use rest::answer as bodiless;
 pub(crate) use token::answer as token;
 pub(crate) use unasked::{DISCOVERY, NETINVENTORY, keep};

@@ -4,6 +4,7 @@
 //! [`reply`], inventories are in [`inventory`]. Messages in GLPI's JSON come here too and are handed to [`crate::glpi`].
 
 mod inventory;
+pub(crate) mod packages;
 mod reply;
 mod speaker;
 
@@ -25,7 +26,7 @@ use muster_engine::findings::Sender;
 use muster_engine::{Error, Reason, contact};
 use muster_wire::body::{Coding, Decoded};
 use muster_wire::glpi;
-use muster_wire::legacy::{Message as Request, ParseError, ParseErrorKind, Query, answer as words, read_message};
+use muster_wire::legacy::{Message as Request, Node, ParseError, ParseErrorKind, Query, answer as words, read_message};
 use reply::{Form, Reply};
 use std::net::IpAddr;
 
@@ -78,6 +79,7 @@ pub(crate) async fn answer(gateway: &Gateway, parts: &Parts, peer: Option<IpAddr
         Ok(raw) => match auth::check(gateway, &parts.headers, peer).await {
             Ok(pass) => {
                 speaker.pass = pass;
+                speaker.packages_at = packages::place(gateway, parts);
                 take(gateway, &speaker, raw).await
             }
             Err(no_pass) => not_let_in(gateway, &speaker, &no_pass),
@@ -199,7 +201,11 @@ async fn dispatch(gateway: &Gateway, speaker: &Speaker, message: Message) -> Rep
         },
         (_, Query::Inventory) => inventory::answer(gateway, speaker, protocol, message).await,
         (Form::Ocs, Query::Update) => Reply::said(form, coding, &words::no_update()),
-        (Form::Ocs, Query::Download | Query::Notify | Query::Snmp) => Reply::nothing(),
+        (Form::Ocs, Query::Download) => match package_told(gateway, speaker, &device_id, message.request.content.as_ref()).await {
+            Ok(()) => Reply::nothing(),
+            Err(error) => Reply::error(form, &error),
+        },
+        (Form::Ocs, Query::Notify | Query::Snmp) => Reply::nothing(),
         (Form::Xml, query @ (Query::NetDiscovery | Query::SnmpQuery)) => {
             let kind = if *query == Query::NetDiscovery { native::DISCOVERY } else { native::NETINVENTORY };
             match native::keep(gateway, speaker, protocol, device_id, kind, message.raw).await {
@@ -215,14 +221,11 @@ async fn dispatch(gateway: &Gateway, speaker: &Speaker, message: Message) -> Rep
 async fn prolog(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device_id: &str) -> Result<String, Error> {
     let engine = &gateway.inner.engine;
     let cx = gateway.cx_with(speaker.pass.as_ref()).await?;
-    let hello = contact::Hello {
-        protocol,
-        foreign_id: device_id.to_owned(),
-        version: speaker.agent.version.clone(),
-        address: speaker.address(),
-        vouched: speaker.is_vouched(),
-    };
+    let mut hello = hello_of(speaker, protocol, device_id);
     let look = engine.look(&cx, &hello).await?;
+    // Whoever knows a DEVICEID can say it: packages are given where the agent was heard last.
+    let heard = look.agent.as_ref().and_then(|agent| engine.heard_from(agent.id).or_else(|| agent.address.clone()));
+    hello.packages &= heard.is_none() || heard == hello.address;
     let greeting = if look.may_have_work {
         let asked = hello.clone();
         engine.try_write("contact.prolog", &cx, move |tx, cx| contact::prolog(tx, cx, &asked)).await?
@@ -230,14 +233,36 @@ async fn prolog(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device
         contact::prolog_idle(&look, &hello, engine.now())
     };
     if let Some(agent) = &look.agent {
-        engine.heard(contact::presence(agent, engine.now(), greeting.next_contact_hours, hello.address, hello.version));
+        let (address, version) = (hello.address.clone(), hello.version.clone());
+        engine.heard(contact::presence(agent, engine.now(), greeting.next_contact_hours, address, version));
     }
     tracing::debug!(send = greeting.send_inventory, hours = greeting.next_contact_hours, orders = greeting.claimed.len(), "answered");
     let response = if greeting.send_inventory { words::Response::Send } else { words::Response::Stop };
     let hours = u32::try_from(greeting.next_contact_hours).unwrap_or(u32::MAX);
     let answer = match protocol {
-        Protocol::Ocs => words::Prolog::ocs(hours, response, gateway.inner.options.ocs_inventory_on_startup),
+        Protocol::Ocs => {
+            let offered = packages::packable(gateway, &cx, &hello, greeting.packages).await?;
+            let packages = packages::located(speaker.packages_at.as_deref(), &offered);
+            words::Prolog::ocs(hours, response, gateway.inner.options.ocs_inventory_on_startup, packages)
+        }
         _ => words::Prolog::fusion(hours, response),
     };
     Ok(words::prolog(&answer))
+}
+
+fn hello_of(speaker: &Speaker, protocol: Protocol, device_id: &str) -> contact::Hello {
+    contact::Hello {
+        protocol,
+        foreign_id: device_id.to_owned(),
+        version: speaker.agent.version.clone(),
+        address: speaker.address(),
+        vouched: speaker.is_vouched(),
+        packages: protocol == Protocol::Ocs && speaker.packages_at.is_some(),
+    }
+}
+
+/// Takes what an OCS agent tells of a package.
+async fn package_told(gateway: &Gateway, speaker: &Speaker, device_id: &str, content: Option<&Node>) -> Result<(), Error> {
+    let cx = gateway.cx_with(speaker.pass.as_ref()).await?;
+    packages::told(gateway, &cx, &hello_of(speaker, Protocol::Ocs, device_id), content).await
 }

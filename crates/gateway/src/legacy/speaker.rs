@@ -33,6 +33,8 @@ pub(crate) struct Speaker {
     pub proxies: Vec<String>,
     /// The credential it came with.
     pub pass: Option<Pass>,
+    /// Where an OCS agent fetches packages, `host[:port]/path`; none where it does not come by TLS.
+    pub packages_at: Option<String>,
     ocs_path: bool,
     says_json: bool,
 }
@@ -50,6 +52,7 @@ impl Speaker {
             request_id: told(REQUEST_ID_HEADER).and_then(request_id),
             proxies: proxies.split(',').filter_map(uuid).take(PROXIES_MAX).collect(),
             pass: None,
+            packages_at: None,
             ocs_path: is_ocs_path(parts.uri.path()),
             says_json: told(header::CONTENT_TYPE.as_str()).is_some_and(|t| t.starts_with("application/json")),
         }

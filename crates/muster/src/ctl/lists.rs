@@ -184,6 +184,7 @@ pub const ASSIGNMENTS: &[Column] = &[
     ("TASK", "/task/name"),
     ("STEP", "/step"),
     ("DEVICE", "/device/name"),
+    ("SLICE", "/slice"),
     ("STATE", "/state"),
     ("ATTEMPT", "/attempt"),
     ("REASON", "/reason/text"),

@@ -50,6 +50,11 @@ pub enum RunCommand {
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: usize,
     },
+    /// Shows the pool that does a run, and what each of its agents did
+    Pool {
+        /// Its number or id
+        run: String,
+    },
     /// Starts the task of a run again on those of its targets that did not end well
     Retry {
         /// Its number or id
@@ -80,6 +85,7 @@ pub async fn run(client: &Client, command: RunCommand, form: Form) -> anyhow::Re
         RunCommand::Resume { run } => act(client, &run, "resume", form).await?,
         RunCommand::Cancel { run } => act(client, &run, "cancel", form).await?,
         RunCommand::Targets { run, state, limit } => targets(client, &id(client, &run).await?, state, limit, form).await?,
+        RunCommand::Pool { run } => pool(client, &id(client, &run).await?, form).await?,
         RunCommand::Retry { run, state, confirm_count, watch: watched } => {
             let states: Vec<&str> = state.split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
             let body = json!({"states": states, "confirm_count": confirm_count});
@@ -131,6 +137,31 @@ async fn targets(client: &Client, id: &str, state: Option<String>, limit: usize,
     ];
     let rest = page["next"].is_string().then(|| format!("the first {limit} targets"));
     output::items(page["items"].as_array().map_or(&[][..], Vec::as_slice), columns, rest.as_deref(), form)
+}
+
+async fn pool(client: &Client, id: &str, form: Form) -> anyhow::Result<()> {
+    let pool = client.get(&format!("runs/{id}/pool"), &[]).await?;
+    if form != Form::Table {
+        return output::value(&pool, form);
+    }
+    let told = |name: &str| pool[name].as_i64().unwrap_or_default();
+    crate::cli::print(&format!(
+        "{} agents, {} heard, {} at work; {} addresses in {} slices\n\n",
+        told("members"),
+        told("online"),
+        told("working"),
+        told("addresses"),
+        told("slices")
+    ))?;
+    let columns: &[output::Column] = &[
+        ("DEVICE", "/device/name"),
+        ("DONE", "/done/addresses"),
+        ("SLICES", "/done/slices"),
+        ("IN HANDS", "/working/addresses"),
+        ("FAILED", "/failed/addresses"),
+        ("AGENT", "/agent"),
+    ];
+    output::items(pool["shares"].as_array().map_or(&[][..], Vec::as_slice), columns, None, form)
 }
 
 async fn why(client: &Client, assignment: &str, form: Form) -> anyhow::Result<()> {

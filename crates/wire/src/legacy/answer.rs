@@ -30,19 +30,28 @@ pub struct Prolog {
     pub response: Response,
     /// OCS: whether the Windows service makes an inventory when it starts; FusionInventory and GLPI know no such thing.
     pub inventory_on_startup: Option<bool>,
-    /// OCS: the DOWNLOAD option that is always there, with deployment off.
-    pub ocs_download_conf: bool,
+    /// OCS: the packages to fetch, in the option DOWNLOAD that is always there; without any it says that deployment is off.
+    pub ocs_packages: Option<Vec<PackageAt>>,
+}
+
+/// A package that an OCS agent shall fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageAt {
+    /// Its number.
+    pub number: i64,
+    /// Where it is, without scheme: `host[:port]/path`.
+    pub location: String,
 }
 
 impl Prolog {
     /// For FusionInventory and GLPI agents.
     pub fn fusion(freq_hours: u32, response: Response) -> Self {
-        Self { freq_hours, response, inventory_on_startup: None, ocs_download_conf: false }
+        Self { freq_hours, response, inventory_on_startup: None, ocs_packages: None }
     }
 
     /// For OCS agents.
-    pub fn ocs(freq_hours: u32, response: Response, inventory_on_startup: bool) -> Self {
-        Self { freq_hours, response, inventory_on_startup: Some(inventory_on_startup), ocs_download_conf: true }
+    pub fn ocs(freq_hours: u32, response: Response, inventory_on_startup: bool, packages: Vec<PackageAt>) -> Self {
+        Self { freq_hours, response, inventory_on_startup: Some(inventory_on_startup), ocs_packages: Some(packages) }
     }
 }
 
@@ -58,13 +67,29 @@ pub fn prolog(prolog: &Prolog) -> String {
         Some(false) => inner.push_str("<INVENTORY_ON_STARTUP>0</INVENTORY_ON_STARTUP>"),
         None => {}
     }
-    if prolog.ocs_download_conf {
-        inner.push_str(
-            "<OPTION><NAME>DOWNLOAD</NAME><PARAM TYPE=\"CONF\" ON=\"0\" CYCLE_LATENCY=\"60\" FRAG_LATENCY=\"10\" \
-             PERIOD_LATENCY=\"1\" PERIOD_LENGTH=\"10\" TIMEOUT=\"30\" EXECUTION_TIMEOUT=\"120\" /></OPTION>",
-        );
+    if let Some(packages) = &prolog.ocs_packages {
+        download(&mut inner, packages);
     }
     reply(&inner)
+}
+
+/// The option DOWNLOAD. Packages are small and few, so the agent does not pause between them as it would for large ones.
+fn download(inner: &mut String, packages: &[PackageAt]) {
+    let (on, cycle, piece, cycles) = if packages.is_empty() { (0, 60, 10, 10) } else { (1, 1, 1, 3) };
+    let _ = write!(
+        inner,
+        "<OPTION><NAME>DOWNLOAD</NAME><PARAM TYPE=\"CONF\" ON=\"{on}\" CYCLE_LATENCY=\"{cycle}\" FRAG_LATENCY=\"{piece}\" \
+         PERIOD_LATENCY=\"1\" PERIOD_LENGTH=\"{cycles}\" TIMEOUT=\"30\" EXECUTION_TIMEOUT=\"120\" />"
+    );
+    for PackageAt { number, location } in packages {
+        let at = escape(location);
+        let _ = write!(
+            inner,
+            "<PARAM TYPE=\"PACK\" ID=\"{number}\" INFO_LOC=\"{at}\" PACK_LOC=\"{at}\" CERT_PATH=\"INSTALL_PATH\" \
+             CERT_FILE=\"INSTALL_PATH/cacert.pem\" SCHEDULE=\"\" POSTCMD=\"\" FORCE=\"0\" />"
+        );
+    }
+    inner.push_str("</OPTION>");
 }
 
 /// The answer that suffices for every message but PROLOG of FusionInventory and GLPI agents. An empty body is an error to them.
@@ -139,17 +164,25 @@ mod tests {
     fn a_prolog_answer_for_ocs_is_exactly_these_bytes() {
         let option = "<OPTION><NAME>DOWNLOAD</NAME><PARAM TYPE=\"CONF\" ON=\"0\" CYCLE_LATENCY=\"60\" FRAG_LATENCY=\"10\" PERIOD_LATENCY=\"1\" PERIOD_LENGTH=\"10\" TIMEOUT=\"30\" EXECUTION_TIMEOUT=\"120\" /></OPTION>";
         assert_eq!(
-            prolog(&Prolog::ocs(24, Response::Send, true)),
+            prolog(&Prolog::ocs(24, Response::Send, true, Vec::new())),
             format!(
                 "{HEAD}<PROLOG_FREQ>24</PROLOG_FREQ><RESPONSE>SEND</RESPONSE><INVENTORY_ON_STARTUP>1</INVENTORY_ON_STARTUP>{option}</REPLY>\n"
             )
         );
         assert_eq!(
-            prolog(&Prolog::ocs(24, Response::Stop, false)),
+            prolog(&Prolog::ocs(24, Response::Stop, false, Vec::new())),
             format!(
                 "{HEAD}<PROLOG_FREQ>24</PROLOG_FREQ><RESPONSE>STOP</RESPONSE><INVENTORY_ON_STARTUP>0</INVENTORY_ON_STARTUP>{option}</REPLY>\n"
             )
         );
+    }
+
+    #[test]
+    fn packages_are_named_with_where_they_are() {
+        let at = |number, location: &str| PackageAt { number, location: location.to_owned() };
+        let told = prolog(&Prolog::ocs(24, Response::Stop, true, vec![at(1_700_000_001, "s:8350/ocsinventory/package/ab&c")]));
+        assert!(told.contains("ON=\"1\" CYCLE_LATENCY=\"1\" FRAG_LATENCY=\"1\""), "{told}");
+        assert!(told.contains("<PARAM TYPE=\"PACK\" ID=\"1700000001\" INFO_LOC=\"s:8350/ocsinventory/package/ab&amp;c\""), "{told}");
     }
 
     #[test]

@@ -520,7 +520,7 @@ pub const CHECKS_AT_ONCE: u32 = 64;
 /// How long the answer of an address is waited for unless a task says otherwise.
 pub const CHECK_WAITS: Duration = Duration::from_secs(1);
 
-/// What FusionInventory and GLPI agents do as deploy jobs.
+/// What FusionInventory and GLPI agents do as deploy jobs, and OCS agents as packages.
 pub const DEPLOYED: [&str; 4] = ["run_script", "power_control", "control_service", "ip_configuration"];
 
 /// One type of action, for forms and documents.
@@ -544,27 +544,22 @@ impl ActionKind {
     pub const ALL: [ActionKind; 23] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
-        client(
-            "ip_configuration",
-            "Bring in addresses, routes and name servers; by Muster's own, GLPI and FusionInventory agents.",
-            &[],
-            0,
-        ),
+        client("ip_configuration", "Bring in addresses, routes and name servers; by every agent; OCS agents tell no output.", &[], 0),
         client(
             "run_script",
-            "Run a script on the machine; by Muster's own, GLPI and FusionInventory agents.",
+            "Run a script on the machine; by every agent; OCS agents tell no output.",
             &["script", "shell", "arguments", "environment", "directory", "user", "expect", "memory_mib", "cpu_percent"],
             1,
         ),
         client(
             "power_control",
-            "Shut down, restart or suspend the machine, log off its users, or call off what was announced; by Muster's own, GLPI and FusionInventory agents.",
+            "Shut down, restart or suspend the machine, log off its users, or call off what was announced; by every agent; OCS agents tell no output.",
             &["do", "warning", "message"],
             1,
         ),
         client(
             "control_service",
-            "Start, stop, restart, reload, enable or disable a service, or tell how it stands; by Muster's own, GLPI and FusionInventory agents.",
+            "Start, stop, restart, reload, enable or disable a service, or tell how it stands; by every agent; OCS agents tell no output.",
             &["service", "do"],
             2,
         ),
@@ -639,7 +634,7 @@ impl ActionKind {
     pub fn protocols(&self) -> &'static [Protocol] {
         match (self.kind, self.scope) {
             ("inventory", _) => &Protocol::ALL,
-            (kind, Scope::Client) if DEPLOYED.contains(&kind) => &[Protocol::Muster, Protocol::Glpi, Protocol::Fusioninventory],
+            (kind, Scope::Client) if DEPLOYED.contains(&kind) => &Protocol::ALL,
             ("call_web_service", _) | (_, Scope::Client) => &[Protocol::Muster],
             _ => &[],
         }

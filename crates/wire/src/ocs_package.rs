@@ -1,0 +1,99 @@
+//! Work as packages of OCS agents: what they fetch, and what they tell of it (`docs/protocols/ocs-packages.md`).
+//!
+//! A command line becomes a file that is packed, fetched and run once. Absent on purpose: which work (the engine).
+
+use crate::deploy::Command;
+use flate2::{Compression, GzBuilder};
+use md5::{Digest as _, Md5};
+use muster_core::limits::TASK_BYTES_MAX;
+use std::fmt::Write as _;
+
+/// The file that is run.
+const FILE: &str = "muster.sh";
+/// A command line as the archive that an agent on Unix unpacks. The same command gives the same bytes.
+pub fn archive(command: &Command) -> std::io::Result<Vec<u8>> {
+    let text = format!("#!/bin/sh\n{}\n", command.exec);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o700);
+    let packed = GzBuilder::new().mtime(0).write(Vec::with_capacity(text.len().min(TASK_BYTES_MAX)), Compression::default());
+    let mut archive = tar::Builder::new(packed);
+    archive.append_data(&mut header, FILE, text.as_bytes())?;
+    archive.into_inner()?.finish()
+}
+
+/// What an agent reads of a package before it fetches the rest: one piece, run once when it is whole.
+pub fn info(number: i64, archive: &[u8]) -> String {
+    let digest = Md5::digest(archive).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DOWNLOAD ID=\"{number}\" PRI=\"1\" ACT=\"LAUNCH\" NAME=\"{FILE}\" DIGEST=\"{digest}\" \
+         DIGEST_ALGO=\"MD5\" DIGEST_ENCODE=\"Hexa\" PROTO=\"HTTPS\" FRAGS=\"1\" NOTIFY_USER=\"0\" NOTIFY_TEXT=\"\" NOTIFY_COUNTDOWN=\"\" \
+         NOTIFY_CAN_ABORT=\"0\" NOTIFY_CAN_DELAY=\"0\" NEED_DONE_ACTION=\"0\" NEED_DONE_ACTION_TEXT=\"\" GARDEFOU=\"rien\" />\n"
+    )
+}
+
+/// How a package ended, by an agent's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The command ran and ended with this code.
+    Code(i64),
+    /// It was done before, by the agent's own record.
+    Before,
+    /// It did not run: the package was not fetched, not whole, or not unpacked.
+    NotBegun,
+    /// It ran, or may have, and failed.
+    Failed,
+}
+
+/// What a result code means.
+pub fn ended(code: &str) -> Ended {
+    let number = |prefix: &str| code.strip_prefix(prefix).and_then(|rest| rest.parse().ok());
+    match code {
+        "SUCCESS" => Ended::Code(0),
+        "SUCCESS_ALREADY_SETUP" => Ended::Before,
+        "ERR_DOWNLOAD_INFO" | "ERR_DOWNLOAD_PACK" | "ERR_BAD_ID" | "ERR_BAD_DIGEST" | "ERR_BUILD" | "ERR_UNZIP" | "ERR_OUT_OF_SPACE"
+        | "ERR_TIMEOUT" | "ERR_ABORTED" => Ended::NotBegun,
+        _ => number("SUCCESS_").or_else(|| number("EXIT_CODE_")).map_or(Ended::Failed, Ended::Code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    #[test]
+    fn an_archive_holds_the_command_and_its_info_says_what_it_is() {
+        let command = Command { exec: "/bin/sh -c 'exit 3'".to_owned(), expect: vec![0] };
+        let packed = archive(&command).expect("an archive");
+        assert_eq!(packed, archive(&command).expect("an archive"), "the same bytes each time");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&packed[..]));
+        let mut file = archive.entries().expect("entries").next().expect("one").expect("a file");
+        assert_eq!((file.path().expect("a name").to_str(), file.header().mode().ok()), (Some("muster.sh"), Some(0o700)));
+        let mut text = String::new();
+        file.read_to_string(&mut text).expect("text");
+        assert_eq!(text, "#!/bin/sh\n/bin/sh -c 'exit 3'\n");
+        let info = info(1_700_000_001, b"hello");
+        assert!(info.contains("ID=\"1700000001\"") && info.contains("DIGEST=\"5d41402abc4b2a76b9719d911017c592\""), "{info}");
+        assert!(crate::legacy::read_message(info.into_bytes(), crate::legacy::Dialect::OcsUnix).is_err(), "it is no message");
+    }
+
+    #[test]
+    fn result_codes_say_whether_it_ran() {
+        for (code, expected) in [
+            ("SUCCESS", Ended::Code(0)),
+            ("SUCCESS_3", Ended::Code(3)),
+            ("EXIT_CODE_5", Ended::Code(5)),
+            ("SUCCESS_ALREADY_SETUP", Ended::Before),
+            ("ERR_BAD_DIGEST", Ended::NotBegun),
+            ("ERR_EXECUTE", Ended::Failed),
+            ("SUCCESS_REBOOT_REQUIRED", Ended::Failed),
+            ("", Ended::Failed),
+        ] {
+            assert_eq!(ended(code), expected, "{code}");
+        }
+    }
+}
