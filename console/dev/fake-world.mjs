@@ -172,6 +172,7 @@ export function world(size) {
       waves: size > 100 ? [Math.ceil(size / 100), Math.ceil(size / 4) - Math.ceil(size / 100), size - Math.ceil(size / 4)] : [],
       unable: [{ step: "install", action: "run_script", count: 212 }],
       not_stopped: Math.floor(size / 3),
+      no_output: Math.floor(size / 9),
       excluded: [
         {
           reason: { key: "not_verified", params: {}, text: "not verified", ends: { key: "verify", params: {}, text: "verify" } },

@@ -73,3 +73,28 @@ async fn a_web_service_is_called_with_what_the_task_says_unless_it_is_the_server
     assert!(request.starts_with("POST /hook HTTP/1.1\r\n") && request.contains("x-of: muster"), "{request}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_script_of_the_server_runs_as_nobody_and_its_services_start_anew_where_they_were() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let client = server.client("operator")?;
+    let run = async |step: Value| -> Result<Value> {
+        let task = client.post("/api/v1/tasks", &json!({"name": step["id"], "steps": [step]})).await?;
+        let run = client.start(task["id"].as_str().context("an id")?).await?;
+        let looked = async || client.finished(&run, LIMIT).await;
+        // While the services start anew nobody answers.
+        until("the run ends", LIMIT, || async { Ok(looked().await.ok()) }).await?;
+        let all = client.assignments(&run).await?;
+        client.get(&format!("/api/v1/assignments/{}", all[0]["id"].as_str().context("an id")?)).await
+    };
+    let script = json!({"type": "run_script", "script": "id -u; cat \"$1\" 2>&1", "arguments": [server.data().display().to_string()], "expect": [1]});
+    let done = run(json!({"id": "look", "scope": "server", "action": script})).await?;
+    let output = done["output"].as_str().unwrap_or_default();
+    assert!(done["state"] == "ok" && output.starts_with("65534\n") && output.contains("No such file"), "{done:#}");
+    let done = run(json!({"id": "anew", "action": {"type": "restart_server"}})).await?;
+    assert_eq!((&done["state"], &done["attempt"]), (&json!("ok"), &json!(1)), "{done:#}");
+    until("it started anew", LIMIT, || async { Ok(server.log().contains("started anew").then_some(())) }).await?;
+    let done = run(json!({"id": "again", "action": {"type": "write_log", "message": "still there"}})).await?;
+    assert_eq!(done["state"], "ok", "{done:#}");
+    Ok(())
+}

@@ -49,6 +49,7 @@ const TEST: &[Need] = &[
     Need { sign: Sign::Program("lspci"), packages: &["pciutils"], what_for: "the real agents read controllers with it" },
     Need { sign: Sign::Program("ip"), packages: &["iproute2"], what_for: "the real agents read addresses with it" },
     Need { sign: Sign::Program("rpmbuild"), packages: &["rpm"], what_for: "tests build the agent's packages" },
+    Need { sign: Sign::Program("bwrap"), packages: &["bubblewrap"], what_for: "scripts of the server run in its sandbox" },
     Need { sign: Sign::Program("unshare"), packages: &["util-linux"], what_for: "real agents run with a state directory of their own" },
 ];
 

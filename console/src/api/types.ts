@@ -470,6 +470,7 @@ export type Preview = {
   targets: { device: { id: string; name: string }; agent: AgentRef | null; reason: Reason }[];
   unable: { step: string; action: string; count: number }[];
   not_stopped: number;
+  no_output: number;
   waves: number[];
   excluded: { reason: Reason; count: number }[];
   forecast: Forecast | null;

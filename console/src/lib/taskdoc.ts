@@ -75,12 +75,14 @@ export function aimed(doc: TaskDoc): TaskDoc {
 }
 
 /** What the server does without any machine. */
-const ALONE = ["update_group", "delete_item", "run_query", "run_report", "purge_report"];
+const ALONE = ["restart_server", "update_group", "delete_item", "run_query", "run_report", "purge_report"];
 /** Whether the server does it itself; a web service is called by either side. */
 export const isServers = (step: Step) =>
   step.action.type === "call_web_service"
     ? step.scope !== "client"
-    : ["write_log", "raise_message", "send_email", "wake_agents", "change_group", "change_schedule", ...ALONE].includes(step.action.type);
+    : step.action.type === "run_script"
+      ? step.scope === "server"
+      : ["write_log", "raise_message", "send_email", "wake_agents", "change_group", "change_schedule", ...ALONE].includes(step.action.type);
 /** Whether it is about no machine. */
 export const needsNoTargets = (step: Step) => isServers(step) && !["wake_agents", "change_group"].includes(step.action.type);
 

@@ -94,6 +94,7 @@ const FIELDS: Record<string, readonly Parameter[]> = {
     ["keep", "number"],
     ["older_than", "line"],
   ],
+  restart_server: [],
   change_schedule: [
     ["task", "line"],
     ["do", "schedule_act"],
@@ -120,6 +121,7 @@ const OFFERED = [
   "change_group",
   "update_group",
   "change_schedule",
+  "restart_server",
   "delete_item",
   "run_query",
   "run_report",

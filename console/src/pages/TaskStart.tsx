@@ -42,7 +42,9 @@ export function TaskStart() {
               <div className="stack">
                 <Split title={t("preview.by_os")} counts={preview.data.by_os} name={(k) => word(t, "os_family", k)} />
                 <Split title={t("preview.by_protocol")} counts={preview.data.by_protocol} name={protocolName} />
-                {(preview.data.unable.length > 0 || preview.data.not_stopped > 0) && <Unable preview={preview.data} />}
+                {(preview.data.unable.length > 0 || preview.data.not_stopped > 0 || preview.data.no_output > 0) && (
+                  <Unable preview={preview.data} />
+                )}
                 <Excluded preview={preview.data} />
               </div>
             </div>
@@ -224,6 +226,7 @@ function Unable({ preview }: { preview: Preview }) {
         {preview.unable.map((x) => (
           <li key={x.step}>{t("preview.unable", { step: x.step, count: x.count })}</li>
         ))}
+        {preview.no_output > 0 && <li>{t("preview.no_output", { count: preview.no_output })}</li>}
         {preview.not_stopped > 0 && <li>{t("preview.not_stopped", { count: preview.not_stopped })}</li>}
       </ul>
     </section>

@@ -179,9 +179,8 @@ function StepForm({ doc, step, put, head }: StepFormProps) {
       {head}
       {isJob && <TextInput label={t("job.id")} value={step.id} onChange={(e) => put({ ...step, id: e.currentTarget.value })} required />}
       <ActionFields action={step.action} onChange={turn} />
-      {step.action.type === "call_web_service" ? (
-        <SideField step={step} onChange={put} />
-      ) : (
+      {BOTH_SIDES.includes(step.action.type) && <SideField step={step} onChange={put} />}
+      {step.action.type !== "call_web_service" && (
         <TextInput
           label={t("task.timeout")}
           placeholder="10m"
@@ -287,21 +286,27 @@ function BarrierFields({ step, put }: { step: Step; put: (step: Step) => void })
 }
 
 /** Who calls a web service: the server once, or each machine. */
+/** What is done by the machines or by the server, as a step says. */
+const BOTH_SIDES = ["call_web_service", "run_script"];
+
 function SideField({ step, onChange }: { step: Step; onChange: (step: Step) => void }) {
   const { t } = useTranslation();
   const id = useId();
+  const isCall = step.action.type === "call_web_service";
+  const otherwise = isCall ? "server" : "client";
   return (
     <div>
       <p id={id} className="label">
-        {t("step.side")}
+        {t(isCall ? "step.side" : "step.side_script")}
       </p>
       <SegmentedControl
         aria-labelledby={id}
         size="xs"
-        value={step.scope ?? "server"}
+        value={step.scope ?? otherwise}
         data={(["server", "client"] as const).map((side) => ({ value: side, label: t(`step.side_${side}`) }))}
-        onChange={(scope) => onChange({ ...step, scope: scope === "client" ? "client" : undefined })}
+        onChange={(scope) => onChange({ ...step, scope: scope === otherwise ? undefined : (scope as "client" | "server") })}
       />
+      {!isCall && step.scope === "server" && <p className="soft hint">{t("step.sandbox")}</p>}
     </div>
   );
 }

@@ -246,6 +246,8 @@ pub struct Preview {
     pub unable: Vec<(String, &'static str, i64)>,
     /// How many are shown with agents that cannot be stopped once they were handed a step, by a person or the end of a window.
     pub not_stopped: i64,
+    /// How many are shown with agents that tell no output of what they do.
+    pub no_output: i64,
     /// How many were taken out by exclusions.
     pub excluded: usize,
     /// How many targets each wave would have; empty where all go at once.
@@ -315,8 +317,11 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
         }
     }
     let is_deployed = task.doc.steps.iter().any(|s| s.scope() == Scope::Client && DEPLOYED.contains(&s.action.kind()));
-    let foreign = |g: &&DeviceGroup| [Protocol::Glpi, Protocol::Fusioninventory].iter().any(|p| p.as_str() == g.protocol);
-    let not_stopped = if is_deployed { groups.iter().filter(foreign).map(|g| g.count).sum() } else { 0 };
+    let shown_with = |protocols: &[Protocol]| -> i64 {
+        let is_one = |g: &&DeviceGroup| is_deployed && protocols.iter().any(|p| p.as_str() == g.protocol);
+        groups.iter().filter(is_one).map(|g| g.count).sum()
+    };
+    let (not_stopped, no_output) = (shown_with(&[Protocol::Glpi, Protocol::Fusioninventory, Protocol::Ocs]), shown_with(&[Protocol::Ocs]));
     let ends = ends(&task.doc.rollout.waves, crate::runs::count(devices.len()));
     let waves = ends.iter().scan(0, |before, end| Some(end - std::mem::replace(before, *end))).collect();
     let plan = plan_token(&task, &aim);
@@ -330,6 +335,7 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
         forecast,
         unable,
         not_stopped,
+        no_output,
         count: aim.count(),
         pool,
         plan,

@@ -270,7 +270,7 @@ pub fn claim_set(tx: &mut Tx, cx: &Cx, asks: &[Ask<'_>]) -> Result<Vec<Vec<Claim
         }
     }
     for (ask, mine) in asks.iter().zip(&mut claimed).filter(|(ask, mine)| mine.len() < ask.max && ask.org.freeze.is_none()) {
-        hall.from_pools(tx, cx, ask, asks, mine)?;
+        hall.add_slices(tx, cx, ask, asks, mine)?;
     }
     save(tx, cx, &hall.changes)?;
     Ok(claimed)

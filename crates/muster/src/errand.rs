@@ -1,4 +1,4 @@
-//! Steps of the server that leave the house: calls of web services, mail.
+//! Steps of the server that leave the house: calls of web services, mail, scripts.
 //!
 //! A task may name any public address and any of the network's, but not the server's own (loopback, link-local), where services
 //! listen that trust whoever reaches them, unless `web_calls_to` names it. The address that was checked is the one that is called.
@@ -13,6 +13,7 @@ use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Of an answer so much is kept, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -22,6 +23,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 pub struct Runner {
     allowed: Arc<Vec<Network>>,
     post: Option<Post>,
+    scripts: bool,
+    restart: Option<Arc<Notify>>,
 }
 
 /// What a call asks for.
@@ -37,7 +40,29 @@ struct Call<'a> {
 impl Runner {
     /// A runner that also calls addresses of these networks, and sends mail where it can.
     pub fn new(allowed: Vec<Network>, post: Option<Post>) -> Self {
-        Self { allowed: Arc::new(allowed), post }
+        Self { allowed: Arc::new(allowed), post, scripts: false, restart: None }
+    }
+
+    /// The same, that also runs scripts, in a sandbox.
+    #[must_use]
+    pub fn with_scripts(self, scripts: bool) -> Self {
+        Self { scripts, ..self }
+    }
+
+    /// The same, that can have the server started anew.
+    #[must_use]
+    pub fn with_restart(self, restart: Arc<Notify>) -> Self {
+        Self { restart: Some(restart), ..self }
+    }
+
+    /// Lets what was asked for begin, now that its end is written down.
+    pub fn written_down(&self, errand: &Errand, outcome: Outcome) {
+        if errand.action == Action::RestartServer
+            && outcome == Outcome::Ok
+            && let Some(restart) = &self.restart
+        {
+            restart.notify_one();
+        }
     }
 
     /// Runs one errand. Never fails: every failure is an outcome.
@@ -60,6 +85,11 @@ impl Runner {
                     within(errand.timeout, send).await
                 }
             },
+            Action::RestartServer if self.restart.is_some() => told(Outcome::Ok, "this server starts its services anew".to_owned()),
+            Action::RunScript(_) if !self.scripts => {
+                told(Outcome::Error, "this server runs no scripts itself: server_scripts in its configuration allows it".to_owned())
+            }
+            Action::RunScript(script) => crate::sandbox::run(script, errand.timeout).await,
             other => told(Outcome::Declined, format!("this server cannot do '{}'", other.kind())),
         }
     }

@@ -18,6 +18,7 @@ mod sim;
 
 mod errand;
 mod mail;
+mod sandbox;
 mod server;
 mod tls;
 mod wake;

@@ -2,7 +2,7 @@
 
 use crate::admin::made_up_password;
 use crate::config::Config;
-use crate::server::{Server, Signals};
+use crate::server::{Server, Signals, Told};
 use anyhow::Context;
 use muster_agent::identity::DataDir;
 use muster_core::access::Role;
@@ -23,12 +23,14 @@ const JOIN: Duration = Duration::from_secs(3_600);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let data = config.data.clone();
-    let server = Server::start(config).await?;
+    let mut server = Server::start(config).await?;
     let password = first_administrator(&server).await?;
     let agent = Agent::start(&server, data.join("agent")).await?;
     eprint!("{}", welcome(&console(&server), &data.display().to_string(), password.as_deref(), server.authority.as_deref()));
     server.announce();
-    server.until_told(&mut signals).await;
+    while server.until_told(&mut signals).await == Told::StartAnew {
+        server = server.again().await?;
+    }
     agent.stop();
     server.stop(Some(signals)).await
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -52,6 +52,8 @@ pub struct Server {
     accepting: JoinHandle<usize>,
     driver: Driver,
     driving: JoinHandle<()>,
+    /// A step of a task asks for a new start.
+    anew: Arc<Notify>,
     _lock: Option<DataLock>,
 }
 
@@ -68,12 +70,11 @@ impl Server {
         let address = listener.local_addr().context("the listener has no address")?;
         let (stop, stopping) = watch::channel(false);
         let (end_workers, workers_end) = watch::channel(false);
-        let driver = Driver::new(
-            engine.clone(),
-            org,
-            Outside::new(WAKE_TIMEOUT).context("no HTTP client for wake-ups")?,
-            Runner::new(config.web_calls_to.clone(), config.mail.as_ref().map(Post::new).transpose()?),
-        );
+        let anew = Arc::new(Notify::new());
+        let runner = Runner::new(config.web_calls_to.clone(), config.mail.as_ref().map(Post::new).transpose()?)
+            .with_scripts(config.server_scripts)
+            .with_restart(Arc::clone(&anew));
+        let driver = Driver::new(engine.clone(), org, Outside::new(WAKE_TIMEOUT).context("no HTTP client for wake-ups")?, runner);
         let around = Surroundings {
             limits: config.doors.clone(),
             server_keys,
@@ -113,6 +114,7 @@ impl Server {
             accepting,
             driver,
             driving,
+            anew,
             _lock: lock,
         })
     }
@@ -136,18 +138,28 @@ impl Server {
         self.engine.read(&cx, |rx, _| Ok(rx.admins()?)).await
     }
 
-    /// Serves until a signal says to stop. SIGHUP reads certificates again.
-    pub async fn until_told(&self, signals: &mut Signals) {
+    /// Serves until a signal says to stop, or a task to start anew. SIGHUP reads certificates again.
+    pub async fn until_told(&self, signals: &mut Signals) -> Told {
         let mut renewal = tokio::time::interval(RENEWAL);
         renewal.tick().await;
         loop {
             tokio::select! {
-                _ = signals.terminate.recv() => return,
-                _ = signals.interrupt.recv() => return,
+                _ = signals.terminate.recv() => return Told::Stop,
+                _ = signals.interrupt.recv() => return Told::Stop,
+                () = self.anew.notified() => return Told::StartAnew,
                 _ = signals.hangup.recv() => self.renew(),
                 _ = renewal.tick() => self.renew(),
             }
         }
+    }
+
+    /// Stops and starts with the same configuration, at the same address.
+    pub async fn again(self) -> anyhow::Result<Server> {
+        let config = Config { listen: self.address, ..self.config.clone() };
+        self.stop(None).await?;
+        let server = Server::start(config).await?;
+        tracing::info!(url = %server.url(), "started anew");
+        Ok(server)
     }
 
     fn renew(&self) {
@@ -192,6 +204,15 @@ impl Server {
     }
 }
 
+/// What a server that serves is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// To stop.
+    Stop,
+    /// To stop and start again.
+    StartAnew,
+}
+
 /// The signals the server listens to.
 pub struct Signals {
     terminate: Signal,
@@ -214,12 +235,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some(_) => "--database …".to_owned(),
         None => format!("--data {}", config.data.display()),
     };
-    let server = Server::start(config).await?;
+    let mut server = Server::start(config).await?;
     if server.administrators().await? == 0 {
         tracing::warn!("there is no administrator yet; make one: muster admin user add NAME --role admin {place}");
     }
     server.announce();
-    server.until_told(&mut signals).await;
+    while server.until_told(&mut signals).await == Told::StartAnew {
+        server = server.again().await?;
+    }
     server.stop(Some(signals)).await
 }
 

@@ -263,9 +263,12 @@ impl Driver {
                     Action::RunQuery { .. } | Action::RunReport { .. } => reports::step(&engine, &cx, &errand.action).await,
                     _ => runner.run(&errand).await,
                 };
-                let assignment = errand.assignment;
-                if let Err(error) = engine.write("steps.done", &cx, move |tx, cx| steps::done(tx, cx, &errand, &told)).await {
-                    tracing::error!(%assignment, %error, "how a step of the server ended could not be written; its lease ends it");
+                let (assignment, outcome, of) = (errand.assignment, told.outcome, errand.clone());
+                match engine.write("steps.done", &cx, move |tx, cx| steps::done(tx, cx, &errand, &told)).await {
+                    Ok(()) => runner.written_down(&of, outcome),
+                    Err(error) => {
+                        tracing::error!(%assignment, %error, "how a step of the server ended could not be written; its lease ends it");
+                    }
                 }
             });
         }

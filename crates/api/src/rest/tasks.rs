@@ -153,6 +153,7 @@ fn preview_view(preview: tasks::Preview, settings: &Settings, now: Timestamp) ->
         online,
         targets: preview.targets.into_iter().map(target).collect(),
         not_stopped: preview.not_stopped,
+        no_output: preview.no_output,
         unable: preview
             .unable
             .into_iter()

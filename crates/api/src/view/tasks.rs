@@ -396,6 +396,8 @@ pub struct Preview {
     pub unable: Vec<PreviewUnable>,
     /// How many targets are shown with agents that cannot be stopped once they were handed a step, by a person or the end of a window.
     pub not_stopped: i64,
+    /// How many targets are shown with agents that tell an exit code and no output of what they do.
+    pub no_output: i64,
     /// What was taken out.
     pub excluded: Vec<PreviewExcluded>,
     /// How many targets each wave would have; empty where all go at once.

@@ -45,7 +45,7 @@ impl Pools {
 
 impl Hall {
     /// Offers an agent one slice of each pool that it is in and of which it has none.
-    pub(super) fn from_pools(
+    pub(super) fn add_slices(
         &mut self,
         tx: &mut Tx,
         cx: &Cx,

@@ -69,9 +69,9 @@ fn a_server_job_waits_for_all_and_takes_one_branch(w: &World) {
 fn a_step_that_no_agent_can_do_is_named_before_and_fails_the_job(w: &World) {
     let (a, strange) = (w.own(1), w.other("old"));
     let task = w.task(json!({"name": "job", "targets": {"all": true}, "retry": {"attempts": 1},
-        "steps": [{"id": "look", "action": {"type": "inventory"}}, script("act")]}));
+        "steps": [{"id": "look", "action": {"type": "inventory"}}, {"id": "act", "action": {"type": "defragment"}}]}));
     let preview = w.engine.read_now(&w.cx, move |rx, cx| tasks::task_preview(rx, cx, task)).expect("a preview");
-    assert_eq!(preview.unable, [("act".to_owned(), "run_script", 1)]);
+    assert_eq!(preview.unable, [("act".to_owned(), "defragment", 1)]);
     let reason = |device| preview.targets.iter().find(|(d, _)| d.id == device).map(|(_, r)| r.reason.key.clone());
     assert_eq!(reason(strange).as_deref(), Some("unable"));
     let run = w.write(move |tx, cx| runs::run_start(tx, cx, task, &Start::default())).run.id;

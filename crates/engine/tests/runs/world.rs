@@ -140,7 +140,7 @@ impl World {
 
     /// What an agent is handed at a contact, with its actions.
     pub(crate) fn take(&self, own: Own) -> Vec<(Claimed, Value)> {
-        let modules: Vec<String> = ["inventory", "run_script", "check_addresses"].map(str::to_owned).to_vec();
+        let modules: Vec<String> = ["inventory", "run_script", "check_addresses", "defragment"].map(str::to_owned).to_vec();
         let handed = self.write(move |tx, cx| contact::own_contact(tx, cx, own.agent, &modules, 8)).claimed;
         handed.into_iter().map(|it| (it.claimed, it.action)).collect()
     }

@@ -62,6 +62,7 @@ pub(crate) const KEYS: &[Key] = &[
         "none of the server's own",
         "networks of the server itself (loopback, link-local) that tasks may call web services in, such as 127.0.0.0/8",
     ),
+    key("server_scripts", Kind::Switch, "true", "whether tasks may run scripts on the server, in a sandbox; they need bubblewrap"),
     key("smtp", Kind::SmtpUrl, "no mail is sent", "smtps://USER:PASSWORD@HOST, or smtp:// (see the manual), of the server that takes mail"),
     key("mail_from", Kind::Mailbox, "–", "sender of mail that tasks send, such as Muster <muster@example.org>; with smtp"),
     key("shutdown_timeout", Kind::Duration, "20s", "longest wait for requests under way when the server stops"),

@@ -95,6 +95,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// Networks of the server itself that tasks may call web services in.
     pub web_calls_to: Vec<Network>,
+    /// Whether the server runs scripts of tasks itself, in a sandbox.
+    pub server_scripts: bool,
 }
 
 impl Config {
@@ -159,6 +161,7 @@ impl Config {
                 "header_timeout" => Some(Value::Duration(self.header_timeout)),
                 "smtp" => self.mail.as_ref().map(|m| Value::Text(m.smtp.clone())),
                 "mail_from" => self.mail.as_ref().map(|m| Value::Text(m.from.clone())),
+                "server_scripts" => Some(Value::Switch(self.server_scripts)),
                 "web_calls_to" => Some(Value::Words(self.web_calls_to.iter().map(Network::to_string).collect())),
                 "shutdown_timeout" => Some(Value::Duration(self.shutdown_timeout)),
                 name => self.doors.shown(name),
@@ -350,6 +353,7 @@ impl Said {
             shutdown_timeout: self.duration("shutdown_timeout", 20),
             mail: self.mail(),
             web_calls_to: self.networks("web_calls_to"),
+            server_scripts: !matches!(self.values.get("server_scripts"), Some((Value::Switch(false), _))),
         };
         if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }
     }

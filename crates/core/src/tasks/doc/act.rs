@@ -84,6 +84,7 @@ impl Parameters<'_, '_> {
             "check_addresses" => Action::CheckAddresses { ports: self.ports(), timeout: self.check_timeout() },
             "wake_agents" => Action::WakeAgents,
             "change_group" => Action::ChangeGroup { group: self.text("group", NAME_CHARS_MAX)?.trim().to_owned(), act: self.group_act()? },
+            "restart_server" => Action::RestartServer,
             "update_group" => Action::UpdateGroup { group: self.named("group")? },
             "delete_item" => Action::DeleteItem { kind: self.item_kind()?, item: self.named("item")? },
             "run_query" => Action::RunQuery { query: self.text("query", SQL_BYTES_MAX)?.trim().to_owned() },

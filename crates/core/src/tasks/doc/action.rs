@@ -365,6 +365,8 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         older_than: Option<Span>,
     },
+    /// Stop the server's services and start them again.
+    RestartServer,
     /// Put the schedule of a task out of action, or back.
     ChangeSchedule {
         /// The task's name or id.
@@ -431,6 +433,7 @@ impl Action {
             Action::RunQuery { .. } => "run_query",
             Action::RunReport { .. } => "run_report",
             Action::PurgeReport { .. } => "purge_report",
+            Action::RestartServer => "restart_server",
             Action::ChangeSchedule { .. } => "change_schedule",
         }
     }
@@ -449,6 +452,7 @@ impl Action {
             | Action::RunQuery { .. }
             | Action::RunReport { .. }
             | Action::PurgeReport { .. }
+            | Action::RestartServer
             | Action::ChangeSchedule { .. } => Scope::Server,
             _ => Scope::Client,
         }
@@ -456,7 +460,7 @@ impl Action {
 
     /// Whether it is done on this side when a step says so.
     pub(super) fn may_be_done_by(&self, scope: Scope) -> bool {
-        scope == self.scope() || matches!(self, Action::CallWebService { .. })
+        scope == self.scope() || matches!(self, Action::CallWebService { .. } | Action::RunScript(_))
     }
 
     /// Whether it is done for addresses, in slices, by agents of others than the targets.
@@ -478,7 +482,11 @@ impl Action {
     /// Whether doing it twice does no harm. A call of a web service is what HTTP says of its method; a mail keeps its Message-ID.
     pub const fn is_idempotent(&self) -> bool {
         match self {
-            Action::RaiseMessage { .. } | Action::RunScript(_) | Action::PowerControl { .. } | Action::ResetAgent => false,
+            Action::RaiseMessage { .. }
+            | Action::RunScript(_)
+            | Action::PowerControl { .. }
+            | Action::ResetAgent
+            | Action::RestartServer => false,
             Action::ControlService { act, .. } => !matches!(act, ServiceAct::Restart),
             Action::CallWebService { method, .. } => !matches!(method, Method::Post | Method::Patch),
             _ => true,
@@ -541,7 +549,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 23] = [
+    pub const ALL: [ActionKind; 24] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client("ip_configuration", "Bring in addresses, routes and name servers; by every agent; OCS agents tell no output.", &[], 0),
@@ -584,6 +592,7 @@ impl ActionKind {
         server("run_query", "Ask the published views in SQL; the answer is the output of the step.", &["query"], 1),
         server("run_report", "Ask what a saved report asks, and keep the answer.", &["report"], 1),
         server("purge_report", "Remove answers that are kept of a saved report.", &["report", "keep", "older_than"], 1),
+        server("restart_server", "Stop the services of the server that does the step, and start them again.", &[], 0),
         server("change_schedule", "Put the schedule of a task out of action, or back.", &["task", "do"], 2),
     ];
 
@@ -611,7 +620,7 @@ impl ActionKind {
     /// Whether doing it twice does no harm: always, never, or as its parameters and the step say.
     pub fn repeats(&self) -> Repeats {
         match self.kind {
-            "power_control" | "reset_agent" | "raise_message" => Repeats::Never,
+            "power_control" | "reset_agent" | "raise_message" | "restart_server" => Repeats::Never,
             "run_script" | "control_service" | "call_web_service" => Repeats::AsWritten,
             _ => Repeats::Always,
         }

@@ -375,7 +375,20 @@ impl Reader {
             let (kind, own) = (action.kind(), action.scope().as_str());
             self.fault(at, format!("{kind} has the scope '{own}', not '{}'; remove 'scope'", scope.as_str()));
         }
+        if let (Some(Action::RunScript(script)), Scope::Server, Some(at)) = (action, scope, at.strip_suffix("/scope")) {
+            self.in_sandbox(at, script);
+        }
         Some(scope)
+    }
+
+    /// What a script of the server has not.
+    fn in_sandbox(&mut self, at: &str, script: &Script) {
+        let keys =
+            [("user", script.user.is_some()), ("directory", script.directory.is_some()), ("cpu_percent", script.cpu_percent.is_some())];
+        for (key, _) in keys.into_iter().filter(|(_, is)| *is) {
+            let what = format!("the server runs scripts as nobody, in a sandbox with a directory of its own; remove '{key}'");
+            self.fault(&format!("{at}/action/{key}"), what);
+        }
     }
 
     fn truth(&mut self, at: &str, value: Option<&Value>) -> Option<bool> {

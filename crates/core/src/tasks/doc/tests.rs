@@ -124,7 +124,7 @@ fn parameters_that_no_machine_could_take_are_told() {
 }
 
 #[test]
-fn a_web_service_is_called_by_either_side_and_only_that() {
+fn a_web_service_is_called_and_a_script_run_by_either_side_and_nothing_else() {
     let step = |action: Value, scope: &str| TaskDoc::parse(&json!({"name": "x", "steps": [{"id": "a", "action": action, "scope": scope}]}));
     let call = json!({"type": "call_web_service", "url": "https://example.org/"});
     let by_agents = step(call.clone(), "client").expect("valid");
@@ -132,7 +132,9 @@ fn a_web_service_is_called_by_either_side_and_only_that() {
     let by_server = step(call, "server").expect("valid");
     assert!(by_server.steps[0].scope() == Scope::Server && !by_server.steps[0].needs_targets());
     assert!(
-        step(json!({"type": "run_script", "script": "x"}), "server").expect_err("agents do")[0].what.contains("has the scope 'client'")
+        step(json!({"type": "control_service", "service": "x", "do": "start"}), "server").expect_err("agents do")[0]
+            .what
+            .contains("has the scope 'client'")
     );
 }
 
@@ -207,4 +209,15 @@ fn with(doc: &Value, place: &str, value: Value) -> Value {
     let mut other = doc.clone();
     *other.pointer_mut(place).unwrap_or_else(|| panic!("no {place}")) = value;
     other
+}
+
+#[test]
+fn a_script_of_the_server_has_no_user_and_no_directory() {
+    let doc = |action: Value| json!({"name": "n", "steps": [{"id": "a", "scope": "server", "action": action}]});
+    let read = TaskDoc::parse(&doc(json!({"type": "run_script", "script": "true"}))).unwrap_or_else(|faults| panic!("{faults:?}"));
+    assert!(read.steps[0].scope() == Scope::Server && !read.steps[0].needs_targets());
+    let faults = faults(doc(json!({"type": "run_script", "script": "true", "user": "www-data", "directory": "/srv", "cpu_percent": 50})));
+    for key in ["user", "directory", "cpu_percent"] {
+        assert!(faults.iter().any(|it| it.contains(&format!("/steps/0/action/{key}:"))), "{faults:?}");
+    }
 }
