@@ -245,7 +245,8 @@ impl World {
                     seen.targets.insert(record.device);
                 }
             }
-            if !seen.run.walked && !(seen.run.rollout.waves.is_empty() && seen.run.addresses.is_none()) {
+            let in_waves = !seen.run.walked && !seen.run.rollout.waves.is_empty();
+            if in_waves || seen.run.is_pooled() {
                 seen.pieces = self.rows(org, id);
             }
             if seen.run.is_pooled() {
