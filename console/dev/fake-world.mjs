@@ -1,5 +1,6 @@
 // What the fake server answers.
 
+import { readFileSync } from "node:fs";
 import { csvOf } from "./fake-csv.mjs";
 import { agentOf, ago, device, random, sections } from "./fake-data.mjs";
 import { compared, filtered, fleetChanges, historyOf } from "./fake-history.mjs";
@@ -10,6 +11,8 @@ import { reports } from "./fake-reports.mjs";
 import { assignmentOf, assignmentsOf, makeRuns, makeTask, OPEN, reasonOf, TASKS, targetsOf } from "./fake-runs.mjs";
 import { software } from "./fake-software.mjs";
 import { ahead, calendar, makeMessages, occurrences } from "./fake-time.mjs";
+
+const ACTIONS = JSON.parse(readFileSync(new URL("../../docs/actions.json", import.meta.url), "utf8"));
 
 function page(all, params, more = {}) {
   const from = Number(params.get("cursor") ?? 0);
@@ -384,6 +387,7 @@ export function world(size) {
       const result = page(found, params);
       return { body: { ...result.body, items: result.body.items.map((x, n) => agentOf(x, from + n)) } };
     }
+    if (kind === "actions") return { body: ACTIONS };
     if (kind === "tasks" && !key) return method === "POST" ? { status: 201, body: tasks[0] } : page(tasks, params);
     if (kind === "tasks" && key === "forecast") return { body: plan(tasks) };
     if (kind === "tasks" && !task) return gone;

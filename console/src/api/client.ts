@@ -256,6 +256,7 @@ export const messages = {
   read: (message: string, all_before = false) => post<{ read: number }>(`/messages/${id(message)}/read`, { all_before }),
 };
 
+export const actions = () => get<{ items: T.ActionType[] }>("/actions");
 export const runs = {
   read: (run: string) => get<T.Run>(`/runs/${id(run)}`),
   pool: (run: string) => get<T.RunPool>(`/runs/${id(run)}/pool`),

@@ -147,6 +147,9 @@ export const useCalendar = (from: string, to: string) =>
     refetchIntervalInBackground: false,
   });
 export const useRun = (id: string) => useQuery({ queryKey: ["run", id], queryFn: () => api.runs.read(id) });
+/** What steps can do. It stays as it is as long as the server does. */
+export const useActions = () =>
+  useQuery({ queryKey: ["actions"], queryFn: async () => (await api.actions()).items, staleTime: Number.POSITIVE_INFINITY });
 /** The pool of a run, looked at again while it goes on. */
 export const useRunPool = (id: string, goes: boolean) =>
   useQuery({ queryKey: ["run", id, "pool"], queryFn: () => api.runs.pool(id), refetchInterval: goes ? 5_000 : false });

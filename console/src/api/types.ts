@@ -444,6 +444,16 @@ export type Approval = {
   valid_until: string | null;
   run: string | null;
 };
+/** A type of action, with the JSON Schema of its parameters. */
+export type ActionType = {
+  type: string;
+  help: string;
+  scope: "server" | "client";
+  protocols: Protocol[];
+  needs: string;
+  repeats: "always" | "as_written" | "never";
+  schema: Json;
+};
 /** How a pool stands; `max`: how many may be at work at once. */
 export type PoolStanding = { members: number; online: number; working: number; max: number | null };
 type PoolPart = { slices: number; addresses: number };

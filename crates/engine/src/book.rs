@@ -95,6 +95,7 @@ pub fn differences(rx: &mut Rx, cx: &Cx) -> Result<Option<Differences>, Error> {
     for (device, actor) in stale.into_iter().take(PIECE) {
         let before = rows.get(&device);
         let goes_on = before.filter(|row| row.gone.is_none() && row.version == kept.version && row.actor == actor);
+        let standing = standing(&plan, facts.get(&device));
         found.put.push(BookRow {
             device,
             task: task.task,
@@ -103,21 +104,27 @@ pub fn differences(rx: &mut Rx, cx: &Cx) -> Result<Option<Differences>, Error> {
             issue: before.map_or(1, |row| row.issue.saturating_add(1)),
             actor,
             print: print.clone(),
-            standing: standing(&plan, facts.get(&device)),
             since: goes_on.map_or(cx.now, |row| row.since),
             valid: cx.now.plus(BOOK_VALID),
             held: None,
+            begins: goes_on.filter(|row| row.standing == standing && zones_in(&row.print) == zones_in(&print)).and_then(|row| row.begins),
             gone: None,
+            standing,
         });
     }
     Ok(Some(found))
 }
 
-/// What entries depend on beside their task and machine.
+/// What entries depend on beside their task and machine: the zones, and how long an inventory may take.
 fn print(cx: &Cx, org: &Org) -> String {
     let (zones, lease) = (zones(cx, org), org.settings.inventory_lease.0.as_secs());
-    let text = format!("{} {} {lease}", zone_text(&zones.server, cx.now), zone_text(&zones.organization, cx.now));
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+    let text = format!("{} {}", zone_text(&zones.server, cx.now), zone_text(&zones.organization, cx.now));
+    format!("{}-{lease}", &blake3::hash(text.as_bytes()).to_hex()[..16])
+}
+
+/// The part of a print that says when its entry begins.
+fn zones_in(print: &str) -> &str {
+    print.split('-').next().unwrap_or(print)
 }
 
 /// Where the walk of a machine begins, as far as is known of it now.

@@ -61,6 +61,8 @@ pub struct Cx {
     pub now: Timestamp,
     /// The load of the doors when it began (`muster_core::load`), 1 for none.
     pub load: f64,
+    /// Whether OCS agents can be given packages here.
+    pub packages: bool,
     /// The zone of the server's clock on the wall.
     pub server_zone: jiff::tz::TimeZone,
     seed: [u8; 32],
@@ -77,6 +79,7 @@ impl Cx {
             request: request.into(),
             now: Timestamp(0),
             load: 1.0,
+            packages: false,
             server_zone: jiff::tz::TimeZone::UTC,
             seed: [0; 32],
             made: Counter::new(0),

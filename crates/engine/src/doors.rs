@@ -4,7 +4,7 @@ use muster_core::fleet::CrashKind;
 use muster_core::load::{Class, LoadMeter};
 use muster_core::time::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub struct Doors {
     pub channels: AtomicU64,
     /// Connections that were refused because their source had too many.
     pub connections_refused: AtomicU64,
+    /// Whether OCS agents can fetch packages: they do by TLS only.
+    pub packages: AtomicBool,
 }
 
 impl Default for Doors {
@@ -86,6 +88,7 @@ impl Default for Doors {
             connections: zero(),
             channels: zero(),
             connections_refused: zero(),
+            packages: AtomicBool::new(false),
         }
     }
 }

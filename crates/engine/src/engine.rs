@@ -77,15 +77,19 @@ impl Engine {
     pub fn system(&self, org: OrgId, request: &str) -> Cx {
         let mut cx = Cx::new(Caller::SYSTEM, "muster", org, request);
         cx.load = self.inner.doors.load();
+        self.told(cx)
+    }
+
+    /// A context with what this server is like.
+    fn told(&self, mut cx: Cx) -> Cx {
+        cx.packages = self.inner.doors.packages.load(Ordering::Relaxed);
         cx.server_zone = self.inner.zone.clone();
         cx
     }
 
     /// A context of a caller.
     pub fn cx(&self, caller: Caller, name: &str, org: OrgId, request: &str) -> Cx {
-        let mut cx = Cx::new(caller, name, org, request);
-        cx.server_zone = self.inner.zone.clone();
-        cx
+        self.told(Cx::new(caller, name, org, request))
     }
 
     /// Runs a command: one transaction, answered after the commit. It may run more than once.

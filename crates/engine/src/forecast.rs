@@ -33,12 +33,12 @@ struct Agents {
 }
 
 impl Agents {
-    fn of(rx: &mut Rx, org: &Org, devices: &[DeviceId]) -> Result<Self, Error> {
+    fn of(rx: &mut Rx, cx: &Cx, org: &Org, devices: &[DeviceId]) -> Result<Self, Error> {
         let mut all: BTreeMap<DeviceId, Vec<Agent>> = BTreeMap::new();
         for agent in rx.agents_of_all(devices)? {
             all.entry(agent.device).or_default().push(agent);
         }
-        Ok(Self { all, loads: Loads::of(rx, org, devices)? })
+        Ok(Self { all, loads: Loads::of(rx, cx, org, devices)? })
     }
 
     fn expected(&self, device: DeviceId, asked: &Asked<'_>, org: &Org, now: Timestamp) -> Option<Timestamp> {
@@ -66,7 +66,7 @@ pub(crate) fn pace_of(rx: &mut Rx, org: OrgId, actions: &[&str]) -> Result<Pace,
 pub(crate) fn of_start(rx: &mut Rx, cx: &Cx, org: &Org, task: &Task, devices: &[DeviceId]) -> Result<Option<Forecast>, Error> {
     let Some(step) = task.doc.steps.iter().find(|s| s.scope() == Scope::Client) else { return Ok(None) };
     let sample: Vec<DeviceId> = devices.iter().step_by(devices.len().div_ceil(SAMPLE).max(1)).copied().collect();
-    let (agents, timing) = (Agents::of(rx, org, &sample)?, schedules::timing_now(cx, org, &task.doc));
+    let (agents, timing) = (Agents::of(rx, cx, org, &sample)?, schedules::timing_now(cx, org, &task.doc));
     let zones = if timing.is_per_device() { rx.device_zones(&sample)? } else { BTreeMap::new() };
     let push = task.doc.delivery == Delivery::Push;
     let asked = Asked { action: step.action.kind(), open_to_strangers: Action::is_open_to_strangers(&step.action), push };
@@ -93,7 +93,7 @@ pub(crate) fn of_run(rx: &mut Rx, cx: &Cx, run: &Run, steps: &[RunStep]) -> Resu
     }
     let sample = rx.run_open(run.id, SAMPLE)?;
     let devices: Vec<DeviceId> = sample.iter().map(|r| r.device).collect();
-    let agents = Agents::of(rx, &org, &devices)?;
+    let agents = Agents::of(rx, cx, &org, &devices)?;
     let push = run.delivery == Delivery::Push;
     let asked = Asked { action: &step.action, open_to_strangers: step.open_to_strangers, push };
     let targets: Vec<Target> = sample

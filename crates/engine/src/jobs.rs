@@ -114,7 +114,7 @@ impl<'a> Steps<'a> {
     fn begin_kept(&self, row: &BookRow, walk: &mut Walk, rows: &mut Rows) {
         let Standing { conditions, place, round, trail } = row.standing.clone();
         let (Some(id), Actor { agent, incarnation }) = (crate::book::first_id(self.run, row), row.actor) else { return };
-        let goes_on = row.held.is_some() && !self.run.cancel_requested;
+        let goes_on = row.begins.is_some() && !self.run.cancel_requested;
         walk.led = Some(Led { agent, incarnation, conditions, goes_on, by_book: true });
         (walk.step, walk.round, walk.trail) = (index(place), round, trail);
         let new = NewAssignment { id, device: walk.device, from: walk.not_before, not_after: walk.not_after, round, replaces: None };

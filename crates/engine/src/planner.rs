@@ -233,7 +233,7 @@ impl Plan {
         let unknown: Vec<DeviceId> = devices.iter().filter(new).copied().collect();
         let step = unknown.len().div_ceil(PLANNED_SAMPLE).max(1);
         let sample: Vec<DeviceId> = unknown.iter().step_by(step).copied().collect();
-        let loads = Loads::default();
+        let loads = Loads::idle(cx);
         let mut agents: BTreeMap<DeviceId, Vec<Agent>> = BTreeMap::new();
         for agent in rx.agents_of_all(&sample)? {
             agents.entry(agent.device).or_default().push(agent);

@@ -244,8 +244,10 @@ pub(crate) fn follow(tx: &mut Tx, cx: &Cx, changes: &[Change]) -> Result<(), Err
     for change in changes.iter().filter(|change| change.before.pooled) {
         let (before, after) = (change.before.state.status.state(), change.after.status.state());
         if before != after && !matches!(after, State::Started | State::Running) {
-            let id = change.before.state.last_actor.or(change.after.last_actor).map(|actor| actor.agent.0);
-            tx.after(Hint { topic: Topic::Agent, id, org: Some(change.before.org.0) });
+            // Without an agent nobody's memory of it is old.
+            if let Some(actor) = change.after.last_actor {
+                tx.after(Hint { topic: Topic::Agent, id: Some(actor.agent.0), org: Some(change.before.org.0) });
+            }
         }
         if before != State::Prepared && after == State::Prepared {
             back.insert(change.before.run, change.before.org);

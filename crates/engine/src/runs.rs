@@ -5,10 +5,11 @@ use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::fleet::agent_online;
+use crate::packages::PACKAGED;
 use crate::tasks::{found as task_found, plan_token, resolve};
 use crate::work;
 use muster_core::access::{Org, Role};
-use muster_core::fleet::{AGENT_HTTP_PORT, Agent};
+use muster_core::fleet::{AGENT_HTTP_PORT, Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
@@ -355,7 +356,7 @@ pub fn assignment_list(
     let org = house(rx, cx.org)?;
     let devices: Vec<DeviceId> = page.items.iter().filter(|a| a.record.state.status.state().is_open()).map(|a| a.record.device).collect();
     let agents = rx.agents_of_all(&devices)?;
-    let loads = Loads::of(rx, &org, &devices)?;
+    let loads = Loads::of(rx, cx, &org, &devices)?;
     let mut pools: BTreeMap<RunId, Option<pool::Standing>> = BTreeMap::new();
     for row in page.items.iter().filter(|row| row.record.pooled && row.record.state.status.state() == State::Prepared) {
         if let Entry::Vacant(place) = pools.entry(row.record.run) {
@@ -382,20 +383,26 @@ pub fn house_view(rx: &mut Rx, cx: &Cx) -> Result<Org, Error> {
 }
 
 /// What is under way where it is limited.
-#[derive(Default)]
 pub(crate) struct Loads {
     org: Load,
     agents: BTreeMap<AgentId, i64>,
+    /// Whether OCS agents can fetch packages.
+    packages: bool,
 }
 
 impl Loads {
+    /// Where nothing is under way.
+    pub(crate) fn idle(cx: &Cx) -> Self {
+        Self { org: Load::default(), agents: BTreeMap::new(), packages: cx.packages }
+    }
+
     /// Of an organization and the agents of some devices.
-    pub(crate) fn of(rx: &mut Rx, org: &Org, devices: &[DeviceId]) -> Result<Self, Error> {
+    pub(crate) fn of(rx: &mut Rx, cx: &Cx, org: &Org, devices: &[DeviceId]) -> Result<Self, Error> {
         let org = match work::in_flight_max(&org.settings) {
             Some(most) => Load { in_flight: rx.org_in_flight(org.id)?, most: Some(most) },
             None => Load::default(),
         };
-        Ok(Self { org, agents: rx.agents_in_flight(devices)? })
+        Ok(Self { org, agents: rx.agents_in_flight(devices)?, packages: cx.packages })
     }
 }
 
@@ -404,9 +411,16 @@ pub(crate) fn candidates(agents: &[Agent], action: &str, settings: &Settings, lo
     let mut sorted: Vec<&Agent> = agents.iter().collect();
     sorted.sort_by_key(|a| (std::cmp::Reverse(a.last_contact), a.protocol));
     let protocols = ActionKind::named(action).map_or(&[][..], |kind| kind.protocols());
+    let is_reached = |a: &Agent| a.protocol != Protocol::Ocs || loads.packages || !PACKAGED.contains(&action);
     let each = |a: &&Agent| Candidate {
         protocol: a.protocol,
-        hands: work::hands(a, action, protocols.contains(&a.protocol), loads.agents.get(&a.id).copied().unwrap_or_default(), settings),
+        hands: work::hands(
+            a,
+            action,
+            protocols.contains(&a.protocol) && is_reached(a),
+            loads.agents.get(&a.id).copied().unwrap_or_default(),
+            settings,
+        ),
         last_contact: a.last_contact,
         next_contact: a.next_contact,
         online: agent_online(a, settings, now),
@@ -473,7 +487,7 @@ pub fn assignment_view(rx: &mut Rx, cx: &Cx, id: AssignmentId) -> Result<Assignm
     let row = assignment_found(rx, cx, id)?;
     let org = house(rx, cx.org)?;
     let agents = rx.agents_of(row.record.device)?;
-    let loads = Loads::of(rx, &org, &[row.record.device])?;
+    let loads = Loads::of(rx, cx, &org, &[row.record.device])?;
     let pool = pool_of(rx, &org, &row, cx.now)?;
     let situation = situation(&row, &agents, pool, &org, &loads, cx.now);
     let mut attempts = Vec::new();

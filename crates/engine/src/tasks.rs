@@ -274,7 +274,7 @@ pub fn task_preview(rx: &mut Rx, cx: &Cx, id: TaskId) -> Result<Preview, Error> 
     let groups = rx.device_groups(cx.org, devices, crate::fleet::online_since(&org.settings, cx.now))?;
     let named = &devices[..devices.len().min(PREVIEW_NAMED)];
     let mut targets = Vec::with_capacity(named.len());
-    let loads = crate::runs::Loads::of(rx, &org, named)?;
+    let loads = crate::runs::Loads::of(rx, cx, &org, named)?;
     for device in rx.devices_by_id(cx.org, named)? {
         let agents = rx.agents_of(device.id)?;
         let able = |s: &&Step| protocols_of(s).is_some_and(|p| agents.is_empty() || agents.iter().any(|a| p.contains(&a.protocol)));

@@ -26,6 +26,7 @@ use muster_wire::glpi as words;
 use muster_wire::keys::ServerKeys;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
@@ -116,6 +117,8 @@ impl Gateway {
         let admission = Admission::new(room, engine.clone());
         let unpacking = Unpacking::new(admission, engine.clone(), options.inflated_bytes_max, options.queue_time);
         let gate = Gate::new(engine.random());
+        // Behind a proxy that speaks TLS it shows with the first agent.
+        engine.doors().packages.store(options.secure, Relaxed);
         let inner = Inner {
             engine,
             options,

@@ -72,6 +72,12 @@ async fn state(world: &World, run: RunId) -> (State, Option<i64>, u32) {
     (row.state.status.state(), row.exit_code, row.state.attempt)
 }
 
+async fn why(world: &World, run: RunId) -> String {
+    let id = world.assignments(run).await[0].record.id;
+    let detail = world.engine.read(&world.cx(), move |rx, cx| runs::assignment_view(rx, cx, id)).await.expect("shown");
+    detail.reason.reason.key
+}
+
 fn script(text: &str) -> Value {
     json!({"type": "run_script", "script": text})
 }
@@ -81,8 +87,10 @@ async fn a_package_is_for_a_verified_agent_that_comes_by_tls_and_is_fetched_with
     let world = World::new().await;
     let device = known(&world).await;
     let run = start(&world, script("exit 5")).await;
+    assert_eq!(why(&world, run).await, "unable", "nobody comes by TLS");
     assert_eq!(told(&world, TLS).await, [], "a stranger may report, not obey");
     verify(&world, device, true).await;
+    assert_eq!(why(&world, run).await, "waiting_for_contact");
     assert_eq!(told(&world, &[]).await, [], "it would not fetch it");
     let packages = told(&world, TLS).await;
     let [(number, at)] = &packages[..] else { panic!("{packages:?}") };

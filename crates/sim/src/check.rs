@@ -105,6 +105,9 @@ impl Checkers {
         for it in seen.trust.iter().filter(|t| t.before != t.after) {
             self.breach(13, format!("agent {} was verified {} and is {} after a merge, split or undo", it.agent, it.before, it.after));
         }
+        for what in &seen.unapproved {
+            self.breach(17, what.clone());
+        }
         for group in &seen.groups {
             self.members(group);
         }
@@ -332,7 +335,9 @@ impl Checkers {
             self.require(8, fits, || format!("run {id} counts {:?}, its rows {rows:?}", run.counts));
         }
         let finished = run.state == RunState::Finished;
-        let fits = finished == (run.counts.open() == 0);
+        // Others may join one that is done, until the end of its time.
+        let waits = run.late_due.is_some() && run.not_after.is_some() && !run.cancel_requested;
+        let fits = finished == (run.counts.open() == 0) || (waits && !finished);
         self.require(8, fits, || format!("run {id} is {} with {} open", run.state, run.counts.open()));
         let verdict = if finished { run.counts.verdict() } else { None };
         self.require(8, run.verdict == verdict, || format!("run {id} has the verdict {:?}, its totals say {verdict:?}", run.verdict));
@@ -349,8 +354,11 @@ impl Checkers {
             return;
         }
         let (id, made) = (it.run.id, it.run.made == it.run.targeted);
-        let stray = it.targets.difference(confirmed).next();
-        self.require(12, stray.is_none(), || format!("run {id} hits {stray:?}, which nobody confirmed"));
+        let strays: Vec<&DeviceId> = it.targets.difference(confirmed).collect();
+        let fits = i64::try_from(strays.len()).is_ok_and(|count| count <= it.run.late_joined);
+        self.require(12, fits, || {
+            format!("run {id} hits {strays:?}, which nobody confirmed; {} joined it since its start", it.run.late_joined)
+        });
         let spared = confirmed.difference(&it.targets).next().filter(|_| made);
         self.require(12, spared.is_none(), || format!("run {id} spares {spared:?}, which was confirmed"));
     }
@@ -426,7 +434,7 @@ impl Checkers {
             self.require(10, there, || format!("task {id} in version {version} was acknowledged and is not there"));
         }
         for (id, (_, targeted)) in &model.runs {
-            let there = seen.runs.iter().any(|r| r.run.id == *id && r.run.targeted == *targeted);
+            let there = seen.runs.iter().any(|r| r.run.id == *id && [0, r.run.late_joined].contains(&(r.run.targeted - *targeted)));
             self.require(10, there, || format!("run {id} on {targeted} devices was acknowledged and is not there"));
         }
         for id in &model.cancelled_runs {

@@ -9,6 +9,7 @@
 #![allow(clippy::result_large_err, reason = "closures answer with the error of the engine")]
 
 mod alone;
+mod approvals;
 mod book;
 mod check;
 mod dice;

@@ -41,6 +41,8 @@ pub struct Model {
     pub confirmed: BTreeMap<RunId, BTreeSet<DeviceId>>,
     /// The addresses of runs of pools, as their tasks were written.
     pub addresses: BTreeMap<RunId, BTreeSet<IpAddr>>,
+    /// Starts that a second person may have approved and that were not used yet: the task, and the plan.
+    pub approved: BTreeSet<(TaskId, String)>,
     /// Runs whose end was acknowledged as asked for.
     pub cancelled_runs: BTreeSet<RunId>,
     /// Assignments that were acknowledged as cancelled.

@@ -23,6 +23,7 @@ pub(crate) enum Move {
     ChangeTask,
     DeleteTask,
     Switch,
+    Approve,
     Start,
     CancelRun,
     CancelAssignment,
@@ -57,7 +58,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 47] = [
+    pub(crate) const ALL: [Move; 48] = [
         Move::Contact,
         Move::Contacts,
         Move::Inventory,
@@ -74,6 +75,7 @@ impl Move {
         Move::ChangeTask,
         Move::DeleteTask,
         Move::Switch,
+        Move::Approve,
         Move::Start,
         Move::CancelRun,
         Move::CancelAssignment,
@@ -141,6 +143,7 @@ impl World {
             Move::ChangeTask => self.task_change(),
             Move::DeleteTask => self.task_remove(),
             Move::Switch => self.schedule_switch(),
+            Move::Approve => self.start_approve(),
             Move::Start => self.run_new(),
             Move::CancelRun => self.run_end(),
             Move::CancelAssignment => self.assignment_end(),

@@ -179,6 +179,8 @@ pub struct Observed {
     pub told: Vec<Told>,
     /// Intrusions of this step.
     pub intrusions: Vec<Intrusion>,
+    /// Starts of this step that needed a second person and had none.
+    pub unapproved: Vec<String>,
     /// Agents around a merge, split or undo of this step.
     pub trust: Vec<Trust>,
     /// Things that went wrong inside the engine in this step.

@@ -52,6 +52,7 @@ impl World {
         self.rolled_out(&mut document);
         self.kept(&mut document);
         self.pooled(&mut document);
+        self.joined_later(&mut document);
         document
     }
 
@@ -110,6 +111,14 @@ impl World {
         }
     }
 
+    /// Lets machines join some runs after their start.
+    fn joined_later(&mut self, document: &mut Value) {
+        let is_plain = document["mode"] != "server_job" && document["schedule"]["offline"] != true && document["actors"].is_null();
+        if is_plain && self.dice.chance(self.swarm.late) {
+            document["targets"]["late_joiners"] = json!(true);
+        }
+    }
+
     /// Cuts some tasks into waves, or lets them stop by themselves.
     fn rolled_out(&mut self, document: &mut Value) {
         if document["mode"] != "server_job" && !self.swarm.keeps && self.dice.chance(self.swarm.waves) {
@@ -135,7 +144,7 @@ impl World {
         }
     }
 
-    fn any_task(&mut self) -> Option<(muster_core::ids::TaskId, OrgId)> {
+    pub(crate) fn any_task(&mut self) -> Option<(muster_core::ids::TaskId, OrgId)> {
         let all: Vec<_> = self.model.tasks.iter().map(|(id, (org, _))| (*id, *org)).collect();
         self.dice.pick(&all)
     }
@@ -202,13 +211,16 @@ impl World {
             1 => start.confirm_count = Some(self.dice.within(1, 10)),
             _ => {}
         }
-        let shown = self.shown_targets(org, id);
+        let (shown, as_shown) = (self.shown_targets(org, id), self.shown_start(org, id));
         let answer = self.write("run.start", &self.person(org), move |tx, cx| run_start(tx, cx, id, &start));
         self.note(format_args!(
             "a person starts task {id}: {:?}",
             answer.result.as_ref().map(|r| (r.run.id, r.run.targeted)).map_err(|e| e.key)
         ));
         if let Ok(detail) = answer.result {
+            if let Some(as_shown) = as_shown {
+                self.started_as_shown(id, as_shown);
+            }
             self.model.runs.insert(detail.run.id, (org, detail.run.targeted));
             match self.addresses_of(org, id) {
                 Some(addresses) => drop(self.model.addresses.insert(detail.run.id, addresses)),
@@ -340,7 +352,8 @@ impl World {
 
     pub(crate) fn settings_change(&mut self) {
         let org = self.org();
-        let patch = match self.dice.below(5) {
+        let patch = match self.dice.below(6) {
+            5 => json!({"approve_above": self.dice.pick(&[0, 0, 2, 5])}),
             3 => json!({"in_flight_per_agent": self.dice.pick(&[1, 2, 4, 4])}),
             4 => json!({"in_flight": self.dice.pick(&[0, 0, 1, 3])}),
             0 => json!({"inventory_lease": self.dice.pick(&["60s", "10m", "2h"])}),
@@ -383,7 +396,7 @@ impl World {
         self.note("a person reaches into the other organization");
     }
 
-    fn intruded(&mut self, what: &'static str, worked: bool) {
+    pub(crate) fn intruded(&mut self, what: &'static str, worked: bool) {
         self.seen.intrusions.push(Intrusion { what, worked });
     }
 }

@@ -91,11 +91,13 @@ pub enum Plant {
     NeverEnds,
     /// Rule 16: a device is not in the group of its query.
     MemberMissing,
+    /// Rule 17: a start that nobody approved.
+    StartsUnapproved,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 35] = [
+    pub const ALL: [Plant; 36] = [
         Plant::OutcomeChanges,
         Plant::EndsTooEarly,
         Plant::HandedTwice,
@@ -131,6 +133,7 @@ impl Plant {
         Plant::EventTwice,
         Plant::NeverEnds,
         Plant::MemberMissing,
+        Plant::StartsUnapproved,
     ];
 
     /// The rule whose checker must catch it.
@@ -152,6 +155,7 @@ impl Plant {
             Plant::EventMissing | Plant::EventTwice => 14,
             Plant::NeverEnds => 15,
             Plant::MemberMissing => 16,
+            Plant::StartsUnapproved => 17,
         }
     }
 
@@ -216,6 +220,10 @@ impl Plant {
             Plant::RunLost => {
                 let place = seen.runs.iter().position(|r| seen.full && model.runs.contains_key(&r.run.id));
                 place.map(|p| seen.runs.remove(p)).is_some()
+            }
+            Plant::StartsUnapproved => {
+                seen.unapproved.push("a planted start".to_owned());
+                true
             }
             Plant::IntrusionWorks => {
                 seen.intrusions.push(Intrusion { what: "a planted thing", worked: true });

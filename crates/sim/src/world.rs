@@ -55,6 +55,8 @@ pub(crate) struct Swarm {
     pub waves: usize,
     /// How many tasks are done by pools, per mille.
     pub pools: usize,
+    /// How many tasks let machines join their runs later, per mille.
+    pub late: usize,
     /// A fleet of our own trusted agents, which walk jobs alone.
     pub alone: bool,
     /// Machines of that fleet keep tasks and begin them by their own clocks.
@@ -294,6 +296,7 @@ fn swarm(dice: &mut Dice) -> Swarm {
         jobs: rate(dice, 500),
         waves: rate(dice, 400),
         pools: rate(dice, 200),
+        late: rate(dice, 300),
         alone,
         keeps,
     }

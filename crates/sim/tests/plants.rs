@@ -51,6 +51,7 @@ rules! {
     a_missing_and_a_doubled_event_are_caught 14;
     a_run_that_never_ends_is_caught 15;
     a_device_that_is_not_in_the_group_of_its_query_is_caught 16;
+    a_start_that_nobody_approved_is_caught 17;
 }
 
 #[test]

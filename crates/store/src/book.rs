@@ -33,7 +33,7 @@ pub struct Eligible {
 }
 
 const ROW: &str =
-    "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held, b.gone";
+    "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held, b.gone, b.begins";
 
 fn row(row: &Row) -> Result<BookRow, Fault> {
     Ok(BookRow {
@@ -49,6 +49,7 @@ fn row(row: &Row) -> Result<BookRow, Fault> {
         valid: Timestamp(row.int(10)?),
         held: row.opt_int(11)?.map(Timestamp),
         gone: row.opt_int(12)?.map(Timestamp),
+        begins: row.opt_int(13)?.map(Timestamp),
     })
 }
 
@@ -72,11 +73,11 @@ impl Rx {
 
     /// What a device is to keep, by task, with the names of the tasks.
     pub fn book_named(&mut self, device: DeviceId) -> Result<Vec<(BookRow, String)>, Fault> {
-        const NAMED: &str = "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held, b.gone, t.name";
+        const NAMED: &str = "b.device, b.task, b.org, b.version, b.issue, b.agent, b.incarnation, b.print, b.standing, b.since, b.valid, b.held, b.gone, b.begins, t.name";
         let mut list = List::new(NAMED, "book b JOIN task t ON t.id = b.task");
         list.filter("b.device = {}", device.0);
         list.condition("b.gone IS NULL");
-        list.all(self, "t.name, b.task", 1_000, |r| Ok((row(r)?, r.text(13)?.to_owned())))
+        list.all(self, "t.name, b.task", 1_000, |r| Ok((row(r)?, r.text(14)?.to_owned())))
     }
 
     /// All entries of a task, by device, also those that were taken from their machines.
@@ -163,10 +164,11 @@ impl Tx {
     pub fn book_put(&mut self, it: &BookRow) -> Result<(), Fault> {
         let standing = serde_json::to_string(&it.standing).map_err(|e| Fault::Db(e.to_string()))?;
         self.exec(
-            "INSERT INTO book (device, task, org, version, issue, agent, incarnation, print, standing, since, valid, held) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL) ON CONFLICT (device, task) DO UPDATE SET version = excluded.version, \
+            "INSERT INTO book (device, task, org, version, issue, agent, incarnation, print, standing, since, valid, begins, held) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL) ON CONFLICT (device, task) DO UPDATE SET version = excluded.version, \
              issue = excluded.issue, agent = excluded.agent, incarnation = excluded.incarnation, print = excluded.print, \
-             standing = excluded.standing, since = excluded.since, valid = excluded.valid, held = NULL, gone = NULL",
+             standing = excluded.standing, since = excluded.since, valid = excluded.valid, \
+             begins = excluded.begins, held = NULL, gone = NULL",
             &[
                 V::U(it.device.0),
                 V::U(it.task.0),
@@ -179,6 +181,7 @@ impl Tx {
                 standing.into(),
                 it.since.0.into(),
                 it.valid.0.into(),
+                it.begins.map(|at| at.0).into(),
             ],
         )?;
         self.after(Hint { topic: Topic::Device, id: Some(it.device.0), org: Some(it.org.0) });
@@ -203,7 +206,7 @@ impl Tx {
 
     /// An agent says that it holds all that it is to keep.
     pub fn book_held(&mut self, device: DeviceId, agent: AgentId, now: Timestamp) -> Result<(), Fault> {
-        let sql = "UPDATE book SET held = ?3 WHERE device = ?1 AND agent = ?2 AND held IS NULL AND gone IS NULL";
+        let sql = "UPDATE book SET held = ?3, begins = coalesce(begins, ?3) WHERE device = ?1 AND agent = ?2 AND held IS NULL AND gone IS NULL";
         self.send(sql, &[V::U(device.0), V::U(agent.0), now.0.into()])?;
         self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });
         Ok(())
@@ -211,7 +214,7 @@ impl Tx {
 
     /// An agent holds something else than it said to hold.
     pub fn book_drifted(&mut self, device: DeviceId, agent: AgentId, now: Timestamp) -> Result<(), Fault> {
-        let sql = "UPDATE book SET held = NULL, since = ?3 WHERE device = ?1 AND agent = ?2 AND gone IS NULL";
+        let sql = "UPDATE book SET held = NULL, begins = NULL, since = ?3 WHERE device = ?1 AND agent = ?2 AND gone IS NULL";
         self.exec(sql, &[V::U(device.0), V::U(agent.0), now.0.into()])?;
         self.exec("UPDATE agent SET book_drifted = ?2 WHERE id = ?1", &[V::U(agent.0), now.0.into()])?;
         self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });

@@ -172,7 +172,7 @@ pub const VIEWS: [View; 9] = [
         help: "What became of each step of a run on each machine.",
         columns: &[
             plain("run_id", "a.run", "The run."),
-            plain("device_id", "a.device", "The machine."),
+            plain("device_id", "CASE WHEN s.pooled = 1 THEN NULL ELSE a.device END", "The machine; none for a slice of addresses."),
             plain("step", "s.name", "The step."),
             plain("action", "s.action", "What it does."),
             plain("state", "a.state", "prepared, started, running, ok, error, unknown, cancelled, expired or skipped."),

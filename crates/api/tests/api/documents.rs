@@ -15,6 +15,19 @@ fn the_description_in_docs_is_the_one_of_the_program() {
     assert!(kept == text, "docs/openapi.json is not up to date; run this test with UPDATE=1");
 }
 
+#[tokio::test]
+async fn the_actions_in_docs_are_those_of_the_program() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/actions.json");
+    let world = World::new();
+    let told = world.call("GET", "/api/v1/actions").token(&world.admin).send().await.expect(200);
+    let text = serde_json::to_string_pretty(&told).expect("a document") + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(file, &text).expect("the file can be written");
+    }
+    let kept = std::fs::read_to_string(file).expect("docs/actions.json; write it with UPDATE=1");
+    assert!(kept == text, "docs/actions.json is not up to date; run this test with UPDATE=1. The console's forms are tested with it");
+}
+
 #[test]
 fn every_operation_has_an_id_a_summary_and_full_path_and_every_reference_leads_somewhere() {
     let document = serde_json::to_value(muster_api::openapi()).expect("a document");

@@ -424,6 +424,8 @@ pub struct BookRow {
     pub valid: Timestamp,
     /// Since when the agent says that it holds this issue.
     pub held: Option<Timestamp>,
+    /// Since when the agent holds this or an earlier issue that says the same: it begins the occurrences, also before it hears of this one.
+    pub begins: Option<Timestamp>,
     /// Since when it is to keep it no more. What it began by it before it heard so is still known by it.
     pub gone: Option<Timestamp>,
 }

@@ -29,6 +29,7 @@ use muster_wire::glpi;
 use muster_wire::legacy::{Message as Request, Node, ParseError, ParseErrorKind, Query, answer as words, read_message};
 use reply::{Form, Reply};
 use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A message of at most this size is taken for a contact until it is read, bytes: a PROLOG has some hundred.
 const CONTACT_BYTES: usize = 2 << 10;
@@ -222,6 +223,9 @@ async fn prolog(gateway: &Gateway, speaker: &Speaker, protocol: Protocol, device
     let engine = &gateway.inner.engine;
     let cx = gateway.cx_with(speaker.pass.as_ref()).await?;
     let mut hello = hello_of(speaker, protocol, device_id);
+    if hello.packages {
+        engine.doors().packages.store(true, Relaxed);
+    }
     let look = engine.look(&cx, &hello).await?;
     // Whoever knows a DEVICEID can say it: packages are given where the agent was heard last.
     let heard = look.agent.as_ref().and_then(|agent| engine.heard_from(agent.id).or_else(|| agent.address.clone()));
