@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { useActions } from "../api/queries";
 import type { Action } from "../api/types";
 import { begun, type FieldOf, fieldsOf } from "../lib/actions";
+import { Fault } from "../parts/Feedback";
 
 /** Where the words of a choice stand among the translations, by parameter and type. */
 const WORDS: Record<string, string> = {
@@ -57,6 +58,7 @@ export function ActionFields({ action, onChange }: Props) {
         nothingFoundMessage={t("task.no_such_step")}
         onChange={(type) => type && type !== action.type && turn(type)}
       />
+      {known.isError && <Fault error={known.error} retry={() => known.refetch()} />}
       {fields.map((field) => (
         <Field
           key={`${action.type}.${field.name}`}

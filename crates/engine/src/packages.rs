@@ -17,7 +17,9 @@ use std::time::Duration;
 /// What is done as packages.
 pub const PACKAGED: [&str; 3] = ["run_script", "power_control", "control_service"];
 /// Packages of one agent at once: it fetches them one after the other.
-const PACKAGES_MAX: usize = 4;
+pub(crate) const PACKAGES_MAX: usize = 4;
+/// How long an agent may take before it begins the first: it makes its inventory before.
+pub(crate) const PACKAGE_GRACE: Duration = Duration::from_secs(600);
 /// How often another number is drawn where one is taken.
 const DRAWS_MAX: usize = 8;
 
@@ -34,8 +36,14 @@ pub struct Offered {
 /// doing one twice.
 pub fn hand_out(tx: &mut Tx, cx: &Cx, agent: &Agent, org: &Org) -> Result<Vec<Offered>, Error> {
     let known = tx.packages_in_hands(agent.device, agent.id)?;
-    let mut offered: Vec<Offered> = known.into_iter().map(|it| Offered { number: it.number, token: it.token }).collect();
-    let room = PACKAGES_MAX.saturating_sub(offered.len());
+    let room = PACKAGES_MAX.saturating_sub(known.len());
+    let mut offered = Vec::with_capacity(PACKAGES_MAX);
+    for it in known {
+        // What is to stop is not begun any more where that can be helped.
+        if tx.assignment(it.org, it.assignment)?.is_some_and(|row| !row.record.state.is_to_stop(cx.now)) {
+            offered.push(Offered { number: it.number, token: it.token });
+        }
+    }
     for claimed in work::claim(tx, cx, agent, org, &PACKAGED, room)? {
         offered.push(made(tx, cx, agent, &claimed)?);
     }
@@ -69,32 +77,30 @@ pub struct Packed {
     pub limit: Duration,
     /// Whether the machine runs Windows, as far as is known.
     pub windows: bool,
-    /// Whether its attempt is under way.
+    /// Whether its attempt is under way, and may begin.
     pub open: bool,
 }
 
-/// The work of a package; with a token only if that is its, and its attempt is under way.
-pub fn packed(rx: &mut Rx, number: i64, token: Option<&str>) -> Result<Option<Packed>, Error> {
+/// The work of a package; with a token only if that is its.
+pub fn packed(rx: &mut Rx, cx: &Cx, number: i64, token: Option<&str>) -> Result<Option<Packed>, Error> {
     let Some(package) = rx.package(number)?.filter(|it| token.is_none_or(|token| token == it.token)) else { return Ok(None) };
     let Some(row) = rx.assignment(package.org, package.assignment)? else { return Ok(None) };
     let state = &row.record.state;
-    let open = state.attempt == package.attempt && state.status.lease().is_some();
-    if token.is_some() && !open {
-        return Ok(None);
-    }
+    let is_current = state.attempt == package.attempt && state.status.lease().is_some() && !state.is_to_stop(cx.now);
     let actor = state.last_actor.map_or(Ok(None), |actor| rx.agent(actor.agent))?;
     let (Some(agent), Some(run)) = (actor, rx.run(package.org, row.record.run)?) else { return Ok(None) };
     let place = usize::try_from(row.record.step).unwrap_or(usize::MAX);
     let (doc, steps) = (rx.task_doc(run.task, run.task_version)?, rx.run_steps(run.id)?);
     let Some((written, step)) = doc.as_ref().and_then(|doc| doc.steps.get(place)).zip(steps.get(place)) else { return Ok(None) };
     let action = filled_for(rx, &agent, run.id, &written.action)?;
+    let org = house(rx, package.org)?;
     let family = rx.device(agent.org, agent.device)?.and_then(|device| device.os_family);
     Ok(Some(Packed {
         assignment: package.assignment,
         attempt: package.attempt,
         action,
-        limit: work::lease_of(step, &house(rx, package.org)?.settings),
+        limit: work::lease_of(step, &org.settings),
         windows: family.as_deref() == Some("windows"),
-        open,
+        open: is_current && org.freeze.is_none() && agent.verified && agent.quarantine.is_none(),
     }))
 }

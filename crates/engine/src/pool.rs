@@ -13,7 +13,7 @@ use muster_core::ids::{AgentId, DeviceId, GroupId, OrgId, RunId};
 use muster_core::inventory::Row;
 use muster_core::limits::POOL_AGENTS_MAX;
 use muster_core::tasks::doc::{ActionKind, Actors};
-use muster_core::tasks::pool::{Range, SLICE_SILENCE, Slice, Standing, addresses, cut, networks, usual_network};
+use muster_core::tasks::pool::{Range, SLICE_SILENCE, Slice, Standing, addresses, cut, networks, united, usual_network};
 use muster_core::tasks::{Action, Change, Run, State, Task, TaskDoc};
 use muster_core::time::Timestamp;
 use muster_store::{Hint, Rx, Share, Topic, Tx};
@@ -27,6 +27,19 @@ const NEAR_LOOKED_AT: usize = 200;
 const LIVING_ASSUMED: usize = 4;
 /// When is looked again whether there is a slice for a member that found none: others may have given theirs back.
 const AGAIN: Duration = Duration::from_secs(30);
+/// The same where an agent is in none of the groups: its machine may be put into one.
+const AGAIN_OUTSIDE: Duration = Duration::from_secs(300);
+/// Agents that are looked at for a pool: those that were heard last.
+const AGENTS_LOOKED_AT: usize = 5_000;
+/// Networks of an agent that count for which slices are near.
+const NETWORKS_MAX: usize = 32;
+
+/// The members of a pool that are known by name.
+struct Members {
+    are: Vec<Agent>,
+    /// There may be more than these.
+    others: bool,
+}
 
 /// The pool of a run that goes on.
 #[derive(Clone, Debug)]
@@ -106,17 +119,22 @@ impl Pool {
     }
 
     /// Its members, the latest heard first, at most [`POOL_AGENTS_MAX`].
-    fn members(&self, rx: &mut Rx, org: OrgId) -> Result<Vec<Agent>, Error> {
-        let Some(action) = self.action() else { return Ok(Vec::new()) };
+    fn members(&self, rx: &mut Rx, org: OrgId) -> Result<Members, Error> {
+        let mut members = Members { are: Vec::new(), others: false };
+        let Some(action) = self.action() else { return Ok(members) };
         let mut found = match &self.doc.actors {
             Actors::Agents(ids) => rx.agents_by_id(ids)?.into_iter().filter(|it| it.org == org && it.verified).collect(),
-            _ => rx.pool_agents(org, self.protocols(), self.groups.as_deref(), POOL_AGENTS_MAX)?,
+            _ => rx.pool_agents(org, self.protocols(), self.groups.as_deref(), AGENTS_LOOKED_AT)?,
         };
+        members.others = found.len() >= AGENTS_LOOKED_AT;
         found.retain(|agent| self.protocols().contains(&agent.protocol) && agent.may_be_asked(action.kind()));
-        let mut members = Vec::with_capacity(found.len());
         for agent in found {
+            if members.are.len() >= POOL_AGENTS_MAX {
+                members.others = true;
+                break;
+            }
             if self.is_within(rx, &agent)? {
-                members.push(agent);
+                members.are.push(agent);
             }
         }
         Ok(members)
@@ -124,7 +142,7 @@ impl Pool {
 
     /// How it stands.
     pub(crate) fn standing(&self, rx: &mut Rx, org: &Org, now: Timestamp) -> Result<Standing, Error> {
-        let members = self.members(rx, org.id)?;
+        let members = self.members(rx, org.id)?.are;
         Ok(Standing {
             members: members.len(),
             online: members.iter().filter(|agent| agent_online(agent, &org.settings, now)).count(),
@@ -149,7 +167,8 @@ fn address_of(agent: &Agent) -> Option<IpAddr> {
 
 /// The networks that an agent is in: those of its inventory, and where it has none the usual one of the address it comes from.
 pub(crate) fn networks_of(rx: &mut Rx, agent: &Agent) -> Result<Vec<Range>, Error> {
-    let known = networks(&network_rows(rx, agent.id)?);
+    let mut known = united(networks(&network_rows(rx, agent.id)?));
+    known.truncate(NETWORKS_MAX);
     Ok(if known.is_empty() { address_of(agent).and_then(usual_network).into_iter().collect() } else { known })
 }
 
@@ -187,7 +206,7 @@ pub(crate) fn slices(rx: &mut Rx, cx: &Cx, task: &Task, ranges: &[Range]) -> Res
 fn cut_for(rx: &mut Rx, cx: &Cx, task: &Task, ranges: &[Range]) -> Result<(Vec<Range>, Vec<Range>), Error> {
     let pool = Pool::of(rx, task.org, RunId(uuid::Uuid::nil()), task.doc.clone())?;
     let settings = house(rx, task.org)?.settings;
-    let members = pool.members(rx, task.org)?;
+    let members = pool.members(rx, task.org)?.are;
     let online: Vec<&Agent> = members.iter().filter(|agent| agent_online(agent, &settings, cx.now)).collect();
     let mut near = Vec::new();
     for agent in online.iter().take(NEAR_LOOKED_AT) {
@@ -207,11 +226,17 @@ pub(crate) fn silence(action: &Action, slices: &[Slice]) -> Duration {
 }
 
 /// Whether a slice waits for an agent now, and when is to be looked again.
-pub(crate) fn waits(rx: &mut Rx, agent: &Agent, now: Timestamp) -> Result<(bool, Option<Timestamp>), Error> {
+pub fn waits(rx: &mut Rx, agent: &Agent, now: Timestamp) -> Result<(bool, Option<Timestamp>), Error> {
     let mut again: Option<Timestamp> = None;
     for pool in Pool::all(rx, agent.org)? {
+        let is_member = pool.has(rx, agent)?;
+        if !is_member && pool.groups.is_none() {
+            continue;
+        }
         let Some(due) = rx.slice_due(pool.run)? else { continue };
-        if !pool.has(rx, agent)? {
+        if !is_member {
+            let next = now.plus(AGAIN_OUTSIDE).max(due);
+            again = Some(again.map_or(next, |known| known.min(next)));
             continue;
         }
         let held = rx.slices_held(pool.run)?;
@@ -229,12 +254,12 @@ pub(crate) fn call(tx: &mut Tx, cx: &Cx, run: &Run) -> Result<(), Error> {
     let Some(doc) = tx.task_doc(run.task, run.task_version)? else { return Ok(()) };
     let members = Pool::of(tx, run.org, run.id, doc)?.members(tx, run.org)?;
     let hint = |id| Hint { topic: Topic::Work, id, org: Some(run.org.0) };
-    if members.len() >= POOL_AGENTS_MAX {
+    if members.others {
         tx.after(hint(None));
     } else {
-        members.iter().for_each(|agent| tx.after(hint(Some(agent.id.0))));
+        members.are.iter().for_each(|agent| tx.after(hint(Some(agent.id.0))));
     }
-    tracing::debug!(run = %run.id, members = members.len(), at = %cx.now, "a pool is called");
+    tracing::debug!(run = %run.id, members = members.are.len(), at = %cx.now, "a pool is called");
     Ok(())
 }
 

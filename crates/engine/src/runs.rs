@@ -14,7 +14,7 @@ use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
 use muster_core::page::{Page, PageRequest};
 use muster_core::settings::Settings;
 use muster_core::tasks::doc::ActionKind;
-use muster_core::tasks::pool::{self, Range, united};
+use muster_core::tasks::pool::{self, Range, united, without};
 use muster_core::tasks::rollout::{arranged, ends};
 use muster_core::tasks::why::{Candidate, conditions};
 use muster_core::tasks::{
@@ -91,7 +91,9 @@ fn again(rx: &mut Rx, cx: &Cx, old: &Run, task: &Task, came_to: Vec<DeviceId>) -
         return Err(Error::new(Kind::Conflict, "run/retry-kind", detail));
     }
     if old.is_pooled() {
-        return Ok(Aim::Addresses(united(rx.slices_by_id(&came_to)?.into_iter().map(|slice| slice.range).collect())));
+        let those = united(rx.slices_by_id(&came_to)?.into_iter().map(|slice| slice.range).collect());
+        // What is not to be asked any more since is left out.
+        return Ok(Aim::Addresses(without(&those, &task.doc.excluded_ranges())));
     }
     if came_to == [DeviceId::SERVER] {
         return Ok(Aim::Devices(came_to));

@@ -17,7 +17,7 @@ use muster_core::tasks::doc::{ActionKind, DEPLOYED, Step, Targets};
 use muster_core::tasks::rollout::ends;
 use muster_core::tasks::state::{Limits, Status};
 use muster_core::tasks::{
-    Around, Assignment, BadTask, Delivery, Forecast, Load, Reason, Run, RunState, Scope, Situation, Task, TaskDoc, why,
+    Action, Around, Assignment, BadTask, Delivery, Forecast, Load, Reason, Run, RunState, Scope, Situation, Task, TaskDoc, why,
 };
 use muster_store::{DeviceGroup, Rx, Tx};
 use serde_json::Value;
@@ -93,10 +93,24 @@ pub fn task_check(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Checked, Err
     Ok(Checked { doc, task })
 }
 
+/// Steps that act on the server itself concern everybody on it: they are written by those who act in all organizations.
+fn of_the_server(cx: &Cx, doc: &TaskDoc) -> Result<(), Error> {
+    let acts = |step: &Step| match step.action {
+        Action::RestartServer => true,
+        Action::RunScript(_) => step.scope() == Scope::Server,
+        _ => false,
+    };
+    if cx.caller.scope.is_some() && doc.steps.iter().any(acts) {
+        return Err(Error::denied("writing steps that act on the server itself (for those who act in all organizations)"));
+    }
+    Ok(())
+}
+
 /// Writes a new task.
 pub fn task_create(tx: &mut Tx, cx: &Cx, document: &Value) -> Result<TaskView, Error> {
     cx.may_here(Role::Operator, "writing tasks")?;
     let doc = read(document)?;
+    of_the_server(cx, &doc)?;
     let task = Task {
         id: cx.id(),
         org: cx.org,
@@ -128,6 +142,8 @@ pub fn task_update(tx: &mut Tx, cx: &Cx, id: TaskId, document: &Value, version: 
     if doc == before.doc {
         return view(tx, before);
     }
+    of_the_server(cx, &before.doc)?;
+    of_the_server(cx, &doc)?;
     if tx.task_named(cx.org, &doc.name)?.is_some_and(|other| other.id != id) {
         return Err(name_taken(&doc.name));
     }

@@ -8,6 +8,7 @@ pub use told::{Answers, Taken, Told, report, report_set};
 use crate::book::Compared;
 use crate::cx::Cx;
 use crate::error::Error;
+use crate::packages::{PACKAGE_GRACE, PACKAGED, PACKAGES_MAX};
 use muster_core::access::Org;
 use muster_core::fleet::{Agent, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
@@ -198,15 +199,21 @@ pub(crate) fn lease_of(step: &RunStep, settings: &Settings) -> std::time::Durati
     step.longest_run.map_or(silent, |longest| longest.min(silent))
 }
 
-/// How much longer than the work may take is waited for word of it: our own agent ends it by itself and says so.
-fn grace(protocol: Protocol) -> Duration {
-    if protocol == Protocol::Muster { VERDICT_GRACE } else { Duration::ZERO }
+/// How much longer than the work may take is waited for word of it: our own agent ends it by itself and says so; an OCS agent makes its
+/// inventory first, and does what else it was given before.
+fn grace(action: &str, limit: Duration, protocol: Protocol) -> Duration {
+    match protocol {
+        Protocol::Muster => VERDICT_GRACE,
+        Protocol::Ocs if PACKAGED.contains(&action) => limit * u32::try_from(PACKAGES_MAX - 1).unwrap_or(u32::MAX) + PACKAGE_GRACE,
+        _ => Duration::ZERO,
+    }
 }
 
 /// How long word of an attempt is waited for; one who walks a job `alone` may have no connection for a while. A slice goes to another
 /// agent without grace: its limit has that already.
 pub(crate) fn patience(step: &RunStep, settings: &Settings, protocol: Protocol, alone: bool) -> Duration {
-    let waited = lease_of(step, settings) + if step.pooled { Duration::ZERO } else { grace(protocol) };
+    let limit = lease_of(step, settings);
+    let waited = limit + if step.pooled { Duration::ZERO } else { grace(&step.action, limit, protocol) };
     if alone { waited.max(settings.offline_for.0) } else { waited }
 }
 

@@ -78,6 +78,12 @@ async fn why(world: &World, run: RunId) -> String {
     detail.reason.reason.key
 }
 
+async fn message(world: &World, run: RunId) -> Option<String> {
+    let id = world.assignments(run).await[0].record.id;
+    let detail = world.engine.read(&world.cx(), move |rx, cx| runs::assignment_view(rx, cx, id)).await.expect("shown");
+    detail.attempts.last().and_then(|it| it.0.message.clone())
+}
+
 fn script(text: &str) -> Value {
     json!({"type": "run_script", "script": text})
 }
@@ -107,6 +113,8 @@ async fn a_package_is_for_a_verified_agent_that_comes_by_tls_and_is_fetched_with
     tell(&world, number, "SUCCESS_5").await;
     assert_eq!(state(&world, run).await, (State::Error, Some(5), 1), "a script that failed is not begun again");
     assert_eq!(get(&world, &format!("{}/{number}/info", path(at))).await.status, StatusCode::NOT_FOUND, "it is over");
+    let no_more = get(&world, &format!("{}/{number}/{number}-1", path(at))).await;
+    assert_eq!((no_more.status, no_more.text().as_str()), (StatusCode::OK, "not any more\n"), "else it would ask again and again");
     tell(&world, number, "SUCCESS").await;
     assert_eq!(state(&world, run).await.0, State::Error, "the end is the end");
 }
@@ -131,6 +139,45 @@ async fn what_was_not_begun_is_handed_out_again_and_late_words_still_count() {
     assert_eq!(state(&world, run).await.0, State::Unknown, "a word of the attempt before changes nothing");
     tell(&world, &second[0].0, "SUCCESS").await;
     assert_eq!(state(&world, run).await, (State::Ok, Some(0), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_to_stop_is_not_begun_any_more() {
+    let world = World::new().await;
+    let device = known(&world).await;
+    verify(&world, device, true).await;
+    let run = start(&world, script("true")).await;
+    let packages = told(&world, TLS).await;
+    let [(number, at)] = &packages[..] else { panic!("{packages:?}") };
+    world.engine.write("cancel", &world.cx(), move |tx, cx| runs::run_cancel(tx, cx, run)).await.expect("cancelled");
+    while world.engine.write("cancel", &world.cx(), workers::prepare).await.expect("done").more {}
+    assert_eq!(get(&world, &format!("{}/{number}/info", path(at))).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(get(&world, &format!("{}/{number}/{number}-1", path(at))).await.text(), "not any more\n");
+    assert_eq!(told(&world, TLS).await, []);
+    tell(&world, number, "ERR_BAD_DIGEST").await;
+    assert_eq!(state(&world, run).await.0, State::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_of_which_nobody_knows_how_it_was_is_unknown() {
+    let world = World::new().await;
+    let device = known(&world).await;
+    verify(&world, device, true).await;
+    for code in ["SUCCESS_ALREADY_SETUP", "SUCCESS_"] {
+        let run = start(&world, script("exit 7")).await;
+        let packages = told(&world, TLS).await;
+        tell(&world, &packages[0].0, code).await;
+        assert_eq!(state(&world, run).await.0, State::Started, "{code}");
+        world.clock.advance(Duration::from_secs(86_400));
+        while world.engine.write("lapse", &world.cx(), workers::lapse).await.expect("done").more {}
+        assert_eq!(state(&world, run).await.0, State::Unknown, "{code}");
+    }
+    let run = start(&world, script("exit 7")).await;
+    let packages = told(&world, TLS).await;
+    tell(&world, &packages[0].0, "SUCCESS_125").await;
+    assert_eq!(state(&world, run).await.0, State::Error);
+    let message = message(&world, run).await;
+    assert!(message.as_deref().is_some_and(|it| it.contains("interrupted")), "{message:?}");
 }
 
 #[tokio::test(start_paused = true)]

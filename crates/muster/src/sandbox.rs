@@ -31,12 +31,19 @@ const SEEN: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/altern
 /// Runs a script; never fails: every failure is an outcome.
 pub(crate) async fn run(script: &Script, limit: Duration) -> Told {
     let told = |outcome, message: String| Told { outcome, exit_code: None, message, output: None };
-    let mut child = match command(script, limit).spawn() {
-        Ok(child) => child,
+    let failed = |why: &str| told(Outcome::Error, format!("the sandbox could not be started: {why}"));
+    // What it says when it does not start looks like the words of a script.
+    match command(script, limit, &["true"]).output().await {
+        Ok(it) if it.status.success() => {}
+        Ok(it) => return failed(String::from_utf8_lossy(&it.stderr).trim()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return told(Outcome::Error, "scripts of the server need bubblewrap: install the package 'bubblewrap' on it".to_owned());
         }
-        Err(error) => return told(Outcome::Error, format!("the sandbox could not be started: {error}")),
+        Err(error) => return failed(&error.to_string()),
+    }
+    let mut child = match command(script, limit, &words(script)).spawn() {
+        Ok(child) => child,
+        Err(error) => return failed(&error.to_string()),
     };
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let whole = async {
@@ -72,7 +79,7 @@ async fn kept(from: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn command(script: &Script, limit: Duration) -> Command {
+fn command(script: &Script, limit: Duration, words: &[&str]) -> Command {
     let mut command = Command::new(BWRAP);
     command.args(["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--hostname", "muster-script"]);
     for path in SEEN {
@@ -83,16 +90,34 @@ fn command(script: &Script, limit: Duration) -> Command {
             Err(_) => {}
         }
     }
-    command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp", "--uid", "65534", "--gid", "65534"]);
+    let memory = u64::from(script.memory_mib.unwrap_or(MEMORY_MIB)) << 20;
+    let room = memory.to_string();
+    command.args([
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--size",
+        &room,
+        "--tmpfs",
+        "/tmp",
+        "--remount-ro",
+        "/",
+        "--chdir",
+        "/tmp",
+        "--uid",
+        "65534",
+        "--gid",
+        "65534",
+    ]);
     command.args(["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8"]);
     for (name, value) in &script.environment {
         command.args(["--setenv", name, value]);
     }
-    let memory = u64::from(script.memory_mib.unwrap_or(MEMORY_MIB)) << 20;
     let seconds = limit.as_secs().max(1);
     command.arg("--").arg("prlimit");
     command.args([format!("--as={memory}"), format!("--cpu={seconds}"), format!("--nproc={PROCESSES}"), format!("--fsize={FILE_BYTES}")]);
-    command.arg("--").args(words(script));
+    command.arg("--").args(words);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).current_dir("/").env_clear();
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin");
     if rustix::process::geteuid().is_root() {

@@ -32,6 +32,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const OTHER_FILES: u64 = 200;
 /// Own certificates are made anew after this time.
 const RENEWAL: Duration = Duration::from_secs(24 * 3_600);
+/// How often, and after which pauses, a start anew is tried again.
+const START_TRIES: u32 = 60;
+const START_PAUSE: Duration = Duration::from_secs(2);
 
 /// A running server.
 pub struct Server {
@@ -153,13 +156,25 @@ impl Server {
         }
     }
 
-    /// Stops and starts with the same configuration, at the same address.
+    /// Stops and starts with the same configuration, at the same address. What it needs may be away just then: it tries for a while.
     pub async fn again(self) -> anyhow::Result<Server> {
         let config = Config { listen: self.address, ..self.config.clone() };
         self.stop(None).await?;
-        let server = Server::start(config).await?;
-        tracing::info!(url = %server.url(), "started anew");
-        Ok(server)
+        let mut tries = 0;
+        loop {
+            match Server::start(config.clone()).await {
+                Ok(server) => {
+                    tracing::info!(url = %server.url(), "started anew");
+                    return Ok(server);
+                }
+                Err(error) if tries < START_TRIES => {
+                    tries += 1;
+                    tracing::error!(error = format!("{error:#}"), tries, "did not start anew; tries again");
+                    tokio::time::sleep(START_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn renew(&self) {

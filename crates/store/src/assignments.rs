@@ -448,10 +448,12 @@ impl Rx {
             // What a machine will begin by its order book is not under way before it says so.
             list.condition("a.in_book = 0");
             let mut agents = list.all(self, "a.id", 100_000, |r| r.id(0))?;
-            let mut slices = List::new("a.agent", "run r JOIN assignment a ON a.run = r.id JOIN agent g ON g.id = a.agent");
-            slices.condition("r.addresses IS NOT NULL AND r.state <> 'finished' AND a.open = 1 AND a.state <> 'prepared'");
-            slices.any_of("g.device", piece.iter().map(|d| d.0));
-            agents.extend(slices.all(self, "a.id", 100_000, |r| r.id(0))?);
+            let mut slices = List::new("a.agent", "assignment a");
+            slices.condition("a.open = 1 AND a.state <> 'prepared'");
+            let devices: Vec<String> = piece.iter().map(|d| slices.param(d.0)).collect();
+            slices.condition(format!("a.agent IN (SELECT g.id FROM agent g WHERE g.device IN ({}))", devices.join(", ")));
+            slices.condition("EXISTS (SELECT 1 FROM run r WHERE r.id = a.run AND r.addresses IS NOT NULL)");
+            agents.extend(slices.all(self, "a.agent", 100_000, |r| r.id(0))?);
             for agent in agents {
                 *counts.entry(AgentId(agent)).or_default() += 1;
             }

@@ -206,7 +206,8 @@ impl Tx {
 
     /// An agent says that it holds all that it is to keep.
     pub fn book_held(&mut self, device: DeviceId, agent: AgentId, now: Timestamp) -> Result<(), Fault> {
-        let sql = "UPDATE book SET held = ?3, begins = coalesce(begins, ?3) WHERE device = ?1 AND agent = ?2 AND held IS NULL AND gone IS NULL";
+        let sql =
+            "UPDATE book SET held = ?3, begins = coalesce(begins, ?3) WHERE device = ?1 AND agent = ?2 AND held IS NULL AND gone IS NULL";
         self.send(sql, &[V::U(device.0), V::U(agent.0), now.0.into()])?;
         self.after(Hint { topic: Topic::Agent, id: Some(agent.0), org: None });
         Ok(())

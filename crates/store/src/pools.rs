@@ -59,10 +59,10 @@ fn slice(row: &Row) -> Result<Slice, Fault> {
 const SLICE: &str = "s.id, s.place, s.low, s.high, s.near";
 
 impl Rx {
-    /// Runs of pools of an organization that go on, the first of the queue first.
+    /// Runs of pools of an organization that go on and are not held, the first of the queue first.
     pub fn pool_runs(&mut self, org: OrgId) -> Result<Vec<PoolRun>, Fault> {
-        let sql =
-            "SELECT id, task, task_version FROM run WHERE org = ?1 AND addresses IS NOT NULL AND state <> 'finished' ORDER BY priority, id";
+        let sql = "SELECT id, task, task_version FROM run WHERE org = ?1 AND addresses IS NOT NULL AND state <> 'finished' \
+             AND paused = 0 AND halted = 0 AND cancel_requested = 0 ORDER BY priority, id";
         let read = |r: &Row| Ok(PoolRun { run: r.id(0)?.into(), task: r.id(1)?.into(), version: r.int(2)? });
         self.rows(sql, &[V::U(org.0)])?.iter().map(read).collect()
     }
@@ -93,8 +93,8 @@ impl Rx {
 
     /// Slices of pools that an agent has in its hands.
     pub fn slices_in_hands(&mut self, org: OrgId, agent: AgentId) -> Result<Vec<AssignmentId>, Fault> {
-        let sql = "SELECT a.id FROM run r JOIN assignment a ON a.run = r.id WHERE r.org = ?1 AND r.addresses IS NOT NULL AND r.state <> 'finished' \
-             AND a.open = 1 AND a.state <> 'prepared' AND a.agent = ?2 ORDER BY a.id";
+        let sql = "SELECT a.id FROM assignment a WHERE a.agent = ?2 AND a.open = 1 AND a.state <> 'prepared' \
+             AND EXISTS (SELECT 1 FROM run r WHERE r.id = a.run AND r.org = ?1 AND r.addresses IS NOT NULL) ORDER BY a.agent, a.id";
         self.rows(sql, &[V::U(org.0), V::U(agent.0)])?.iter().map(|r| r.id(0).map(AssignmentId)).collect()
     }
 
@@ -102,6 +102,7 @@ impl Rx {
     pub fn slices_waiting(&mut self, wanted: &Wanted<'_>, now: Timestamp, limit: usize) -> Result<Vec<AssignmentId>, Fault> {
         let mut list = List::new("a.id", "assignment a JOIN slice s ON s.id = a.device");
         list.filter("a.run = {}", wanted.run.0);
+        list.filter("s.run = {}", wanted.run.0);
         list.condition("a.open = 1 AND a.state = 'prepared'");
         list.filter("a.due <= {}", now.0);
         let (agent, before) = (list.param(wanted.agent.0), list.param(wanted.own_before.0));

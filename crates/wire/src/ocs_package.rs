@@ -10,9 +10,14 @@ use std::fmt::Write as _;
 
 /// The file that is run.
 const FILE: &str = "muster.sh";
+/// What the file ends with when it was begun before.
+pub const BEGUN_BEFORE: i64 = 125;
+/// An agent that died, or was told to stop fetching, while the file ran begins it anew: its record is written at the end. The mark lies in
+/// the package's own directory, which the agent removes with the package.
+const ONCE: &str = "(set -C; : > ../begun) 2>/dev/null || exit 125";
 /// A command line as the archive that an agent on Unix unpacks. The same command gives the same bytes.
 pub fn archive(command: &Command) -> std::io::Result<Vec<u8>> {
-    let text = format!("#!/bin/sh\n{}\n", command.exec);
+    let text = format!("#!/bin/sh\n{ONCE}\n{}\n", command.exec);
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o700);
@@ -40,7 +45,7 @@ pub fn info(number: i64, archive: &[u8]) -> String {
 pub enum Ended {
     /// The command ran and ended with this code.
     Code(i64),
-    /// It was done before, by the agent's own record.
+    /// It was done before, by the agent's own record; how it ended is not known.
     Before,
     /// It did not run: the package was not fetched, not whole, or not unpacked.
     NotBegun,
@@ -53,7 +58,8 @@ pub fn ended(code: &str) -> Ended {
     let number = |prefix: &str| code.strip_prefix(prefix).and_then(|rest| rest.parse().ok());
     match code {
         "SUCCESS" => Ended::Code(0),
-        "SUCCESS_ALREADY_SETUP" => Ended::Before,
+        // The second is what remains where the end could not be told at once.
+        "SUCCESS_ALREADY_SETUP" | "SUCCESS_" => Ended::Before,
         "ERR_DOWNLOAD_INFO" | "ERR_DOWNLOAD_PACK" | "ERR_BAD_ID" | "ERR_BAD_DIGEST" | "ERR_BUILD" | "ERR_UNZIP" | "ERR_OUT_OF_SPACE"
         | "ERR_TIMEOUT" | "ERR_ABORTED" => Ended::NotBegun,
         _ => number("SUCCESS_").or_else(|| number("EXIT_CODE_")).map_or(Ended::Failed, Ended::Code),
@@ -75,7 +81,7 @@ mod tests {
         assert_eq!((file.path().expect("a name").to_str(), file.header().mode().ok()), (Some("muster.sh"), Some(0o700)));
         let mut text = String::new();
         file.read_to_string(&mut text).expect("text");
-        assert_eq!(text, "#!/bin/sh\n/bin/sh -c 'exit 3'\n");
+        assert_eq!(text, format!("#!/bin/sh\n{ONCE}\n/bin/sh -c 'exit 3'\n"));
         let info = info(1_700_000_001, b"hello");
         assert!(info.contains("ID=\"1700000001\"") && info.contains("DIGEST=\"5d41402abc4b2a76b9719d911017c592\""), "{info}");
         assert!(crate::legacy::read_message(info.into_bytes(), crate::legacy::Dialect::OcsUnix).is_err(), "it is no message");
@@ -88,6 +94,7 @@ mod tests {
             ("SUCCESS_3", Ended::Code(3)),
             ("EXIT_CODE_5", Ended::Code(5)),
             ("SUCCESS_ALREADY_SETUP", Ended::Before),
+            ("SUCCESS_", Ended::Before),
             ("ERR_BAD_DIGEST", Ended::NotBegun),
             ("ERR_EXECUTE", Ended::Failed),
             ("SUCCESS_REBOOT_REQUIRED", Ended::Failed),

@@ -203,14 +203,22 @@ pub fn cut(ranges: &[Range], living: usize, worst: Duration) -> Vec<Range> {
     slices
 }
 
-/// The networks that a machine is in, by the rows of its inventory's `networks`; without those of its own loops.
+/// The networks that a machine is in, by the rows of its inventory's `networks`; without those of its own loops, and those that every
+/// interface is in.
 pub fn networks(rows: &[Row]) -> Vec<Range> {
     let of = |row: &Row, address: &str, mask: &str| {
         let ip = |key: &str| row.get(key).and_then(|value| value.as_str()).and_then(|text| text.trim().parse::<IpAddr>().ok());
-        let found = ip(address).filter(|it| !it.is_loopback() && !it.is_unspecified())?;
+        let found = ip(address).filter(|it| !it.is_loopback() && !it.is_unspecified() && !is_link_local(*it))?;
         Range::network(found, ip(mask)?)
     };
     rows.iter().flat_map(|row| [of(row, "ipaddress", "ipmask"), of(row, "ipaddress6", "ipmask6")]).flatten().collect()
+}
+
+fn is_link_local(it: IpAddr) -> bool {
+    match it {
+        IpAddr::V4(it) => it.is_link_local(),
+        IpAddr::V6(it) => it.is_unicast_link_local(),
+    }
 }
 
 /// The addresses of a machine, by the same rows.

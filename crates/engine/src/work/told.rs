@@ -1,6 +1,6 @@
 //! What agents tell of their work.
 
-use super::{Around, Report, Said, after, change, cut, grace, patience, save};
+use super::{Around, Report, Said, after, change, cut, patience, save};
 use crate::book::Arrival;
 use crate::cx::Cx;
 use crate::error::Error;
@@ -138,7 +138,7 @@ fn take(
     let (run, steps) = around.load(tx, record.org, record.run)?;
     let alone = record.walked && run.as_ref().is_some_and(|run| run.mode == Mode::ClientJob);
     let step = steps.iter().find(|s| s.step == record.step);
-    let lease = step.map_or(settings.inventory_lease.0 + grace(agent.protocol), |s| patience(s, settings, agent.protocol, false));
+    let lease = step.map_or(settings.inventory_lease.0, |s| patience(s, settings, agent.protocol, false));
     let actor = Actor { agent: agent.id, incarnation: report.incarnation };
     let input = match report.what {
         Said::Running => Input::Began { attempt: report.attempt, actor, lease: cx.now.plus(lease) },

@@ -28,6 +28,7 @@ on_all! {
     what_a_machine_will_begin_by_its_book_is_not_taken_for_lost
     a_book_is_given_anew_before_it_is_over_and_when_the_task_changes
     more_machines_than_may_begin_unattended_keep_nothing
+    what_a_machine_begins_by_an_entry_that_was_renewed_meanwhile_is_its_own
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -139,6 +140,21 @@ fn a_machine_takes_its_book_and_what_it_begins_is_its_own_at_once(w: &World) {
     assert_eq!(tells(w, own, task, &nominal, OK, 1).answers, [Ok(())]);
     assert_eq!(w.walk(run, own.device).state, State::Ok);
     assert_eq!(w.run(run).run.handed_late, 0);
+}
+
+fn what_a_machine_begins_by_an_entry_that_was_renewed_meanwhile_is_its_own(w: &World) {
+    let own = w.own(1);
+    let task = keep(w, &json!({}));
+    look(w);
+    let given = takes(w, own);
+    w.clock.advance(Duration::from_secs(11 * 86_400));
+    look(w);
+    assert_eq!(compare(w, own, &given.digest), Compared::Behind, "there is a new one, of which it did not hear");
+    let nominal = hour_comes(w);
+    let run = only_run(w).expect("a run");
+    assert_eq!(tells(w, own, task, &nominal, OK, 0).answers, [Ok(())], "it did it by the one before");
+    assert_eq!(tells(w, own, task, &nominal, OK, 1).answers, [Ok(())]);
+    assert_eq!(w.run(run).run.counts.of(State::Ok), 1, "{:?}", w.run(run).run);
 }
 
 fn a_machine_that_says_nothing_is_unknown_until_its_late_word(w: &World) {

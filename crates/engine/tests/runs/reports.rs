@@ -20,6 +20,7 @@ on_all! {
     steps_ask_and_keep_and_purge
     a_step_deletes_what_it_names_or_says_why_not
     a_step_has_a_group_looked_up_anew
+    what_acts_on_the_server_itself_is_written_by_those_who_act_everywhere
 }
 
 fn ask(w: &World, query: &str) -> Result<Answer, Error> {
@@ -145,6 +146,21 @@ fn reports_are_saved_changed_run_and_deleted(w: &World) {
     assert!(w.engine.read_now(&viewer, move |rx, cx| reports::ask_report(rx, cx, id)).is_err());
     w.write(move |tx, cx| reports::report_delete(tx, cx, id));
     assert_eq!(w.engine.read_now(&w.cx, move |rx, cx| reports::report_view(rx, cx, id)).expect_err("gone").key, "report/not-found");
+}
+
+fn what_acts_on_the_server_itself_is_written_by_those_who_act_everywhere(w: &World) {
+    let here = w.engine.cx(Caller { role: Role::Admin, scope: Some(w.cx.org), ..Caller::SYSTEM }, "ann", w.cx.org, "test");
+    let doc = |step: Value| json!({"name": "on the server", "targets": {}, "steps": [step]});
+    let script = json!({"id": "s", "scope": "server", "action": {"type": "run_script", "script": "true"}});
+    for step in [json!({"id": "s", "action": {"type": "restart_server"}}), script.clone()] {
+        let it = doc(step);
+        let refused = w.engine.write_now("test", &here, move |tx, cx| tasks::task_create(tx, cx, &it)).expect_err("refused");
+        assert_eq!(refused.kind, muster_engine::Kind::Denied, "{refused}");
+    }
+    let id = w.task(doc(script));
+    let changed = doc(json!({"id": "s", "action": {"type": "wake_agents"}}));
+    let refused = w.engine.write_now("test", &here, move |tx, cx| tasks::task_update(tx, cx, id, &changed, None));
+    assert_eq!(refused.expect_err("refused").kind, muster_engine::Kind::Denied);
 }
 
 /// What a task of one step of the server came to: its state, the sentence, and the output.

@@ -14,7 +14,7 @@ use muster_engine::{Cx, Error, deploy};
 use muster_wire::deploy::{Command, command};
 use muster_wire::legacy::Node;
 use muster_wire::legacy::answer::PackageAt;
-use muster_wire::ocs_package::{Ended, archive, ended, info};
+use muster_wire::ocs_package::{BEGUN_BEFORE, Ended, archive, ended, info};
 
 /// Where packages are, below the address of the server.
 pub(crate) const PLACE: &str = "/ocsinventory/package/";
@@ -61,9 +61,12 @@ pub(crate) async fn fetched(gateway: &Gateway, parts: &Parts) -> Response {
     let token = token.to_owned();
     let found = async {
         let cx = gateway.cx().await?;
-        gateway.inner.engine.read(&cx, move |rx, _| packed(rx, number, Some(&token))).await
+        gateway.inner.engine.read(&cx, move |rx, cx| packed(rx, cx, number, Some(&token))).await
     };
     match found.await {
+        // An agent asks for a piece again and again unless it gets one. With another digest it throws it away, and says so.
+        Ok(Some(it)) if !it.open && !is_info => plain(StatusCode::OK, b"not any more\n".to_vec(), "application/octet-stream"),
+        Ok(Some(it)) if !it.open => none(),
         Ok(Some(it)) => match command_of(&it).map(|command| archive(&command)) {
             Some(Ok(content)) if is_info => plain(StatusCode::OK, info(number, &content).into_bytes(), "application/xml"),
             Some(Ok(content)) => plain(StatusCode::OK, content, "application/octet-stream"),
@@ -82,7 +85,7 @@ pub(super) async fn packable(gateway: &Gateway, cx: &Cx, hello: &Hello, offered:
     let mut good = Vec::with_capacity(offered.len());
     for it in offered {
         let number = it.number;
-        let Some(work) = gateway.inner.engine.read(cx, move |rx, _| packed(rx, number, None)).await? else { continue };
+        let Some(work) = gateway.inner.engine.read(cx, move |rx, cx| packed(rx, cx, number, None)).await? else { continue };
         if command_of(&work).is_some() {
             good.push(it);
         } else {
@@ -116,16 +119,21 @@ async fn tell(gateway: &Gateway, cx: &Cx, hello: &Hello, report: Report) -> Resu
 pub(super) async fn told(gateway: &Gateway, cx: &Cx, hello: &Hello, message: Option<&Node>) -> Result<(), Error> {
     let field = |name: &str| message.and_then(|root| root.field(name)).unwrap_or_default().trim().to_owned();
     let (code, number) = (field("err"), field("id").parse::<i64>().unwrap_or_default());
-    let Some(work) = gateway.inner.engine.read(cx, move |rx, _| packed(rx, number, None)).await? else { return Ok(()) };
+    let Some(work) = gateway.inner.engine.read(cx, move |rx, cx| packed(rx, cx, number, None)).await? else { return Ok(()) };
     let expect = command_of(&work).map_or(Vec::new(), |command| command.expect);
     let (exit_code, outcome) = match ended(&code) {
         Ended::Code(it) if expect.iter().any(|good| i64::from(*good) == it) => (Some(it), Outcome::Ok),
         Ended::Code(it) => (Some(it), Outcome::Error),
-        Ended::Before => (None, Outcome::Ok),
+        // It ran, and nobody will know how it ended: so its lease ends it.
+        Ended::Before => return Ok(()),
         Ended::NotBegun => (None, Outcome::Declined),
         Ended::Failed => (None, Outcome::Error),
     };
-    let message = exit_code.is_none().then(|| code.chars().take(WORD_CHARS_MAX).collect());
+    let message = match exit_code {
+        Some(BEGUN_BEFORE) => Some("it had begun before and was interrupted, or ended with that code".to_owned()),
+        Some(_) => None,
+        None => Some(code.chars().take(WORD_CHARS_MAX).collect()),
+    };
     let counts = tell(gateway, cx, hello, Report { exit_code, message, ..report(&work, outcome) }).await?;
     if !counts {
         tracing::info!(number, code, device_id = hello.foreign_id, "what an agent told of a package changes nothing");

@@ -94,7 +94,12 @@ impl TaskDoc {
 
     /// Its addresses, each once, in order.
     pub fn addresses(&self) -> Vec<Range> {
-        without(&united(read_all(&self.targets.ip_ranges)), &read_all(&self.targets.exclude.ip_ranges))
+        without(&united(read_all(&self.targets.ip_ranges)), &self.excluded_ranges())
+    }
+
+    /// The ranges that are left out of them.
+    pub fn excluded_ranges(&self) -> Vec<Range> {
+        read_all(&self.targets.exclude.ip_ranges)
     }
 }
 
