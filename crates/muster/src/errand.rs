@@ -13,17 +13,22 @@ use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Of an answer so much is kept, bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
+/// Scripts that run at once; how long one waits for its turn before it goes back.
+const SCRIPTS_MAX: usize = 4;
+const TURN: Duration = Duration::from_secs(10);
+
 /// Runs errands. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Runner {
     allowed: Arc<Vec<Network>>,
     post: Option<Post>,
     scripts: bool,
+    turns: Arc<Semaphore>,
     restart: Option<Arc<Notify>>,
 }
 
@@ -40,7 +45,7 @@ struct Call<'a> {
 impl Runner {
     /// A runner that also calls addresses of these networks, and sends mail where it can.
     pub fn new(allowed: Vec<Network>, post: Option<Post>) -> Self {
-        Self { allowed: Arc::new(allowed), post, scripts: false, restart: None }
+        Self { allowed: Arc::new(allowed), post, scripts: false, turns: Arc::new(Semaphore::new(SCRIPTS_MAX)), restart: None }
     }
 
     /// The same, that also runs scripts, in a sandbox.
@@ -89,7 +94,10 @@ impl Runner {
             Action::RunScript(_) if !self.scripts => {
                 told(Outcome::Error, "this server runs no scripts itself: server_scripts in its configuration allows it".to_owned())
             }
-            Action::RunScript(script) => crate::sandbox::run(script, errand.timeout).await,
+            Action::RunScript(script) => match tokio::time::timeout(TURN, self.turns.acquire()).await {
+                Ok(_turn) => crate::sandbox::run(script, errand.timeout).await,
+                Err(_) => told(Outcome::Declined, format!("{SCRIPTS_MAX} other scripts run on this server; it is begun later")),
+            },
             other => told(Outcome::Declined, format!("this server cannot do '{}'", other.kind())),
         }
     }
@@ -177,4 +185,27 @@ fn cause(error: &reqwest::Error) -> String {
         source = inner.source();
     }
     last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_core::ids::{AssignmentId, OrgId};
+    use muster_core::tasks::doc::Script;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_script_that_finds_no_turn_goes_back() {
+        let runner = Runner::new(Vec::new(), None).with_scripts(true);
+        let _others = runner.turns.clone().acquire_many_owned(u32::try_from(SCRIPTS_MAX).expect("few")).await.expect("open");
+        let errand = Errand {
+            assignment: AssignmentId(uuid::Uuid::from_u128(1)),
+            org: OrgId(uuid::Uuid::nil()),
+            attempt: 1,
+            action: Action::RunScript(Script { script: "true".to_owned(), ..Script::default() }),
+            timeout: Duration::from_secs(60),
+        };
+        let began = tokio::time::Instant::now();
+        let told = runner.run(&errand).await;
+        assert_eq!((told.outcome, began.elapsed()), (Outcome::Declined, TURN), "{told:?}");
+    }
 }

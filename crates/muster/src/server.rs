@@ -210,6 +210,7 @@ impl Server {
         }
         self.end_workers.send_replace(true);
         self.driving.await.context("the workers' driver panicked")?;
+        self.driver.settle(self.config.shutdown_timeout).await;
         for (worker, last) in self.driver.last() {
             tracing::debug!(worker = worker.name(), activations = last.activations, at = %last.at, took = ?last.took, result = ?last.result, "last");
         }

@@ -126,6 +126,8 @@ pub struct Driver {
     runner: Runner,
     beat: Arc<AtomicI64>,
     seats: Arc<Vec<Seat>>,
+    /// The server's own steps that are under way.
+    errands: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Driver {
@@ -133,7 +135,15 @@ impl Driver {
     pub fn new(engine: Engine, org: OrgId, outside: Outside, runner: Runner) -> Self {
         let never = Last { at: Timestamp(0), took: Duration::ZERO, result: Ok(0), activations: 0, failures: 0 };
         let seat = |worker| Seat { worker, nudge: Notify::new(), last: Mutex::new(never.clone()) };
-        Self { engine, org, outside, runner, beat: Arc::default(), seats: Arc::new(Worker::ALL.into_iter().map(seat).collect()) }
+        Self {
+            engine,
+            org,
+            outside,
+            runner,
+            beat: Arc::default(),
+            seats: Arc::new(Worker::ALL.into_iter().map(seat).collect()),
+            errands: Arc::default(),
+        }
     }
 
     /// When the assignments of runs were last worked on, milliseconds since 1970; 0 is never.
@@ -255,9 +265,11 @@ impl Driver {
         let cx = self.engine.system(self.org, Worker::Steps.name());
         let (errands, more) = self.engine.write("workers.steps", &cx, steps::work).await?;
         let count = errands.len();
+        let mut under_way = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
+        while under_way.try_join_next().is_some() {}
         for errand in errands {
             let (engine, runner) = (self.engine.clone(), self.runner.clone());
-            tokio::spawn(async move {
+            under_way.spawn(async move {
                 let cx = engine.system(errand.org, Worker::Steps.name());
                 let told = match &errand.action {
                     Action::RunQuery { .. } | Action::RunReport { .. } => reports::step(&engine, &cx, &errand.action).await,
@@ -273,6 +285,16 @@ impl Driver {
             });
         }
         Ok(Done { count, more })
+    }
+
+    /// Waits for the server's own steps that are under way, at most so long; what then goes on is ended.
+    pub async fn settle(&self, most: Duration) {
+        let mut under_way = std::mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async { while under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(most, all).await.is_err() {
+            tracing::warn!(count = under_way.len(), "steps of the server were ended: they took too long");
+            under_way.shutdown().await;
+        }
     }
 
     async fn wakes(&self) -> Result<Done, Error> {

@@ -84,7 +84,8 @@ impl Range {
 
     /// Whether it has an address in common with another.
     pub fn meets(&self, other: &Range) -> bool {
-        self.low <= other.high && other.low <= self.high
+        // All of IPv6 is not IPv4 as well, though its numbers lie among those.
+        self.first().is_ipv4() == other.first().is_ipv4() && self.low <= other.high && other.low <= self.high
     }
 
     /// Each address in turn.

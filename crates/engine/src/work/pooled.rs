@@ -11,6 +11,9 @@ use muster_store::{Tx, Wanted};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How often an agent is offered another slice of a pool where one was gone.
+const OFFERS_MAX: usize = 4;
+
 /// The pools of the claims of one set.
 #[derive(Default)]
 pub(super) struct Pools {
@@ -71,9 +74,7 @@ impl Hall {
                 Some(known) => known,
                 None => near.insert(networks_of(tx, ask.agent)?),
             };
-            let Some(id) = self.next(tx, cx, &pool, ask.agent, near)? else { continue };
-            self.records.extend(tx.assignments_for_update(&[id])?.into_iter().map(|record| (record.id, record)));
-            let Some(mut claimed) = self.offer(tx, cx, ask, id)? else { continue };
+            let Some((id, mut claimed)) = self.offered(tx, cx, ask, &pool, near)? else { continue };
             let slice = self.records.get(&id).map(|record| record.device);
             claimed.slice = slice.map_or(Ok(Vec::new()), |slice| tx.slices_by_id(&[slice]))?.pop().map(|slice| slice.range);
             *self.pools.held(tx, ask.agent.org, &pool)?.entry(ask.agent.id).or_default() += 1;
@@ -81,6 +82,26 @@ impl Hall {
             mine.push(claimed);
         }
         Ok(())
+    }
+
+    /// Offers an agent a slice of a pool: the next one where another server was faster.
+    fn offered(
+        &mut self,
+        tx: &mut Tx,
+        cx: &Cx,
+        ask: &Ask<'_>,
+        pool: &Pool,
+        near: &[Range],
+    ) -> Result<Option<(AssignmentId, Claimed)>, Error> {
+        for _ in 0..OFFERS_MAX {
+            let Some(id) = self.next(tx, cx, pool, ask.agent, near)? else { return Ok(None) };
+            self.records.extend(tx.assignments_for_update(&[id])?.into_iter().map(|record| (record.id, record)));
+            if let Some(claimed) = self.offer(tx, cx, ask, id)? {
+                return Ok(Some((id, claimed)));
+            }
+            self.pools.taken.insert(id);
+        }
+        Ok(None)
     }
 
     /// The slice that an agent is to have next.

@@ -40,7 +40,7 @@ fn world() -> World {
         };
         Ok(enrol(tx, cx, &agent)?.agent)
     });
-    let driver = Driver::new(engine, org, Outside::new(WAKE_TIMEOUT).expect("a client"), Runner::default());
+    let driver = Driver::new(engine, org, Outside::new(WAKE_TIMEOUT).expect("a client"), Runner::new(Vec::new(), None));
     World { driver, agent: agent.expect("joined") }
 }
 
@@ -112,4 +112,45 @@ fn runs_wakes_and_schedules_are_nudged() {
     assert_eq!(nudged(Topic::Schedule), [Worker::Schedules, Worker::Book]);
     assert_eq!(nudged(Topic::Wake), [Worker::Wakes]);
     assert!(nudged(Topic::Device).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_of_the_server_that_are_under_way_are_waited_for_and_then_ended() {
+    let World { driver, .. } = world();
+    let seen = Arc::new(AtomicI64::new(0));
+    let guard = |value: i64| {
+        let seen = Arc::clone(&seen);
+        at_the_end(move || {
+            seen.fetch_add(value, Relaxed);
+        })
+    };
+    let (short, long) = (guard(1), guard(10));
+    {
+        let mut under_way = driver.errands.lock().expect("not poisoned");
+        under_way.spawn(async move {
+            sleep(Duration::from_secs(5)).await;
+            drop(short);
+        });
+        under_way.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(long);
+        });
+    }
+    let began = tokio::time::Instant::now();
+    driver.settle(Duration::from_secs(20)).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(20));
+    assert_eq!(seen.load(Relaxed), 11, "both are over");
+    driver.settle(Duration::from_secs(20)).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(20), "nothing is under way");
+}
+
+/// Does something when it is dropped.
+fn at_the_end(what: impl FnOnce() + Send) -> impl Send {
+    struct Guard<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for Guard<F> {
+        fn drop(&mut self) {
+            self.0.take().into_iter().for_each(|what| what());
+        }
+    }
+    Guard(Some(what))
 }

@@ -37,6 +37,7 @@ fn what_is_taken_out_is_out_and_the_rest_stays() {
     let left = without(&all, &[range("10.0.0.0"), range("10.0.0.10-10.0.0.19"), range("10.0.0.250-10.0.2.1")]);
     assert_eq!(texts(&left), ["10.0.0.1-10.0.0.9", "10.0.0.20-10.0.0.249", "10.0.2.2-10.0.2.3"]);
     assert_eq!(without(&all, &[range("0.0.0.0/0")]), []);
+    assert_eq!(without(&all, &[range("::/0")]), all, "all of IPv6 is not IPv4 as well");
 }
 
 #[test]
