@@ -106,6 +106,13 @@ pub struct Report {
     pub at: Option<Timestamp>,
 }
 
+impl Report {
+    /// Of an attempt, with nothing beside what it says.
+    pub fn new(assignment: AssignmentId, attempt: u32, incarnation: u32, what: Said) -> Self {
+        Self { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None, occasion: None, at: None }
+    }
+}
+
 /// What a report says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {

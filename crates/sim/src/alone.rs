@@ -26,17 +26,7 @@ impl Script {
 
     /// What it says of an order that its journal knows.
     pub(crate) fn declines(&self, (assignment, attempt): (AssignmentId, u32)) -> Report {
-        Report {
-            assignment,
-            attempt,
-            incarnation: self.incarnation,
-            what: Said::Ended(Outcome::Declined),
-            exit_code: None,
-            output: None,
-            occasion: None,
-            message: None,
-            at: None,
-        }
+        Report::new(assignment, attempt, self.incarnation, Said::Ended(Outcome::Declined))
     }
 
     /// What follows an order that ended, in the job that it walks alone.

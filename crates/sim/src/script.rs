@@ -160,19 +160,7 @@ impl Script {
                 let piece = Piece { assignment, attempt, from: it.not_before, standing: standing.clone(), occasion: None };
                 self.jobs.insert(key, Walking { course: course.clone(), piece, not_after: it.not_after, after: None });
             }
-            let said = Said::Running;
-            let report = Report {
-                assignment: it.assignment,
-                attempt: it.attempt,
-                incarnation: self.incarnation,
-                what: said,
-                exit_code: None,
-                output: None,
-                occasion: None,
-                message: None,
-                at: None,
-            };
-            self.orders.push(report);
+            self.orders.push(Report::new(it.assignment, it.attempt, self.incarnation, Said::Running));
         }
     }
 }
@@ -594,10 +582,7 @@ impl World {
         let Some((_, assignment)) = self.dice.pick(&self.known) else { return };
         let attempt = u32::try_from(self.dice.within(0, 2)).unwrap_or(1);
         let (incarnation, what) = (self.agents[i].incarnation, Said::Ended(Outcome::Ok));
-        self.report(
-            i,
-            Report { assignment, attempt, incarnation, what, exit_code: None, output: None, message: None, occasion: None, at: None },
-        );
+        self.report(i, Report::new(assignment, attempt, incarnation, what));
     }
 
     pub(crate) fn report(&mut self, i: usize, report: Report) {

@@ -12,12 +12,17 @@ use std::fmt::Write as _;
 const FILE: &str = "muster.sh";
 /// What the file ends with when it was begun before.
 pub const BEGUN_BEFORE: i64 = 125;
-/// An agent that died, or was told to stop fetching, while the file ran begins it anew: its record is written at the end. The mark lies in
-/// the package's own directory, which the agent removes with the package.
-const ONCE: &str = "(set -C; : > ../begun) 2>/dev/null || exit 125";
-/// A command line as the archive that an agent on Unix unpacks. The same command gives the same bytes.
-pub fn archive(command: &Command) -> std::io::Result<Vec<u8>> {
-    let text = format!("#!/bin/sh\n{ONCE}\n{}\n", command.exec);
+
+/// The file of a package. An agent that died, or was told to stop fetching, while it ran begins it anew, as its record is written at the
+/// end: so it leaves a mark first, in the package's own directory, which the agent removes with the package. The mark has the package's
+/// number: wherever an agent runs the file, another package is another.
+fn file(number: i64, command: &Command) -> String {
+    format!("#!/bin/sh\n(set -C; : > ../begun-{number}) 2>/dev/null || exit {BEGUN_BEFORE}\n{}\n", command.exec)
+}
+
+/// A command line as the archive that an agent on Unix unpacks. The same package gives the same bytes.
+pub fn archive(number: i64, command: &Command) -> std::io::Result<Vec<u8>> {
+    let text = file(number, command);
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o700);
@@ -74,17 +79,31 @@ mod tests {
     #[test]
     fn an_archive_holds_the_command_and_its_info_says_what_it_is() {
         let command = Command { exec: "/bin/sh -c 'exit 3'".to_owned(), expect: vec![0] };
-        let packed = archive(&command).expect("an archive");
-        assert_eq!(packed, archive(&command).expect("an archive"), "the same bytes each time");
+        let packed = archive(17, &command).expect("an archive");
+        assert_eq!(packed, archive(17, &command).expect("an archive"), "the same bytes each time");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&packed[..]));
         let mut file = archive.entries().expect("entries").next().expect("one").expect("a file");
         assert_eq!((file.path().expect("a name").to_str(), file.header().mode().ok()), (Some("muster.sh"), Some(0o700)));
         let mut text = String::new();
         file.read_to_string(&mut text).expect("text");
-        assert_eq!(text, format!("#!/bin/sh\n{ONCE}\n/bin/sh -c 'exit 3'\n"));
+        assert_eq!(text, "#!/bin/sh\n(set -C; : > ../begun-17) 2>/dev/null || exit 125\n/bin/sh -c 'exit 3'\n");
         let info = info(1_700_000_001, b"hello");
         assert!(info.contains("ID=\"1700000001\"") && info.contains("DIGEST=\"5d41402abc4b2a76b9719d911017c592\""), "{info}");
         assert!(crate::legacy::read_message(info.into_bytes(), crate::legacy::Dialect::OcsUnix).is_err(), "it is no message");
+    }
+
+    #[test]
+    fn a_file_is_begun_once() {
+        let place = tempfile::tempdir().expect("a directory");
+        let within = place.path().join("tmp");
+        std::fs::create_dir(&within).expect("made");
+        let runs = |number| {
+            let text = file(number, &Command { exec: "echo once >> ../log; exit 3".to_owned(), expect: vec![0] });
+            std::fs::write(within.join(FILE), text).expect("written");
+            std::process::Command::new("sh").arg(FILE).current_dir(&within).status().expect("run").code()
+        };
+        assert_eq!((runs(1), runs(1), runs(2)), (Some(3), Some(125), Some(3)));
+        assert_eq!(std::fs::read_to_string(place.path().join("log")).expect("written").lines().count(), 2);
     }
 
     #[test]

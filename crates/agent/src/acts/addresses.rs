@@ -118,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_no_way_there_has_not_asked() {
-        // The documentation's networks are behind no route of a machine without one; a multicast address takes no connection anywhere.
+        // To a multicast address no machine connects.
         let slice: Range = "224.0.0.1-224.0.0.3".parse().expect("a range");
         let done = check(slice, &[22, 443], Some(Duration::from_secs(5))).await;
         assert_eq!(done.state, ReportState::Error, "{done:?}");

@@ -200,17 +200,7 @@ fn a_report_is_taken_only_for_what_its_attempt_came_to(w: &World) {
     w.tell(a, &it, Outcome::Declined, 0, "");
     assert_eq!(w.walk(run, a.device).state, State::Error);
     let claim = |outcome| {
-        let report = Report {
-            assignment: it.assignment,
-            attempt: it.attempt,
-            incarnation: a.incarnation,
-            what: Said::Ended(outcome),
-            exit_code: None,
-            output: None,
-            message: None,
-            occasion: None,
-            at: None,
-        };
+        let report = Report::new(it.assignment, it.attempt, a.incarnation, Said::Ended(outcome));
         w.write(move |tx, cx| contact::own_report(tx, cx, a.agent, std::slice::from_ref(&report))).answers
     };
     assert_eq!(claim(Outcome::Declined), [Ok(())], "said again it is the same");

@@ -145,7 +145,7 @@ async fn handed(gateway: &Gateway, speaker: &Speaker, asked: &Asked) -> Result<O
 }
 
 fn report(assignment: AssignmentId, attempt: u32, what: Said) -> Report {
-    Report { assignment, attempt, incarnation: 0, what, exit_code: None, output: None, message: None, occasion: None, at: None }
+    Report::new(assignment, attempt, 0, what)
 }
 
 /// The attempt that a job's name says.

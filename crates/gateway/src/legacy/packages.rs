@@ -67,7 +67,7 @@ pub(crate) async fn fetched(gateway: &Gateway, parts: &Parts) -> Response {
         // An agent asks for a piece again and again unless it gets one. With another digest it throws it away, and says so.
         Ok(Some(it)) if !it.open && !is_info => plain(StatusCode::OK, b"not any more\n".to_vec(), "application/octet-stream"),
         Ok(Some(it)) if !it.open => none(),
-        Ok(Some(it)) => match command_of(&it).map(|command| archive(&command)) {
+        Ok(Some(it)) => match command_of(&it).map(|command| archive(number, &command)) {
             Some(Ok(content)) if is_info => plain(StatusCode::OK, info(number, &content).into_bytes(), "application/xml"),
             Some(Ok(content)) => plain(StatusCode::OK, content, "application/octet-stream"),
             _ => none(),
@@ -97,17 +97,7 @@ pub(super) async fn packable(gateway: &Gateway, cx: &Cx, hello: &Hello, offered:
 }
 
 fn report(work: &Packed, outcome: Outcome) -> Report {
-    Report {
-        assignment: work.assignment,
-        attempt: work.attempt,
-        incarnation: 0,
-        what: Said::Ended(outcome),
-        exit_code: None,
-        output: None,
-        message: None,
-        occasion: None,
-        at: None,
-    }
+    Report::new(work.assignment, work.attempt, 0, Said::Ended(outcome))
 }
 
 async fn tell(gateway: &Gateway, cx: &Cx, hello: &Hello, report: Report) -> Result<bool, Error> {
