@@ -112,7 +112,7 @@ export type FleetChange = {
   /** Short texts such as '+ bash 5.2'. */
   sample: string[];
 };
-export type DevicePatch = { name?: string; tag?: string | null; notes?: string | null; verified?: boolean };
+export type DevicePatch = { name?: string; tag?: string | null; notes?: string | null; verified?: boolean; org?: string };
 
 export type DeviceShort = {
   id: string;

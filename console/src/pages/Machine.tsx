@@ -6,7 +6,7 @@ import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiError, devices } from "../api/client";
-import { useDevice, useMay } from "../api/queries";
+import { useDevice, useMay, useMe } from "../api/queries";
 import type { DeviceDetail, DeviceRef } from "../api/types";
 import { number } from "../lib/format";
 import { useAddress } from "../lib/listview";
@@ -21,6 +21,7 @@ import { Changes } from "./MachineChanges";
 import { EditMachine } from "./MachineEdit";
 import { Identity } from "./MachineIdentity";
 import { InventoryTab } from "./MachineInventory";
+import { MoveMachine } from "./MachineMove";
 import { Network, Summary } from "./MachineSummary";
 import { MachineTasks } from "./MachineTasks";
 
@@ -113,8 +114,10 @@ function Actions({ d }: { d: DeviceDetail }) {
   const may = useMay("operator");
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [open, setOpen] = useState<"inventory" | "edit" | "delete" | null>(null);
+  const [open, setOpen] = useState<"inventory" | "edit" | "move" | "delete" | null>(null);
   const close = () => setOpen(null);
+  const me = useMe().data;
+  const movable = me?.user.org === null && me.orgs.length > 1;
   if (!may) return null;
   const verify = async () => {
     try {
@@ -142,6 +145,7 @@ function Actions({ d }: { d: DeviceDetail }) {
         <Menu.Dropdown>
           <Menu.Item onClick={() => setOpen("edit")}>{t("machine.edit")}</Menu.Item>
           <Menu.Item onClick={verify}>{t(d.verified ? "machine.unverify" : "machine.verify")}</Menu.Item>
+          {movable && <Menu.Item onClick={() => setOpen("move")}>{t("machine.move")}</Menu.Item>}
           <Menu.Divider />
           <Menu.Item c="var(--danger)" onClick={() => setOpen("delete")}>
             {t("machine.delete")}
@@ -150,6 +154,7 @@ function Actions({ d }: { d: DeviceDetail }) {
       </Menu>
       {open === "inventory" && <InventoryNow target={{ device: d }} onClose={close} />}
       {open === "edit" && <EditMachine d={d} onClose={close} />}
+      {open === "move" && <MoveMachine d={d} onClose={close} />}
       {open === "delete" && (
         <Confirm
           title={t("machine.delete_title", { name: d.name })}

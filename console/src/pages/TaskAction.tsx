@@ -13,6 +13,7 @@ const WORDS: Record<string, string> = {
   "change_group.do": "group",
   "change_schedule.do": "schedule_switch",
   "delete_item.kind": "item_kind",
+  "move_item.kind": "item_kind",
   level: "message",
 };
 /** Labels that are not under the parameter's own name. */
@@ -20,6 +21,7 @@ const LABELS: Record<string, string> = {
   "run_script.expect": "expect_exit",
   "power_control.message": "people_told",
   "delete_item.kind": "item_kind",
+  "move_item.kind": "item_kind",
   "run_query.query": "sql",
   "check_addresses.timeout": "answer_within",
 };

@@ -70,9 +70,10 @@ pub struct Look {
     pub load: f64,
 }
 
-/// The known agent of a DEVICEID that speaks from an address. Several may send the same id (docs/adr/0009).
-pub fn known(rx: &mut Rx, org: OrgId, protocol: Protocol, foreign_id: &str, address: Option<&str>) -> Result<Option<Agent>, Error> {
-    let agents = rx.agents_foreign(org, foreign_id, kin(protocol))?;
+/// The known agent of a DEVICEID that speaks from an address at the door of an organization. Several may send the same id
+/// (docs/adr/0009); its device may have been moved to another organization (docs/adr/0018).
+pub fn known(rx: &mut Rx, door: OrgId, protocol: Protocol, foreign_id: &str, address: Option<&str>) -> Result<Option<Agent>, Error> {
+    let agents = rx.agents_foreign(door, foreign_id, kin(protocol))?;
     Ok(speaker(&agents, address).cloned())
 }
 
@@ -88,8 +89,8 @@ fn waits(rx: &mut Rx, device: DeviceId, now: Timestamp) -> Result<bool, Error> {
 /// Looks who comes and whether anything may wait, without writing. An agent that a network vouched for counts as unverified
 /// when it comes from elsewhere.
 pub fn look(rx: &mut Rx, cx: &Cx, hello: &Hello) -> Result<Look, Error> {
-    let org = house(rx, cx.org)?;
     let mut agent = known(rx, cx.org, hello.protocol, &hello.foreign_id, hello.address.as_deref())?;
+    let org = house(rx, agent.as_ref().map_or(cx.org, |agent| agent.org))?;
     if let Some(agent) = &mut agent {
         let source = hello.address.as_deref().and_then(|a| a.parse().ok());
         agent.verified = is_trusted_at(agent, &org.settings, source, hello.vouched);

@@ -5,8 +5,8 @@ use crate::cx::Cx;
 use crate::error::{Error, Kind};
 use crate::groups::{Change, moved};
 use crate::identity::{Newcomer, notice, place};
-use muster_core::access::{JoinToken, Role};
-use muster_core::fleet::{Evidence, EvidenceKind, NewAgent, Protocol, VerifiedBy, is_telling_mac, is_worthless, name_evidence};
+use muster_core::access::{JoinToken, Org, Role};
+use muster_core::fleet::{Agent, Evidence, EvidenceKind, NewAgent, Protocol, VerifiedBy, is_telling_mac, is_worthless, name_evidence};
 use muster_core::ids::{AgentId, DeviceId};
 use muster_store::Tx;
 
@@ -67,15 +67,7 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
     };
     let org = tx.org(token.org)?.ok_or_else(|| Error::not_found("org/not-found", "organization", token.org))?;
     if let Some(agent) = tx.agent_with_key(&new.public_key)? {
-        if agent.org != org.id {
-            return Err(Error::denied("this key belongs to another organization"));
-        }
-        tx.agent_reborn(agent.id, &new.public_key, agent.verified || token.verified)?;
-        if token.verified && !agent.verified {
-            crate::rebuild::reorder(tx, org.id, agent.device)?;
-        }
-        into_group(tx, cx, &token, agent.device)?;
-        return Ok(Enrolled { agent: agent.id, device: agent.device, incarnation: agent.incarnation + 1, org: org.name });
+        return again(tx, cx, new, &token, &org, &agent);
     }
     let evidence = evidence(new);
     let name = Some(new.name.trim()).filter(|n| !n.is_empty()).unwrap_or("unnamed");
@@ -97,6 +89,7 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
         verified_by: token.verified.then_some(VerifiedBy::Token),
         source: new.source.clone(),
         claim: 0,
+        door: org.id,
     };
     tx.agent_insert(&agent, cx.now)?;
     tx.evidence_replace(org.id, agent.id, &evidence)?;
@@ -104,6 +97,25 @@ pub fn enrol(tx: &mut Tx, cx: &Cx, new: &Enrol) -> Result<Enrolled, Error> {
     notice(tx, cx, org.id, device)?;
     into_group(tx, cx, &token, device)?;
     Ok(Enrolled { agent: agent.id, device, incarnation: 1, org: org.name })
+}
+
+/// An agent joins with a key that is known. One whose device was moved stays where it is: a token of the organization that it came from
+/// lets it in, and gives neither trust nor a group there.
+fn again(tx: &mut Tx, cx: &Cx, new: &Enrol, token: &JoinToken, org: &Org, agent: &Agent) -> Result<Enrolled, Error> {
+    let is_moved = agent.org != org.id;
+    if is_moved && agent.door != org.id {
+        return Err(Error::denied("this key belongs to another organization"));
+    }
+    let verifies = token.verified && !is_moved;
+    tx.agent_reborn(agent.id, &new.public_key, agent.verified || verifies)?;
+    if verifies && !agent.verified {
+        crate::rebuild::reorder(tx, org.id, agent.device)?;
+    }
+    if !is_moved {
+        into_group(tx, cx, token, agent.device)?;
+    }
+    let org = if is_moved { tx.org(agent.org)?.map_or_else(String::new, |home| home.name) } else { org.name.clone() };
+    Ok(Enrolled { agent: agent.id, device: agent.device, incarnation: agent.incarnation + 1, org })
 }
 
 /// A device comes into the group of the token by which its agent joined.

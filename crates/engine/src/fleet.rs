@@ -3,6 +3,7 @@
 use crate::audit::{Object, record};
 use crate::cx::Cx;
 use crate::error::{Error, Kind};
+use crate::moves;
 use muster_core::access::Role;
 use muster_core::fleet::{Agent, Device, KnownEvidence, Quarantine, StoredSection, WakeTry, capacity_name, is_online};
 use muster_core::ids::{AgentId, DeviceId, GroupId, OrgId};
@@ -175,6 +176,8 @@ pub struct DevicePatch {
     pub notes: Option<String>,
     /// Whether its agents are trusted to obey.
     pub verified: Option<bool>,
+    /// The organization it is moved to, by name or id.
+    pub org: Option<String>,
 }
 
 pub(crate) fn limited(pointer: &str, text: &str, chars_max: usize) -> Result<(), Error> {
@@ -191,6 +194,7 @@ pub fn device_update(tx: &mut Tx, cx: &Cx, id: DeviceId, patch: &DevicePatch, ve
     if version.is_some_and(|v| v != device.version) {
         return Err(Error::stale("device"));
     }
+    let to = patch.org.as_deref().map(|named| moves::destination(tx, cx, "/org", named)).transpose()?;
     let shown = |d: &Device| json!({"name": d.name, "tag": d.tag, "notes": d.notes, "verified": d.verified});
     let before = shown(&device);
     if let Some(name) = &patch.name {
@@ -222,7 +226,10 @@ pub fn device_update(tx: &mut Tx, cx: &Cx, id: DeviceId, patch: &DevicePatch, ve
     device.version += 1;
     let object = Object { kind: "device", id: Some(id.0), name: &device.name };
     record(tx, cx, Some(cx.org), "device_update", object, Some(before), Some(shown(&device)))?;
-    let (org_name, settings) = settings(tx, cx.org)?;
+    if let Some(to) = to.filter(|to| to.id != cx.org) {
+        device = moves::device(tx, cx, &device, &to)?;
+    }
+    let (org_name, settings) = settings(tx, device.org)?;
     Ok(view(device, &org_name, online_since(&settings, cx.now)))
 }
 

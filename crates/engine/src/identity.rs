@@ -126,11 +126,11 @@ fn holder(rx: &mut Rx, holders: &[Agent], host: &[Evidence], arrival: &Arrival) 
 /// A GLPI agent that comes with another DEVICEID from the same hardware is the same agent.
 fn renamed(tx: &mut Tx, cx: &Cx, arrival: &Arrival, foreign_id: &str, host: &[Evidence]) -> Result<Option<Agent>, Error> {
     let Some(glpi_id) = &arrival.glpi_id else { return Ok(None) };
-    let settings = settings(tx, cx.org)?;
     for mut agent in tx.agents_glpi(cx.org, glpi_id)? {
         if !kin(arrival.protocol).contains(&agent.protocol) {
             continue;
         }
+        let settings = settings(tx, agent.org)?;
         let mut held: Vec<Evidence> = tx.evidence_by(agent.id)?.into_iter().map(|k| k.evidence).collect();
         held.extend(names(tx, std::slice::from_ref(&agent))?);
         let rival = if is_alive(&agent, &settings, cx.now) { Rival::Alive } else { Rival::Silent };
@@ -141,8 +141,8 @@ fn renamed(tx: &mut Tx, cx: &Cx, arrival: &Arrival, foreign_id: &str, host: &[Ev
         tx.agent_renamed(agent.id, foreign_id, 0)?;
         let text = format!("It had the id {} and is known by its agent id {glpi_id}.", old.as_deref().unwrap_or("none"));
         let reason = sentence("same_agent_id", json!({"before": old, "agent_id": glpi_id}), text);
-        let device = named(tx, cx.org, agent.device)?;
-        log(tx, cx, cx.org, IdentityAct::RenamedAgent, &[moved(&agent)], (device.clone(), device), reason)?;
+        let device = named(tx, agent.org, agent.device)?;
+        log(tx, cx, agent.org, IdentityAct::RenamedAgent, &[moved(&agent)], (device.clone(), device), reason)?;
         return Ok(Some(agent));
     }
     Ok(None)
@@ -170,7 +170,7 @@ fn newcomer(tx: &mut Tx, cx: &Cx, arrival: &Arrival, foreign_id: &str, host: &[E
     };
     let new = NewAgent {
         id: cx.id(),
-        org: cx.org,
+        org: placed.org,
         device: placed.device,
         protocol: arrival.protocol,
         foreign_id: Some(foreign_id.to_owned()),
@@ -181,6 +181,7 @@ fn newcomer(tx: &mut Tx, cx: &Cx, arrival: &Arrival, foreign_id: &str, host: &[E
         verified_by,
         source,
         claim: holders.iter().map(|a| a.claim + 1).max().unwrap_or(0),
+        door: cx.org,
     };
     tx.agent_insert(&new, cx.now)?;
     placed.record(tx, cx, &new)?;
@@ -207,6 +208,8 @@ pub(crate) struct Newcomer<'a> {
 pub(crate) struct Placed {
     /// The device.
     pub device: DeviceId,
+    /// The device's organization.
+    org: OrgId,
     /// Why it belongs to a device that was there; `None` when that was made for it.
     because: Option<(IdentityAct, Sentence)>,
 }
@@ -228,7 +231,7 @@ fn successor(tx: &mut Tx, it: &Newcomer<'_>, arrival: &Arrival) -> Result<Option
         let held: Vec<Evidence> = tx.evidence_by(before.id)?.into_iter().map(|k| k.evidence).collect();
         if !contradicts(it.host, &held) && !it.not.contains(&before.device) {
             let reason = sentence("old_deviceid", json!({"deviceid": old}), format!("It says that its DEVICEID was {old}."));
-            return Ok(Some(Placed { device: before.device, because: Some((IdentityAct::Reinstalled, reason)) }));
+            return Ok(Some(Placed { device: before.device, org: before.org, because: Some((IdentityAct::Reinstalled, reason)) }));
         }
     }
     Ok(None)
@@ -252,12 +255,12 @@ pub(crate) fn place(tx: &mut Tx, cx: &Cx, it: &Newcomer<'_>) -> Result<Placed, E
     if let Some((fit, device, again)) = best {
         let act = if again { IdentityAct::Reinstalled } else { IdentityAct::Joined };
         let text = format!("Its hardware is that of the device ({} points).", fit.points);
-        return Ok(Placed { device, because: Some((act, sentence("same_hardware", json!({"points": fit.points}), text))) });
+        return Ok(Placed { device, org: it.org, because: Some((act, sentence("same_hardware", json!({"points": fit.points}), text))) });
     }
     let id = cx.id::<DeviceId>();
     tx.device_insert(id, it.org, it.name, cx.now)?;
     schedules::happened(tx, cx, it.org, id, Happened::Enrolled)?;
-    Ok(Placed { device: id, because: None })
+    Ok(Placed { device: id, org: it.org, because: None })
 }
 
 /// Devices looked at for one newcomer.

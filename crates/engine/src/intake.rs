@@ -63,10 +63,10 @@ impl Arrival {
     }
 
     /// By what a repetition is recognised; only a foreign agent that names no former id can repeat itself.
-    fn touch(&self, org: OrgId) -> Option<Touch> {
+    fn touch(&self, door: OrgId) -> Option<Touch> {
         let foreign_id = self.foreign_id.clone().filter(|_| self.own.is_none() && self.old_foreign_id.is_none())?;
         let (facts, readings) = (self.told.facts(), self.told.readings());
-        Some(Touch { org, protocol: self.protocol, foreign_id, glpi_id: self.glpi_id.clone(), facts, readings })
+        Some(Touch { door, protocol: self.protocol, foreign_id, glpi_id: self.glpi_id.clone(), facts, readings })
     }
 }
 

@@ -30,6 +30,7 @@ mod idle;
 pub mod intake;
 pub mod jobs;
 pub mod messages;
+mod moves;
 pub mod overview;
 pub mod packages;
 pub mod planner;

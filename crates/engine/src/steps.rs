@@ -3,9 +3,11 @@
 use crate::cx::Cx;
 use crate::error::Error;
 use crate::groups::Change;
+use crate::moves;
 use crate::runs::house;
 use crate::tasks::resolve;
 use crate::work;
+use muster_core::fleet::Device;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId};
 use muster_core::settings::Settings;
 use muster_core::tasks::doc::{Facts, GroupAct, ItemKind, Level, ScheduleAct, Targets, fill};
@@ -137,6 +139,7 @@ fn in_house(tx: &mut Tx, cx: &Cx, run: &Run, doc: Option<&TaskDoc>, action: &Act
         Action::UpdateGroup { group } => crate::groups::look_again(tx, cx, group)?,
         Action::ChangeSchedule { task, act } => rescheduled(tx, cx, run, task, *act)?,
         Action::DeleteItem { kind, item } => deleted(tx, cx, *kind, item)?,
+        Action::MoveItem { kind, item, org } => moved(tx, cx, *kind, item, org)?,
         Action::PurgeReport { report, keep, older_than } => crate::reports::purged(tx, cx, report, *keep, older_than.map(|it| it.0))?,
         _ => return Ok(None),
     }))
@@ -160,19 +163,55 @@ fn deleted(tx: &mut Tx, cx: &Cx, kind: ItemKind, named: &str) -> Result<String, 
             crate::reports::report_delete(tx, cx, report.id)?;
             report.name
         }
-        ItemKind::Device => match &tx.devices_named(cx.org, &[named.to_owned()])?[..] {
-            [(id, name)] => {
-                crate::fleet::device_delete(tx, cx, *id)?;
-                name.clone()
-            }
-            [] => return Err(Error::not_found("device/not-found", "device", named)),
-            many => {
-                let detail = format!("{} devices are named '{named}'; say which by its id", many.len());
-                return Err(Error::invalid("device/ambiguous", "item", detail));
-            }
-        },
+        ItemKind::Device => {
+            let device = device_of(tx, cx, named)?;
+            crate::fleet::device_delete(tx, cx, device.id)?;
+            device.name
+        }
     };
     Ok(format!("the {} '{name}' is deleted", kind.as_str()))
+}
+
+/// Moves what a step names to another organization.
+fn moved(tx: &mut Tx, cx: &Cx, kind: ItemKind, named: &str, org: &str) -> Result<String, Error> {
+    let to = moves::destination(tx, cx, "/org", org)?;
+    if to.id == cx.org {
+        return Ok(format!("the organization is '{}' as it is", to.name));
+    }
+    let name = match kind {
+        ItemKind::Task => {
+            let task = task_of(tx, cx.org, named)?;
+            moves::task(tx, cx, &task, &to)?;
+            task.doc.name
+        }
+        ItemKind::Group => {
+            let group = crate::groups::group_of(tx, cx.org, named)?;
+            moves::group(tx, cx, &group, &to)?;
+            group.name
+        }
+        ItemKind::Report => {
+            let report = crate::reports::report_of(tx, cx, named)?;
+            moves::report(tx, cx, &report, &to)?;
+            report.name
+        }
+        ItemKind::Device => {
+            let device = device_of(tx, cx, named)?;
+            moves::device(tx, cx, &device, &to)?.name
+        }
+    };
+    Ok(format!("the {} '{name}' is in the organization '{}' now", kind.as_str(), to.name))
+}
+
+/// A device by its name or id.
+fn device_of(tx: &mut Tx, cx: &Cx, named: &str) -> Result<Device, Error> {
+    match &tx.devices_named(cx.org, &[named.to_owned()])?[..] {
+        [(id, _)] => crate::fleet::found(tx, cx, *id),
+        [] => Err(Error::not_found("device/not-found", "device", named)),
+        many => {
+            let detail = format!("{} devices are named '{named}'; say which by its id", many.len());
+            Err(Error::invalid("device/ambiguous", "item", detail))
+        }
+    }
 }
 
 /// A task by its name or id.

@@ -93,15 +93,16 @@ pub fn task_check(rx: &mut Rx, cx: &Cx, document: &Value) -> Result<Checked, Err
     Ok(Checked { doc, task })
 }
 
-/// Steps that act on the server itself concern everybody on it: they are written by those who act in all organizations.
+/// Steps that act on the server itself concern everybody on it, and what crosses organizations concerns both: they are written by those
+/// who act in all organizations.
 fn of_the_server(cx: &Cx, doc: &TaskDoc) -> Result<(), Error> {
     let acts = |step: &Step| match step.action {
-        Action::RestartServer => true,
+        Action::RestartServer | Action::MoveItem { .. } => true,
         Action::RunScript(_) => step.scope() == Scope::Server,
         _ => false,
     };
     if cx.caller.scope.is_some() && doc.steps.iter().any(acts) {
-        return Err(Error::denied("writing steps that act on the server itself (for those who act in all organizations)"));
+        return Err(Error::denied("writing steps that act on the server itself or in several organizations (for those who act in all)"));
     }
     Ok(())
 }

@@ -522,6 +522,11 @@ pub(crate) fn cancel_of_merged(tx: &mut Tx, cx: &Cx, device: DeviceId, into: Dev
     cancel_all_of_device(tx, cx, device, &json!({"by": cx.name, "reason": "device_merged", "into": into}))
 }
 
+/// Cancels what is open for a device that comes to another organization; the record says so.
+pub(crate) fn cancel_of_moved(tx: &mut Tx, cx: &Cx, device: DeviceId, to: &str) -> Result<(), Error> {
+    cancel_all_of_device(tx, cx, device, &json!({"by": cx.name, "reason": "device_moved", "to": to}))
+}
+
 fn cancel_all_of_device(tx: &mut Tx, cx: &Cx, device: DeviceId, by: &Value) -> Result<(), Error> {
     loop {
         let ids = tx.open_ids(device, LOOKED_AT)?;

@@ -209,6 +209,7 @@ fn the_source_of_a_section_may_change_between_two_instants(w: &World) {
             verified: false,
             source: None,
             claim: 0,
+            door: org,
             verified_by: None,
         };
         tx.agent_insert(&new, cx.now)?;

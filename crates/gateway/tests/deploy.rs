@@ -8,9 +8,7 @@ use axum::http::Request;
 use http_body_util::BodyExt as _;
 use muster_core::ids::{DeviceId, RunId};
 use muster_core::tasks::State;
-use muster_engine::fleet::DevicePatch;
-use muster_engine::runs::Start;
-use muster_engine::{Cx, Tx, fleet, runs, tasks, workers};
+use muster_engine::{runs, workers};
 use muster_wire::body::{Coding, encode_body};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -28,20 +26,9 @@ async fn known(world: &World) -> DeviceId {
     world.device().await.id
 }
 
-async fn verify(world: &World, id: DeviceId) {
-    let patch = DevicePatch { verified: Some(true), ..DevicePatch::default() };
-    world.engine.write("verify", &world.cx(), move |tx, cx| fleet::device_update(tx, cx, id, &patch, None)).await.expect("verified");
-}
-
 async fn start(world: &World, steps: Value) -> RunId {
-    let doc = json!({"name": format!("deploy {}", world.cx().id::<uuid::Uuid>()), "targets": {"all": true}, "retry": {"attempts": 1}, "steps": steps});
-    let begin = move |tx: &mut Tx, cx: &Cx| {
-        let task = tasks::task_create(tx, cx, &doc)?.task.id;
-        Ok(runs::run_start(tx, cx, task, &Start::default())?.run.id)
-    };
-    let run = world.engine.write("start", &world.cx(), begin).await.expect("started");
-    while world.engine.write("prepare", &world.cx(), workers::prepare).await.expect("prepared").more {}
-    run
+    let name = format!("deploy {}", world.cx().id::<uuid::Uuid>());
+    world.start(json!({"name": name, "retry": {"attempts": 1}, "steps": steps})).await
 }
 
 /// Asks as the agent does, with its parameters in any order.
@@ -100,7 +87,7 @@ async fn a_script_reaches_a_verified_agent_once_and_its_output_comes_back() {
     let device = known(&world).await;
     let run = start(&world, json!([script("s", "echo hello; exit 0")])).await;
     assert_eq!((schedule(&world).await, job(&world).await), (0, None), "a stranger may report, not obey");
-    verify(&world, device).await;
+    world.verify(device, true).await;
     assert_eq!(schedule(&world).await, 1);
     let it = job(&world).await.expect("a job");
     assert!(it["actions"][0]["cmd"]["exec"].as_str().is_some_and(|e| e.contains("echo hello")), "{it:#}");
@@ -118,7 +105,7 @@ async fn a_script_reaches_a_verified_agent_once_and_its_output_comes_back() {
 async fn the_steps_of_a_job_go_in_one_contact_and_a_failure_tells_its_code() {
     let world = World::new().await;
     let device = known(&world).await;
-    verify(&world, device).await;
+    world.verify(device, true).await;
     let fails = json!({"id": "b", "action": {"type": "run_script", "script": "exit 3"}, "when": "steps.a.exit_code == 0"});
     let run = start(&world, json!([script("a", "true"), fails, script("c", "true")])).await;
     assert_eq!(schedule(&world).await, 16, "as many as steps may follow");
@@ -139,7 +126,7 @@ async fn the_steps_of_a_job_go_in_one_contact_and_a_failure_tells_its_code() {
 async fn who_only_knows_the_id_of_an_agent_gets_nothing_and_says_nothing() {
     let world = World::new().await;
     let device = known(&world).await;
-    verify(&world, device).await;
+    world.verify(device, true).await;
     world.post("/", FUSION, prolog(ID)).await;
     let run = start(&world, json!([script("s", "secret")])).await;
     let elsewhere = async |query: &str| {
@@ -180,7 +167,7 @@ async fn a_glpi_agent_is_told_to_ask_only_when_jobs_wait() {
         "content": {"hardware": {"name": "lab"}, "versionclient": world::GLPI}});
     world.post_with("/", world::GLPI, &native, inventory.to_string()).await;
     let device = world.device().await.id;
-    verify(&world, device).await;
+    world.verify(device, true).await;
     let off = async |tasks: Value| -> bool {
         let answer = world.post_with("/", world::GLPI, &native, contact(tasks)).await.json();
         answer["disabled"].as_array().expect("a list").iter().any(|t| t == "deploy")

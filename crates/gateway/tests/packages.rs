@@ -6,9 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use muster_core::ids::{DeviceId, RunId};
 use muster_core::tasks::State;
-use muster_engine::fleet::DevicePatch;
-use muster_engine::runs::Start;
-use muster_engine::{Cx, Tx, fleet, runs, tasks, workers};
+use muster_engine::{runs, workers};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,21 +23,9 @@ async fn known(world: &World) -> DeviceId {
     world.device().await.id
 }
 
-async fn verify(world: &World, id: DeviceId, verified: bool) {
-    let patch = DevicePatch { verified: Some(verified), ..DevicePatch::default() };
-    world.engine.write("verify", &world.cx(), move |tx, cx| fleet::device_update(tx, cx, id, &patch, None)).await.expect("verified");
-}
-
 async fn start(world: &World, action: Value) -> RunId {
     let name = format!("task {}", TASKS.fetch_add(1, Ordering::Relaxed));
-    let doc = json!({"name": name, "targets": {"all": true}, "retry": {"attempts": 2}, "steps": [{"id": "s", "action": action}]});
-    let begin = move |tx: &mut Tx, cx: &Cx| {
-        let task = tasks::task_create(tx, cx, &doc)?.task.id;
-        Ok(runs::run_start(tx, cx, task, &Start::default())?.run.id)
-    };
-    let run = world.engine.write("start", &world.cx(), begin).await.expect("started");
-    while world.engine.write("prepare", &world.cx(), workers::prepare).await.expect("prepared").more {}
-    run
+    world.start(json!({"name": name, "retry": {"attempts": 2}, "steps": [{"id": "s", "action": action}]})).await
 }
 
 /// The packages that a PROLOG names: number and where they are.
@@ -95,7 +81,7 @@ async fn a_package_is_for_a_verified_agent_that_comes_by_tls_and_is_fetched_with
     let run = start(&world, script("exit 5")).await;
     assert_eq!(why(&world, run).await, "unable", "nobody comes by TLS");
     assert_eq!(told(&world, TLS).await, [], "a stranger may report, not obey");
-    verify(&world, device, true).await;
+    world.verify(device, true).await;
     assert_eq!(why(&world, run).await, "waiting_for_contact");
     assert_eq!(told(&world, &[]).await, [], "it would not fetch it");
     let packages = told(&world, TLS).await;
@@ -123,7 +109,7 @@ async fn a_package_is_for_a_verified_agent_that_comes_by_tls_and_is_fetched_with
 async fn what_was_not_begun_is_handed_out_again_and_late_words_still_count() {
     let world = World::new().await;
     let device = known(&world).await;
-    verify(&world, device, true).await;
+    world.verify(device, true).await;
     let run = start(&world, script("true")).await;
     let first = told(&world, TLS).await;
     tell(&world, &first[0].0, "ERR_BAD_DIGEST").await;
@@ -145,7 +131,7 @@ async fn what_was_not_begun_is_handed_out_again_and_late_words_still_count() {
 async fn what_is_to_stop_is_not_begun_any_more() {
     let world = World::new().await;
     let device = known(&world).await;
-    verify(&world, device, true).await;
+    world.verify(device, true).await;
     let run = start(&world, script("true")).await;
     let packages = told(&world, TLS).await;
     let [(number, at)] = &packages[..] else { panic!("{packages:?}") };
@@ -162,7 +148,7 @@ async fn what_is_to_stop_is_not_begun_any_more() {
 async fn an_end_of_which_nobody_knows_how_it_was_is_unknown() {
     let world = World::new().await;
     let device = known(&world).await;
-    verify(&world, device, true).await;
+    world.verify(device, true).await;
     for code in ["SUCCESS_ALREADY_SETUP", "SUCCESS_"] {
         let run = start(&world, script("exit 7")).await;
         let packages = told(&world, TLS).await;
@@ -184,7 +170,7 @@ async fn an_end_of_which_nobody_knows_how_it_was_is_unknown() {
 async fn nonsense_of_packages_changes_nothing() {
     let world = World::new().await;
     let device = known(&world).await;
-    verify(&world, device, true).await;
+    world.verify(device, true).await;
     let run = start(&world, script("true")).await;
     let packages = told(&world, TLS).await;
     for (number, code) in [("7", "SUCCESS"), ("x", "SUCCESS"), ("", ""), ("99999999999999999999", "SUCCESS"), ("-1", "ERR_BUILD")] {

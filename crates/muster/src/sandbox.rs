@@ -45,20 +45,21 @@ pub(crate) async fn run(script: &Script, limit: Duration) -> Told {
         Ok(child) => child,
         Err(error) => return failed(&error.to_string()),
     };
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let whole = async {
-        let (out, err, status) = tokio::join!(kept(out), kept(err), child.wait());
-        (out, err, status)
-    };
-    // Dropped, it is killed, and with it everything in its sandbox.
-    match tokio::time::timeout(limit, whole).await {
+    let (from_out, from_err) = (child.stdout.take(), child.stderr.take());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let whole = async { tokio::join!(keep(from_out, &mut out), keep(from_err, &mut err), child.wait()).2 };
+    let end = tokio::time::timeout(limit, whole).await;
+    let output = String::from_utf8_lossy(&out).into_owned() + &String::from_utf8_lossy(&err);
+    let told = match end {
+        // Dropped, it is killed, and with it everything in its sandbox.
         Err(_) => told(Outcome::Error, format!("ended because its time was over ({} s)", limit.as_secs())),
-        Ok((_, _, Err(error))) => told(Outcome::Error, format!("its end could not be seen: {error}")),
-        Ok((out, err, Ok(status))) => ended(script, status, out + &err),
-    }
+        Ok(Err(error)) => told(Outcome::Error, format!("its end could not be seen: {error}")),
+        Ok(Ok(status)) => ended(script, status),
+    };
+    Told { output: Some(output).filter(|it| !it.is_empty()), ..told }
 }
 
-fn ended(script: &Script, status: ExitStatus, output: String) -> Told {
+fn ended(script: &Script, status: ExitStatus) -> Told {
     let code = status.code();
     let good = |code: i32| if script.expect.is_empty() { code == 0 } else { script.expect.contains(&code) };
     let outcome = if code.is_some_and(good) { Outcome::Ok } else { Outcome::Error };
@@ -67,16 +68,15 @@ fn ended(script: &Script, status: ExitStatus, output: String) -> Told {
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "ended".to_owned(),
     };
-    Told { outcome, exit_code: code.map(i64::from), message, output: Some(output).filter(|it| !it.is_empty()) }
+    Told { outcome, exit_code: code.map(i64::from), message, output: None }
 }
 
-/// The first part of an output; what is beyond is read and dropped, so that nobody waits for a reader.
-async fn kept(from: Option<impl AsyncRead + Unpin>) -> String {
-    let Some(mut from) = from else { return String::new() };
-    let mut bytes = Vec::new();
-    let _ = (&mut from).take(OUTPUT_BYTES).read_to_end(&mut bytes).await;
+/// Keeps the first part of an output, piece by piece; what is beyond is read and dropped, so that nobody waits for a reader.
+async fn keep(from: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut from) = from else { return };
+    let mut first = (&mut from).take(OUTPUT_BYTES);
+    while first.read_buf(kept).await.is_ok_and(|read| read > 0) {}
     let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn command(script: &Script, limit: Duration, words: &[&str]) -> Command {
@@ -189,8 +189,9 @@ mod tests {
 
     #[tokio::test]
     async fn time_memory_processes_and_files_are_bounded() {
-        let late = told(&script("sleep 60"), Duration::from_secs(1)).await;
+        let late = told(&script("echo so far; sleep 60"), Duration::from_secs(2)).await;
         assert!(late.outcome == Outcome::Error && late.message.contains("its time was over"), "{late:?}");
+        assert_eq!(late.output.as_deref(), Some("so far\n"), "what it said by then is kept");
         let small = Script { memory_mib: Some(64), shell: Shell::Python, ..script("x = 'x' * (200 << 20)") };
         let told_small = told(&small, LONG).await;
         assert!(told_small.outcome == Outcome::Error && told_small.output.is_some_and(|o| o.contains("MemoryError")));

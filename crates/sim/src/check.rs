@@ -289,14 +289,15 @@ impl Checkers {
         self.require(4, named, || format!("{id}: '{key}' does not name what ends it"));
     }
 
-    /// Rule 4: nothing waits for the agents of a device that was removed, or in a run that has ended.
+    /// Rule 4: nothing waits for the agents of a device that was removed or is of another organization, or in a run that has ended.
     fn reasons_end(&mut self, seen: &Observed) {
         let runs: BTreeMap<_, _> = seen.runs.iter().map(|r| (r.run.id, r.run.state)).collect();
         for it in &seen.assignments {
             let (record, state) = (&it.record, it.record.state.status.state());
             let of_machine = record.device != DeviceId::SERVER && !record.pooled;
-            let there = state != State::Prepared || !of_machine || seen.devices.iter().any(|(d, _)| *d == record.device);
-            self.require(4, there, || format!("{} waits for the agents of device {}, which was removed", record.id, record.device));
+            let is_here = || seen.devices.iter().any(|known| *known == (record.device, it.org));
+            let there = state != State::Prepared || !of_machine || is_here();
+            self.require(4, there, || format!("{} waits for the agents of device {}, which is not there", record.id, record.device));
             let alive = !state.is_open() || runs.get(&record.run).is_none_or(|s| *s != RunState::Finished);
             self.require(4, alive, || format!("{} is {state} in a run that has finished", record.id));
         }

@@ -74,6 +74,21 @@ impl Model {
         }
     }
 
+    /// An agent that speaks for a device came at the door of an organization: it is of that one, unless its device was moved.
+    pub(crate) fn came(&mut self, agent: AgentId, device: DeviceId, door: OrgId) {
+        let home = self.devices.get(&device).or(self.agents.get(&agent)).copied().unwrap_or(door);
+        self.agents.insert(agent, home);
+        self.devices.insert(device, home);
+    }
+
+    /// A device with these agents is of that organization now.
+    pub(crate) fn moved(&mut self, device: DeviceId, to: OrgId, agents: impl Iterator<Item = AgentId>) {
+        self.devices.entry(device).and_modify(|org| *org = to);
+        for agent in agents {
+            self.agents.entry(agent).and_modify(|org| *org = to);
+        }
+    }
+
     /// A device went, or may have gone: nothing is claimed of it any more.
     pub(crate) fn forget(&mut self, device: DeviceId) {
         self.devices.remove(&device);

@@ -33,6 +33,7 @@ pub(crate) enum Move {
     Pause,
     Freeze,
     ChangeDevice,
+    MoveDevice,
     DeleteDevice,
     MergeDevices,
     SplitDevice,
@@ -58,7 +59,7 @@ pub(crate) enum Move {
 }
 
 impl Move {
-    pub(crate) const ALL: [Move; 48] = [
+    pub(crate) const ALL: [Move; 49] = [
         Move::Contact,
         Move::Contacts,
         Move::Inventory,
@@ -85,6 +86,7 @@ impl Move {
         Move::Pause,
         Move::Freeze,
         Move::ChangeDevice,
+        Move::MoveDevice,
         Move::DeleteDevice,
         Move::MergeDevices,
         Move::SplitDevice,
@@ -159,6 +161,7 @@ impl World {
             Move::Pause => self.run_hold(),
             Move::Freeze => self.brake(),
             Move::ChangeDevice => self.device_change(),
+            Move::MoveDevice => self.device_move(),
             Move::DeleteDevice => self.device_remove_any(),
             Move::MergeDevices => self.devices_merge(),
             Move::SplitDevice => self.device_split(),

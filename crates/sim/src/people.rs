@@ -322,6 +322,23 @@ impl World {
         self.note(format_args!("a person changes device {id}: {:?}", answer.result.as_ref().map(|_| ()).map_err(|e| e.key)));
     }
 
+    /// Whoever acts in both organizations moves a device from one to the other; its agents come as before.
+    pub(crate) fn device_move(&mut self) {
+        let org = self.org();
+        let devices = self.devices(org);
+        let (Some((id, _)), Some(to)) = (self.dice.pick(&devices), self.orgs().into_iter().find(|other| *other != org)) else { return };
+        let mut mover = self.person(org);
+        mover.caller.scope = None;
+        let patch = DevicePatch { org: Some(to.to_string()), ..DevicePatch::default() };
+        let answer = self.write("device.update", &mover, move |tx, cx| device_update(tx, cx, id, &patch, None));
+        self.note(format_args!("a person moves device {id} to {to}: {:?}", answer.result.as_ref().map(|_| ()).map_err(|e| e.key)));
+        if answer.result.is_ok() || answer.is_maybe() {
+            if let Ok(there) = self.read(to, move |rx, cx| device_view(rx, cx, id)) {
+                self.model.moved(id, to, there.agents.iter().map(|agent| agent.id));
+            }
+        }
+    }
+
     pub(crate) fn device_remove_any(&mut self) {
         let org = self.org();
         let devices = self.devices(org);

@@ -428,8 +428,7 @@ impl World {
         let lost = self.is_answer_lost();
         self.note(format_args!("agent {i} joins: {:?}, lost {lost}", answer.result.as_ref().map(|e| e.incarnation).ok()));
         let Ok(enrolled) = answer.result else { return };
-        self.model.agents.insert(enrolled.agent, tenant.id);
-        self.model.devices.insert(enrolled.device, tenant.id);
+        self.model.came(enrolled.agent, enrolled.device, tenant.id);
         if !lost {
             let it = &mut self.agents[i];
             // A new life keeps nothing of the one before.
@@ -481,8 +480,7 @@ impl World {
         }
         match answer.result {
             Ok(stored) => {
-                self.model.agents.insert(stored.agent, tenant.id);
-                self.model.devices.insert(stored.device, tenant.id);
+                self.model.came(stored.agent, stored.device, tenant.id);
                 self.model.marked(stored.device, &section, number);
                 let lost = self.is_answer_lost();
                 self.note(format_args!("agent {i} inventory {number}: {} sections written, lost {lost}", stored.written.len()));

@@ -72,7 +72,7 @@ macro_rules! agent_columns {
             "a.id, a.org, a.device, a.protocol, a.foreign_id, a.glpi_id, a.public_key, a.version, a.modules, a.verified, \
              a.incarnation, a.first_contact, a.last_contact, a.next_contact, a.last_inventory, a.address, a.port, a.wake_at, a.wake_outcome, \
              a.wake_detail, a.version_no, a.source, a.verified_by, a.claim, a.capacities, a.disabled, a.proxies, a.clock_offset, a.quarantined, \
-             a.quarantined_by, a.quarantine_reason, a.book_drifted",
+             a.quarantined_by, a.quarantine_reason, a.book_drifted, a.door",
             $more
         )
     };
@@ -118,6 +118,7 @@ pub(crate) fn agent(row: &Row) -> Result<Agent, Fault> {
         source: owned(row, 21)?,
         verified_by: row.opt_text(22)?.map(|_| word(row, 22, "agent", "verified_by")).transpose()?,
         claim: row.int(23)?,
+        door: row.id(32)?.into(),
         clock_offset: row.opt_int(27)?,
     })
 }
@@ -151,7 +152,7 @@ impl Rx {
             Some("version") => "coalesce(a.version, '')",
             _ => "a.id",
         };
-        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(32)?.to_owned())))
+        list.page(self, page, &Order { column, id: "a.id" }, |r| Ok((agent(r)?, r.text(33)?.to_owned())))
     }
 
     fn agents_where(&mut self, condition: &str, value: V) -> Result<Vec<Agent>, Fault> {
@@ -192,19 +193,20 @@ impl Rx {
         Ok(found)
     }
 
-    /// The agents of an organization with a foreign id, speaking one of these protocols; the first holder of the id first.
-    pub fn agents_foreign(&mut self, org: OrgId, foreign_id: &str, protocols: &[Protocol]) -> Result<Vec<Agent>, Fault> {
+    /// The agents with a foreign id that come at the door of an organization, speaking one of these protocols; the first holder of the id
+    /// first. They are of that organization, unless their device was moved to another one.
+    pub fn agents_foreign(&mut self, door: OrgId, foreign_id: &str, protocols: &[Protocol]) -> Result<Vec<Agent>, Fault> {
         let mut list = List::new(AGENT, "agent a");
-        list.filter("a.org = {}", org.0);
+        list.filter("a.door = {}", door.0);
         list.filter("a.foreign_id = {}", foreign_id);
         list.any_of("a.protocol", protocols.iter().map(|p| p.as_str()));
         list.all(self, "a.claim, a.id", 100, agent)
     }
 
-    /// The agents of an organization with a GLPI agent's UUID.
-    pub fn agents_glpi(&mut self, org: OrgId, glpi_id: &str) -> Result<Vec<Agent>, Fault> {
+    /// The agents with a GLPI agent's UUID that come at the door of an organization.
+    pub fn agents_glpi(&mut self, door: OrgId, glpi_id: &str) -> Result<Vec<Agent>, Fault> {
         let mut list = List::new(AGENT, "agent a");
-        list.filter("a.org = {}", org.0);
+        list.filter("a.door = {}", door.0);
         list.filter("a.glpi_id = {}", glpi_id);
         list.all(self, "a.id", 100, agent)
     }
@@ -278,8 +280,8 @@ impl Tx {
     /// Adds an agent.
     pub fn agent_insert(&mut self, a: &NewAgent, now: Timestamp) -> Result<(), Fault> {
         self.exec(
-            "INSERT INTO agent (id, org, device, protocol, foreign_id, glpi_id, public_key, version, modules, verified, incarnation, first_contact, last_contact, source, address, version_no, verified_by, claim) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '[]', ?9, 1, ?10, ?10, ?11, ?11, 1, ?12, ?13)",
+            "INSERT INTO agent (id, org, device, protocol, foreign_id, glpi_id, public_key, version, modules, verified, incarnation, first_contact, last_contact, source, address, version_no, verified_by, claim, door) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '[]', ?9, 1, ?10, ?10, ?11, ?11, 1, ?12, ?13, ?14)",
             &[
                 V::U(a.id.0),
                 V::U(a.org.0),
@@ -294,6 +296,7 @@ impl Tx {
                 a.source.as_deref().into(),
                 a.verified_by.map(VerifiedBy::as_str).into(),
                 a.claim.into(),
+                V::U(a.door.0),
             ],
         )?;
         self.device_verified(a.device)?;

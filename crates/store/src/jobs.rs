@@ -15,7 +15,8 @@ pub(crate) const WALKS: i64 = -1;
 
 const WALK: &str = "w.run, w.device, w.state, w.step, w.round, w.not_before, w.not_after, w.trail, w.updated, w.led";
 const SHOWN: &str = "w.run, w.device, w.state, w.step, w.round, w.not_before, w.not_after, w.trail, w.updated, w.led, coalesce(d.name, '')";
-const SHOWN_FROM: &str = "walk w LEFT JOIN device d ON d.id = w.device";
+/// A device that was moved to another organization is named there alone.
+const SHOWN_FROM: &str = "walk w JOIN run r ON r.id = w.run LEFT JOIN device d ON d.id = w.device AND d.org = r.org";
 
 fn walk(row: &Row) -> Result<Walk, Fault> {
     Ok(Walk {

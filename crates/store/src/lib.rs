@@ -31,6 +31,7 @@ mod list;
 mod lite;
 mod messages;
 mod migrate;
+mod moves;
 mod packages;
 mod pg;
 mod pgwriter;
@@ -53,6 +54,7 @@ mod tests;
 mod touch;
 mod unit;
 mod value;
+mod wakes;
 
 pub use access::{KeptAnswer, SessionRow};
 pub use agents::{AgentFilter, Heard};

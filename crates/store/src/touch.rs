@@ -12,8 +12,8 @@ use muster_core::inventory::Print;
 /// An inventory of a foreign agent, by its prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touch {
-    /// The organization it is taken for.
-    pub org: OrgId,
+    /// The organization at whose door it came.
+    pub door: OrgId,
     /// How the agent speaks.
     pub protocol: Protocol,
     /// Its DEVICEID.
@@ -66,7 +66,7 @@ fn touched(row: &Row) -> Result<Touched, Fault> {
 impl Tx {
     fn touch_one(&mut self, item: &Touch) -> Result<Option<Touched>, Fault> {
         let sql = "UPDATE agent SET last_inventory = ?6 WHERE foreign_id = ?1 AND protocol = ?2 AND facts_print = ?3 AND readings_print = ?4 \
-                   AND (?5 IS NULL OR glpi_id = ?5) AND org = ?7 RETURNING id, org, device, (SELECT d.tag FROM device d WHERE d.id = agent.device), \
+                   AND (?5 IS NULL OR glpi_id = ?5) AND door = ?7 RETURNING id, org, device, (SELECT d.tag FROM device d WHERE d.id = agent.device), \
                    EXISTS (SELECT 1 FROM assignment s WHERE s.device = agent.device AND s.open = 1)";
         let now = self.now().0;
         let values = [
@@ -76,7 +76,7 @@ impl Tx {
             print(item.readings),
             item.glpi_id.as_deref().into(),
             now.into(),
-            V::U(item.org.0),
+            V::U(item.door.0),
         ];
         self.one(sql, &values)?.map(|row| touched(&row)).transpose()
     }
@@ -86,8 +86,8 @@ impl Tx {
         let texts = |get: fn(&Touch) -> Option<String>| V::Ts(items.iter().map(get).collect());
         let prints = |get: fn(&Touch) -> Print| V::Us(items.iter().map(|i| Some(uuid::Uuid::from_u128_le(get(i).0))).collect());
         let sql = "WITH came AS (SELECT * FROM unnest(?1::bigint[], ?2::text[], ?3::text[], ?4::uuid[], ?5::uuid[], ?6::text[], ?8::uuid[]) \
-                     AS t(n, foreign_id, protocol, facts, readings, glpi_id, org)), \
-                   same AS (SELECT a.id, c.n FROM agent a JOIN came c ON a.org = c.org AND a.foreign_id = c.foreign_id AND a.protocol = c.protocol \
+                     AS t(n, foreign_id, protocol, facts, readings, glpi_id, door)), \
+                   same AS (SELECT a.id, c.n FROM agent a JOIN came c ON a.door = c.door AND a.foreign_id = c.foreign_id AND a.protocol = c.protocol \
                      WHERE a.facts_print = c.facts AND a.readings_print = c.readings AND (c.glpi_id IS NULL OR a.glpi_id = c.glpi_id) \
                      ORDER BY a.id FOR NO KEY UPDATE OF a) \
                    UPDATE agent a SET last_inventory = ?7 FROM same WHERE a.id = same.id \
@@ -102,7 +102,7 @@ impl Tx {
             prints(|i| i.readings),
             texts(|i| i.glpi_id.clone()),
             now.into(),
-            V::Us(items.iter().map(|i| Some(i.org.0)).collect()),
+            V::Us(items.iter().map(|i| Some(i.door.0)).collect()),
         ];
         let mut found = vec![None; items.len()];
         for row in self.rows(sql, &values)? {

@@ -224,6 +224,9 @@ pub struct DevicePatch {
     pub notes: Option<String>,
     /// Whether its agents may obey.
     pub verified: Option<bool>,
+    /// Name or id of the organization that it is moved to, for those who act in both. What waits for it is cancelled; its agents come
+    /// as before.
+    pub org: Option<String>,
 }
 
 fn null_is_empty<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
@@ -232,7 +235,8 @@ fn null_is_empty<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::E
 
 impl From<DevicePatch> for muster_engine::fleet::DevicePatch {
     fn from(patch: DevicePatch) -> Self {
-        Self { name: patch.name, tag: patch.tag, notes: patch.notes, verified: patch.verified }
+        let DevicePatch { name, tag, notes, verified, org } = patch;
+        Self { name, tag, notes, verified, org }
     }
 }
 

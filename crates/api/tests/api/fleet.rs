@@ -152,6 +152,22 @@ async fn a_device_is_changed_in_the_version_that_was_read_and_removed() {
 }
 
 #[tokio::test]
+async fn a_device_is_moved_by_those_who_act_in_both_organizations() {
+    let world = World::new();
+    let stored = world.report("alpha", "Debian GNU/Linux 12", &[]);
+    let path = format!("/api/v1/devices/{}", stored.device);
+    let patch = |token: &str, body: Value| world.call("PATCH", &path).token(token).json(body).send();
+    let refused = patch(&world.operator, json!({"org": "elsewhere"})).await.refused(400, "org/unknown");
+    assert_eq!(refused["errors"][0]["pointer"], "/org", "{refused}");
+    let moved = patch(&world.admin, json!({"org": "elsewhere", "tag": "lyon"})).await.expect(200);
+    assert_eq!((&moved["org"], &moved["tag"]), (&json!("elsewhere"), &json!("lyon")));
+    world.get(&path).await.refused(404, "device/not-found");
+    let there = world.call("GET", &path).token(&world.stranger).send().await.expect(200);
+    assert_eq!((&there["org"], &there["agents"].as_array().map(Vec::len)), (&json!("elsewhere"), &Some(1)));
+    assert_eq!(world.report("alpha", "Debian GNU/Linux 13", &[]).device, stored.device, "its agent comes as before");
+}
+
+#[tokio::test]
 async fn agents_are_listed_and_verified() {
     let world = fleet();
     let list = world.get("/api/v1/agents?protocol=fusioninventory&verified=false&q=bravo&sort=-last_contact").await.expect(200);

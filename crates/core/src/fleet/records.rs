@@ -135,6 +135,8 @@ pub struct Agent {
     pub clock_offset: Option<i64>,
     /// 0 for the first agent with its DEVICEID, 1, 2, … for later ones that send the same from other hardware.
     pub claim: i64,
+    /// The organization at whose door it comes: its own, unless its device was moved to another one.
+    pub door: OrgId,
 }
 
 impl Agent {
@@ -239,6 +241,8 @@ pub struct NewAgent {
     pub source: Option<String>,
     /// How many agents have its DEVICEID already; see [`Agent::claim`].
     pub claim: i64,
+    /// The organization at whose door it comes: its own, unless it is a successor on a device that was moved to another one.
+    pub door: OrgId,
 }
 
 /// One section of an agent, as stored.
@@ -343,6 +347,7 @@ pub(crate) mod tests {
             verified_by: None,
             clock_offset: None,
             claim: 0,
+            door: OrgId(uuid::Uuid::nil()),
         }
     }
 

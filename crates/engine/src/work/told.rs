@@ -132,7 +132,9 @@ fn take(
     report: &Report,
 ) -> Result<Result<Option<Change>, Refused>, Error> {
     let Told { agent, settings, .. } = *told;
-    let record = records.get(&report.assignment).filter(|r| r.org == agent.org).cloned();
+    // What it did for the organization that its device was moved from is told there.
+    let is_its = |r: &&AssignmentRecord| r.org == agent.org || r.state.last_actor.is_some_and(|actor| actor.agent == agent.id);
+    let record = records.get(&report.assignment).filter(is_its).cloned();
     // An agent that joined anew answers for nothing of its former life.
     let Some(record) = record.filter(|_| report.incarnation == agent.incarnation) else { return Ok(Err(Refused::Stale)) };
     let (run, steps) = around.load(tx, record.org, record.run)?;

@@ -76,7 +76,7 @@ fn an_undone_merge_brings_back_id_name_notes_and_tag(world: &World) {
         name: Some("front desk".to_owned()),
         tag: Some("lab".to_owned()),
         notes: Some("old".to_owned()),
-        verified: None,
+        ..fleet::DevicePatch::default()
     };
     world.write(move |tx, cx| fleet::device_update(tx, cx, b, &patch, None)).expect("changed");
     let before = world.device(b).expect("shown");

@@ -3,6 +3,7 @@
 mod acts;
 mod dynamic;
 mod groups;
+mod moves;
 mod property;
 mod stories;
 mod world;

@@ -199,6 +199,13 @@ impl World {
         self.write(move |tx, cx| fleet::agent_update(tx, cx, id, &patch, None)).expect("verified");
     }
 
+    /// Verifies an agent of another organization.
+    pub fn verify_in(&self, org: OrgId, id: AgentId) {
+        let patch = fleet::AgentPatch { verified: Some(true), ..fleet::AgentPatch::default() };
+        let cx = self.engine.system(org, "test");
+        self.engine.write_now("verify", &cx, move |tx, cx| fleet::agent_update(tx, cx, id, &patch, None)).expect("verified");
+    }
+
     pub fn settings(&self, patch: Value) {
         let patch = patch.as_object().cloned().expect("an object");
         self.engine.write_now("settings", &self.cx, move |tx, cx| access::settings_update(tx, cx, &patch, None)).expect("settings");

@@ -152,7 +152,8 @@ fn what_acts_on_the_server_itself_is_written_by_those_who_act_everywhere(w: &Wor
     let here = w.engine.cx(Caller { role: Role::Admin, scope: Some(w.cx.org), ..Caller::SYSTEM }, "ann", w.cx.org, "test");
     let doc = |step: Value| json!({"name": "on the server", "targets": {}, "steps": [step]});
     let script = json!({"id": "s", "scope": "server", "action": {"type": "run_script", "script": "true"}});
-    for step in [json!({"id": "s", "action": {"type": "restart_server"}}), script.clone()] {
+    let moves = json!({"id": "s", "action": {"type": "move_item", "kind": "task", "item": "x", "org": "other"}});
+    for step in [json!({"id": "s", "action": {"type": "restart_server"}}), moves, script.clone()] {
         let it = doc(step);
         let refused = w.engine.write_now("test", &here, move |tx, cx| tasks::task_create(tx, cx, &it)).expect_err("refused");
         assert_eq!(refused.kind, muster_engine::Kind::Denied, "{refused}");

@@ -305,6 +305,8 @@ impl Channel<'_> {
         match seen {
             // The newer one gives back what was found for this one.
             Ok(_) if self.ear.is_ended() => Err(ANOTHER),
+            // It comes again as what it is now; what was found for it is handed out again.
+            Ok(seen) if seen.is_moved => Err("its device came to another organization"),
             Ok(seen) => {
                 if seen.is_news(&told) {
                     self.tell(&seen).await?;

@@ -213,6 +213,8 @@ pub(super) struct Seen {
     pub(super) something_waits: bool,
     /// The order book, when the agent holds another one.
     pub(super) book: Option<Book>,
+    /// Whether its device came to another organization since this connection began.
+    pub(super) is_moved: bool,
 }
 
 impl Seen {
@@ -234,13 +236,14 @@ pub(super) async fn look(call: &Call<'_>, told: &ContactRequest, is_known: bool)
     cx.now = engine.now();
     // Who is woken for work of its own is not looked at further.
     let looked = if is_known { None } else { Some(engine.look_own(&cx, id).await?) };
+    let is_moved = looked.as_ref().and_then(|look| look.agent.as_ref()).is_some_and(|agent| agent.org != call.agent.org);
     let stop = to_stop(call, &cx, told).await?;
     let book = match &looked {
         Some(look) => book_for(call, &cx, told, &look.keeps).await?,
         None => None,
     };
     if let Some(tidings) = looked.and_then(|look| own_idle(&look, &cx)) {
-        return Ok(Seen { tidings, stop, something_waits: false, book });
+        return Ok(Seen { tidings, stop, something_waits: false, book, is_moved });
     }
     let (modules, max, walks) = (told.modules.clone(), told.max_orders, told.walks);
     // What is left of the writer's queue is for those who report.
@@ -249,7 +252,7 @@ pub(super) async fn look(call: &Call<'_>, told: &ContactRequest, is_known: bool)
         return Err(Refusal::Busy.into());
     }
     let tidings = engine.own_contact(&cx, OwnContact { agent: id, modules, max, walks }).await?;
-    Ok(Seen { tidings, stop, something_waits: true, book })
+    Ok(Seen { tidings, stop, something_waits: true, book, is_moved })
 }
 
 /// The order book for an agent that holds another one than it is to keep; that it took the one it is to keep is noted.

@@ -195,14 +195,25 @@ impl World {
 
     /// Starts an inventory task on every device and prepares its assignments.
     pub async fn start_inventory(&self, name: &str) -> RunId {
-        let task = json!({"name": name, "targets": {"all": true}, "steps": [{"id": "inventory", "action": {"type": "inventory"}}]});
-        let start = move |tx: &mut Tx, cx: &Cx| {
-            let task = tasks::task_create(tx, cx, &task)?;
-            Ok(runs::run_start(tx, cx, task.task.id, &Start::default())?.run.id)
+        self.start(json!({"name": name, "steps": [{"id": "inventory", "action": {"type": "inventory"}}]})).await
+    }
+
+    /// Starts a task on every device and prepares its assignments.
+    pub async fn start(&self, mut doc: Value) -> RunId {
+        doc["targets"] = json!({"all": true});
+        let begin = move |tx: &mut Tx, cx: &Cx| {
+            let task = tasks::task_create(tx, cx, &doc)?.task.id;
+            Ok(runs::run_start(tx, cx, task, &Start::default())?.run.id)
         };
-        let run = self.engine.write("start", &self.cx(), start).await.expect("started");
+        let run = self.engine.write("start", &self.cx(), begin).await.expect("started");
         while self.engine.write("prepare", &self.cx(), workers::prepare).await.expect("prepared").more {}
         run
+    }
+
+    /// A person says whether a device is verified.
+    pub async fn verify(&self, id: DeviceId, verified: bool) {
+        let patch = fleet::DevicePatch { verified: Some(verified), ..fleet::DevicePatch::default() };
+        self.engine.write("verify", &self.cx(), move |tx, cx| fleet::device_update(tx, cx, id, &patch, None)).await.expect("verified");
     }
 
     pub async fn assignments(&self, run: RunId) -> Vec<AssignmentRow> {

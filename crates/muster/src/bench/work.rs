@@ -338,5 +338,6 @@ fn agent(id: AgentId, org: OrgId, device: DeviceId) -> NewAgent {
         verified_by: None,
         source: None,
         claim: 0,
+        door: org,
     }
 }

@@ -42,6 +42,13 @@ pub enum DeviceCommand {
         #[arg(required = true, value_name = "OTHER")]
         from: Vec<String>,
     },
+    /// Moves a device to another organization, with its agents and all that is known of it
+    Move {
+        /// Its id or name
+        device: String,
+        /// Name or id of the organization that it comes to
+        org: String,
+    },
     /// Parts agents from a device: they become a device of their own
     Split {
         /// Its id or name
@@ -147,6 +154,9 @@ pub async fn device(client: &Client, command: DeviceCommand, form: Form) -> anyh
                 others.push(id_of(client, other).await?);
             }
             client.post(&format!("devices/{into}/merge"), &json!({"from": others})).await?
+        }
+        DeviceCommand::Move { device, org } => {
+            client.patch(&format!("devices/{}", id_of(client, &device).await?), &json!({"org": org})).await?
         }
         DeviceCommand::Split { device, agents, name } => {
             let body = json!({"agents": agents, "name": name});

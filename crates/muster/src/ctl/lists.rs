@@ -120,6 +120,7 @@ pub const DUPLICATES: List = List {
         ("ID", "/id"),
     ],
 };
+pub const ORGS: List = List { path: "orgs", columns: &[("NAME", "/name"), ("CREATED", "/created"), ("ID", "/id")] };
 pub const TASKS: List = List {
     path: "tasks",
     columns: &[

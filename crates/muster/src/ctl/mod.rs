@@ -27,7 +27,7 @@ use clap::{Args, Parser, Subcommand};
 use client::Client;
 use lists::ListArgs;
 use output::Form;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -70,7 +70,7 @@ enum Command {
     Login,
     /// Lists devices
     Devices(ListArgs),
-    /// One device: show, identity, merge, split
+    /// One device: show, identity, merge, split, move
     #[command(subcommand)]
     Device(identity::DeviceCommand),
     /// Lists pairs of devices that may be one; 'duplicates dismiss' says that they are not
@@ -139,6 +139,11 @@ enum Command {
         #[command(subcommand)]
         command: Option<queue::BrakeCommand>,
     },
+    /// Lists the organizations that the token may act in
+    Orgs(ListArgs),
+    /// One organization: create
+    #[command(subcommand)]
+    Org(OrgCommand),
     /// Lists people
     Users(ListArgs),
     /// Lists bearer tokens
@@ -152,6 +157,15 @@ enum Command {
     Settings(SettingsCommand),
     /// Lists who did what
     Audit(ListArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum OrgCommand {
+    /// Adds an organization
+    Create {
+        /// Its name
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -210,6 +224,8 @@ async fn command(ctl: Ctl) -> anyhow::Result<ExitCode> {
         Command::Queue { list, command: None } => lists::list(&client, &lists::QUEUE, &list, form).await?,
         Command::Queue { command: Some(command), .. } => queue::run(&client, command, form).await?,
         Command::Brake { command } => queue::brake(&client, command, form).await?,
+        Command::Orgs(args) => lists::list(&client, &lists::ORGS, &args, form).await?,
+        Command::Org(OrgCommand::Create { name }) => output::record(&client.post("orgs", &json!({"name": name})).await?, form)?,
         Command::Users(args) => lists::list(&client, &lists::USERS, &args, form).await?,
         Command::Tokens(args) => lists::list(&client, &lists::TOKENS, &args, form).await?,
         Command::JoinTokens(args) => lists::list(&client, &lists::JOIN_TOKENS, &args, form).await?,

@@ -56,6 +56,7 @@ pub(crate) fn new_agent(n: u128, device: u128, protocol: Protocol) -> NewAgent {
         verified_by: None,
         source: Some("10.0.0.1".to_owned()),
         claim: 0,
+        door: HERE,
     }
 }
 

@@ -95,7 +95,7 @@ fn a_plan_that_was_overtaken_writes_nothing(w: &World) {
 
 fn touch(n: u128, facts: &[u8]) -> Touch {
     let (facts, readings) = (Print::of(facts), Print::of(b"readings"));
-    Touch { org: HERE, protocol: Protocol::Glpi, foreign_id: format!("Host-{}", n + 1000), glpi_id: None, facts, readings }
+    Touch { door: HERE, protocol: Protocol::Glpi, foreign_id: format!("Host-{}", n + 1000), glpi_id: None, facts, readings }
 }
 
 fn an_inventory_that_repeats_the_last_one_is_only_touched(w: &World) {
@@ -104,7 +104,7 @@ fn an_inventory_that_repeats_the_last_one_is_only_touched(w: &World) {
     let other_form = Touch { protocol: Protocol::Ocs, ..touch(10, b"facts") };
     let named = Touch { glpi_id: Some("other".to_owned()), ..touch(10, b"facts") };
     let readings = Touch { readings: Print::of(b"others"), ..touch(10, b"facts") };
-    let elsewhere = Touch { org: THERE, ..touch(10, b"facts") };
+    let elsewhere = Touch { door: THERE, ..touch(10, b"facts") };
     let set = [touch(10, b"facts"), touch(10, b"other"), touch(11, b"facts"), touch(99, b"facts"), other_form, named, readings, elsewhere];
     let found = write(w, move |tx| Touch::run(tx, &set));
     let same = Touched { agent: AgentId(id(1010)), org: HERE, device: DeviceId(id(10)), tag: None, has_open: false };

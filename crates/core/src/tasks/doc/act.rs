@@ -87,6 +87,7 @@ impl Parameters<'_, '_> {
             "restart_server" => Action::RestartServer,
             "update_group" => Action::UpdateGroup { group: self.named("group")? },
             "delete_item" => Action::DeleteItem { kind: self.item_kind()?, item: self.named("item")? },
+            "move_item" => Action::MoveItem { kind: self.item_kind()?, item: self.named("item")?, org: self.named("org")? },
             "run_query" => Action::RunQuery { query: self.text("query", SQL_BYTES_MAX)?.trim().to_owned() },
             "run_report" => Action::RunReport { report: self.named("report")? },
             "purge_report" => Action::PurgeReport {

@@ -344,6 +344,15 @@ pub enum Action {
         /// Its name or id.
         item: String,
     },
+    /// Move something of the organization to another one.
+    MoveItem {
+        /// What it is.
+        kind: ItemKind,
+        /// Its name or id.
+        item: String,
+        /// The name or id of the organization that it comes to.
+        org: String,
+    },
     /// Ask the published views in SQL; the answer is the output of the step.
     RunQuery {
         /// One SELECT.
@@ -377,7 +386,7 @@ pub enum Action {
     },
 }
 
-/// What a step deletes.
+/// What a step deletes or moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemKind {
@@ -430,6 +439,7 @@ impl Action {
             Action::ChangeGroup { .. } => "change_group",
             Action::UpdateGroup { .. } => "update_group",
             Action::DeleteItem { .. } => "delete_item",
+            Action::MoveItem { .. } => "move_item",
             Action::RunQuery { .. } => "run_query",
             Action::RunReport { .. } => "run_report",
             Action::PurgeReport { .. } => "purge_report",
@@ -449,6 +459,7 @@ impl Action {
             | Action::ChangeGroup { .. }
             | Action::UpdateGroup { .. }
             | Action::DeleteItem { .. }
+            | Action::MoveItem { .. }
             | Action::RunQuery { .. }
             | Action::RunReport { .. }
             | Action::PurgeReport { .. }
@@ -549,7 +560,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 24] = [
+    pub const ALL: [ActionKind; 25] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client("ip_configuration", "Bring in addresses, routes and name servers; by every agent; OCS agents tell no output.", &[], 0),
@@ -589,6 +600,7 @@ impl ActionKind {
         server("change_group", "Put the targets in a group that people list, or take them out of it.", &["group", "do"], 2),
         server("update_group", "Find anew who is in a group that follows a query.", &["group"], 1),
         server("delete_item", "Delete a task, a group, a device or a saved report.", &["kind", "item"], 2),
+        server("move_item", "Move a task, a group, a device or a saved report to another organization.", &["kind", "item", "org"], 3),
         server("run_query", "Ask the published views in SQL; the answer is the output of the step.", &["query"], 1),
         server("run_report", "Ask what a saved report asks, and keep the answer.", &["report"], 1),
         server("purge_report", "Remove answers that are kept of a saved report.", &["report", "keep", "older_than"], 1),
@@ -611,6 +623,7 @@ impl ActionKind {
             "change_group" => "a group that people list",
             "update_group" => "a group that follows a query",
             "delete_item" => "the item; a group only where no task names it",
+            "move_item" => "both organizations; a group without members and a report without kept answers",
             "run_report" | "purge_report" => "a saved report",
             "change_schedule" => "a task with a schedule",
             _ => "",
