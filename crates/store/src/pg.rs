@@ -78,8 +78,11 @@ impl Pg {
     pub(crate) fn connect(&mut self) -> Result<(), OpenError> {
         self.link = None;
         let limit = self.limit.as_millis();
+        // Compiling a statement takes longer than it saves, and is decided by a guess at its cost. Sets that do not fit into
+        // `work_mem` by another guess are gone through again for every device: a million ids fit.
         let settings = format!(
-            "SET statement_timeout = {limit}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
+            "SET jit = off; SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, false); \
+             SET statement_timeout = {limit}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
              SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'",
             (limit / 2).max(1),
             limit + 10_000,

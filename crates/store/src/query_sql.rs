@@ -11,7 +11,7 @@ pub(crate) fn condition(list: &mut List, query: &Query, postgres: bool) -> Strin
         Query::And(all) => joined(list, all, " AND ", "1 = 1", postgres),
         Query::Or(any) => joined(list, any, " OR ", "1 = 0", postgres),
         Query::Not(inner) => format!("NOT ({})", condition(list, inner, postgres)),
-        Query::Has(field) => has(*field),
+        Query::Has(field) => any(*field, "1 = 1", postgres),
         Query::Compare(field, op, literal) => compare(list, *field, *op, literal, postgres),
     }
 }
@@ -20,7 +20,15 @@ fn joined(list: &mut List, parts: &[Query], with: &str, none: &str, postgres: bo
     if parts.is_empty() {
         return none.to_owned();
     }
+    // PostgreSQL goes through the parts of an OR as they are written, and stops where the answer is known.
+    let mut parts: Vec<&Query> = parts.iter().collect();
+    parts.sort_by_key(|q| cost(q));
     parts.iter().map(|q| format!("({})", condition(list, q, postgres))).collect::<Vec<_>>().join(with)
+}
+
+/// What asking it of one more device takes: columns are at hand, holders of programs are gathered once, addresses are looked up.
+fn cost(query: &Query) -> u8 {
+    if query.asks(Field::Ip) || query.asks(Field::Mac) { 2 } else { u8::from(query.asks(Field::Software)) }
 }
 
 fn column(field: Field) -> &'static str {
@@ -45,21 +53,19 @@ fn column(field: Field) -> &'static str {
 }
 
 /// Wraps a condition on the many values of a field.
-fn any(field: Field, inner: &str) -> String {
+fn any(field: Field, inner: &str, postgres: bool) -> String {
     match field {
         Field::Ip => format!("EXISTS (SELECT 1 FROM device_address x WHERE x.device = d.id AND x.kind = 'ip' AND {inner})"),
         Field::Mac => format!("EXISTS (SELECT 1 FROM device_address x WHERE x.device = d.id AND x.kind = 'mac' AND {inner})"),
         Field::Software => {
             // Programs first: SQLite would go through the programs of every device otherwise, and keeps the order of a CROSS JOIN.
-            format!("d.id IN (SELECT y.device FROM software s CROSS JOIN device_software y WHERE y.software = s.id AND {inner})")
+            // PostgreSQL makes no table of a set that it thinks is large; each device once is as few as there can be.
+            let each = if postgres { "DISTINCT " } else { "" };
+            format!("d.id IN (SELECT {each}y.device FROM software s CROSS JOIN device_software y WHERE y.software = s.id AND {inner})")
         }
         // NULL would make a denial neither true nor false; missing is false.
         _ => format!("{} IS NOT NULL AND {inner}", column(field)),
     }
-}
-
-fn has(field: Field) -> String {
-    any(field, "1 = 1")
 }
 
 fn compare(list: &mut List, field: Field, op: Op, literal: &Literal, postgres: bool) -> String {
@@ -81,5 +87,5 @@ fn compare(list: &mut List, field: Field, op: Op, literal: &Literal, postgres: b
         Op::Contains if postgres => format!("strpos({column}, {name}) > 0"),
         Op::Contains => format!("(instr({column}, {name}) > 0 OR {name} = '')"),
     };
-    any(field, &inner)
+    any(field, &inner, postgres)
 }
