@@ -50,6 +50,7 @@ migrations! {
     23 "0023_pool";
     24 "0024_package";
     25 "0025_book_begins";
+    26 "0026_leftovers";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

@@ -5,6 +5,7 @@ mod approvals;
 mod book;
 mod jobs;
 mod late;
+mod leftovers;
 mod planner;
 mod pool;
 mod reports;
