@@ -22,6 +22,7 @@ describe("the form of an action", () => {
     });
     expect(kinds("power_control")).toEqual({ do: "choice", warning: "line", message: "line" });
     expect(kinds("check_addresses")).toEqual({ ports: "codes", timeout: "line" });
+    expect(kinds("clean_files")).toEqual({ older_than: "line", what: "words" });
     expect(kinds("inventory")).toEqual({});
   });
 
@@ -32,6 +33,7 @@ describe("the form of an action", () => {
     ]);
     expect(of("run_script").find((it) => it.name === "shell")?.words).toEqual(["sh", "bash", "python", "powershell"]);
     expect(of("delete_item").find((it) => it.name === "kind")?.words).toContain("report");
+    expect(of("clean_files").find((it) => it.name === "what")?.words).toEqual(["documents", "crashes", "programs"]);
   });
 
   it("begins with choices that must be made", () => {
@@ -43,7 +45,7 @@ describe("the form of an action", () => {
     for (const action of ACTIONS) {
       for (const field of fieldsOf(action)) {
         expect(field.help, `${action.type}.${field.name}`).not.toBe("");
-        if (field.kind === "choice") expect(field.words.length, `${action.type}.${field.name}`).toBeGreaterThan(1);
+        if (["choice", "words"].includes(field.kind)) expect(field.words.length, `${action.type}.${field.name}`).toBeGreaterThan(1);
       }
     }
   });

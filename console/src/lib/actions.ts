@@ -2,12 +2,12 @@
 import type { ActionType } from "../api/types";
 
 /** How a parameter is written. */
-export type Kind = "choice" | "line" | "text" | "code" | "list" | "codes" | "object" | "number";
+export type Kind = "choice" | "line" | "text" | "code" | "list" | "words" | "codes" | "object" | "number";
 export type FieldOf = {
   name: string;
   kind: Kind;
   required: boolean;
-  /** The words of a choice; the first holds when none is written, unless one must be. */
+  /** The words of a choice, of which the first holds when none is written, unless one must be; or those that a list is made of. */
   words: string[];
   /** What it is, in English. */
   help: string;
@@ -50,6 +50,7 @@ function kindOf(name: string, schema: Schema): Kind {
     case "number":
       return "number";
     case "array":
+      if (wordsOf(schema.items ?? {}).length > 0) return "words";
       return typesOf(schema.items ?? {}).some((it) => it === "integer") ? "codes" : "list";
     case "object":
       return "object";
@@ -66,7 +67,9 @@ export function fieldsOf(action: ActionType | undefined): FieldOf[] {
     .filter(([name]) => name !== "type")
     .map(([name, property]) => {
       const it = present(property);
-      return { name, kind: kindOf(name, it), required: required.has(name), words: wordsOf(it), help: it.description ?? "" };
+      const kind = kindOf(name, it);
+      const words = wordsOf(kind === "words" ? (it.items ?? {}) : it);
+      return { name, kind, required: required.has(name), words, help: it.description ?? "" };
     });
   return [...all.filter((it) => it.required), ...all.filter((it) => !it.required)];
 }

@@ -75,7 +75,7 @@ export function aimed(doc: TaskDoc): TaskDoc {
 }
 
 /** What the server does without any machine. */
-const ALONE = ["restart_server", "update_group", "delete_item", "move_item", "run_query", "run_report", "purge_report"];
+const ALONE = ["restart_server", "update_group", "delete_item", "move_item", "run_query", "run_report", "purge_report", "clean_files"];
 /** Whether the server does it itself; a web service is called by either side. */
 export const isServers = (step: Step) =>
   step.action.type === "call_web_service"

@@ -1,12 +1,12 @@
 // What a task's step does: its type and the fields of that type, as the server tells them.
-import { JsonInput, NumberInput, Select, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { JsonInput, MultiSelect, NumberInput, Select, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useActions } from "../api/queries";
 import type { Action } from "../api/types";
 import { begun, type FieldOf, fieldsOf } from "../lib/actions";
 import { Fault } from "../parts/Feedback";
 
-/** Where the words of a choice stand among the translations, by parameter and type. */
+/** Where the words of a choice or a list stand among the translations, by parameter and type. */
 const WORDS: Record<string, string> = {
   "power_control.do": "power",
   "control_service.do": "service_act",
@@ -14,6 +14,7 @@ const WORDS: Record<string, string> = {
   "change_schedule.do": "schedule_switch",
   "delete_item.kind": "item_kind",
   "move_item.kind": "item_kind",
+  "clean_files.what": "leftover",
   level: "message",
 };
 /** Labels that are not under the parameter's own name. */
@@ -23,6 +24,8 @@ const LABELS: Record<string, string> = {
   "delete_item.kind": "item_kind",
   "move_item.kind": "item_kind",
   "run_query.query": "sql",
+  "clean_files.older_than": "clean_older",
+  "clean_files.what": "clean_what",
   "check_addresses.timeout": "answer_within",
 };
 /** What is said below a field, where something is. */
@@ -90,6 +93,7 @@ function Field({ of, field, value, put }: FieldProps) {
   const list = Array.isArray(value) ? value.map(String) : [];
   const clear = { "aria-label": t("filter.clear_one", { name: label }) };
   const shared = { label, required, withAsterisk: false };
+  const named = useNamed(of, name);
   switch (kind) {
     case "choice":
       return <Choice {...{ of, field, label, put }} value={text} />;
@@ -120,6 +124,17 @@ function Field({ of, field, value, put }: FieldProps) {
       return <Textarea {...shared} autosize minRows={2} maxRows={10} value={text} onChange={(e) => put(e.currentTarget.value)} />;
     case "list":
       return <TagsInput label={label} value={list} onChange={put} clearButtonProps={clear} />;
+    case "words":
+      return (
+        <MultiSelect
+          label={label}
+          data={field.words.map((word) => ({ value: word, label: named(word) }))}
+          value={list}
+          clearable
+          clearButtonProps={clear}
+          onChange={put}
+        />
+      );
     case "codes":
       return (
         <TagsInput
@@ -153,14 +168,19 @@ function Field({ of, field, value, put }: FieldProps) {
   }
 }
 
+/** The words of a parameter as people read them. */
+function useNamed(of: string, parameter: string): (word: string) => string {
+  const { t, i18n } = useTranslation();
+  const place = WORDS[`${of}.${parameter}`] ?? WORDS[parameter];
+  return (word) => (place && i18n.exists(`${place}.${word}`) ? t(`${place}.${word}` as "power.abort") : word);
+}
+
 type ChoiceProps = { of: string; field: FieldOf; label: string; value: string; put: (value: unknown) => void };
 
 /** One of a few words. Where none must be said, the first holds when none is written. */
 function Choice({ of, field, label, value, put }: ChoiceProps) {
-  const { t, i18n } = useTranslation();
+  const named = useNamed(of, field.name);
   const [first] = field.words;
-  const place = WORDS[`${of}.${field.name}`] ?? WORDS[field.name];
-  const named = (word: string) => (place && i18n.exists(`${place}.${word}`) ? t(`${place}.${word}` as "power.abort") : word);
   return (
     <Select
       label={label}

@@ -217,3 +217,5 @@ pub const SQL_ANSWER_BYTES_MAX: usize = 4 << 20;
 pub const REPORTS_MAX: i64 = 1_000;
 /// Results that are kept of a report; the oldest go.
 pub const REPORT_RESULTS_MAX: i64 = 100;
+/// Things of a kind that one step that cleans up removes; what is beyond waits for the next.
+pub const LEFTOVERS_MAX: u64 = 10_000;

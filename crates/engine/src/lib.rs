@@ -29,6 +29,7 @@ pub mod identity;
 mod idle;
 pub mod intake;
 pub mod jobs;
+pub mod leftovers;
 pub mod messages;
 mod moves;
 pub mod overview;

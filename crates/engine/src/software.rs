@@ -312,7 +312,7 @@ fn print(entries: &[EntryCount]) -> i64 {
 
 /// Writes a piece and how far the round has come; `took` is how long the counting worked, milliseconds.
 pub fn count_save(tx: &mut Tx, cx: &Cx, piece: &Piece, took: u64) -> Result<(), Error> {
-    let changed = tx.programs_counted(&piece.counted, &piece.after, piece.upto.as_deref())?;
+    let changed = tx.programs_counted(&piece.counted, &piece.after, piece.upto.as_deref(), cx.now)?;
     let mut tally = piece.tally.clone();
     tally.after.clone_from(&piece.upto);
     tally.spent = tally.spent.saturating_add(took);

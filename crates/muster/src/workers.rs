@@ -9,7 +9,7 @@ use muster_core::tasks::Action;
 use muster_core::time::Timestamp;
 use muster_engine::workers::{self, Done};
 use muster_engine::{Engine, Error, Topic};
-use muster_engine::{jobs, reports, schedules, steps};
+use muster_engine::{jobs, leftovers, reports, schedules, steps};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -273,6 +273,7 @@ impl Driver {
                 let cx = engine.system(errand.org, Worker::Steps.name());
                 let told = match &errand.action {
                     Action::RunQuery { .. } | Action::RunReport { .. } => reports::step(&engine, &cx, &errand.action).await,
+                    Action::CleanFiles { older_than, what } => leftovers::step(&engine, &cx, what, older_than.map(|it| it.0)).await,
                     _ => runner.run(&errand).await,
                 };
                 let (assignment, outcome, of) = (errand.assignment, told.outcome, errand.clone());

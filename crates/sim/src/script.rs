@@ -599,8 +599,11 @@ impl World {
         self.see_assignment(home, assignment).map(|a| a.record)
     }
 
+    /// The organization of an assignment; the agent may be of another one by now.
     fn home_of(&self, agent: &Agent, assignment: AssignmentId) -> OrgId {
-        self.known.iter().find(|(_, a)| *a == assignment).map_or(agent.org, |(o, _)| *o)
+        let known = self.known.iter().find(|(_, a)| *a == assignment).map(|(org, _)| *org);
+        let shows = |org: &OrgId| self.read(*org, move |rx, cx| muster_engine::runs::assignment_view(rx, cx, assignment)).is_ok();
+        known.or_else(|| self.orgs().into_iter().find(shows)).unwrap_or(agent.org)
     }
 
     /// Notes what became of a report.

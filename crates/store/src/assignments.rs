@@ -5,7 +5,7 @@ mod save;
 use crate::fault::Fault;
 use crate::list::{List, Order, small, word};
 use crate::tasks::event;
-use crate::unit::{Hint, Rx, Topic, Tx};
+use crate::unit::Rx;
 use crate::value::{Row, V};
 use muster_core::fleet::Protocol;
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, OrgId, RunId, TaskId};
@@ -13,7 +13,7 @@ use muster_core::page::{Page, PageRequest};
 use muster_core::tasks::pool::Range;
 use muster_core::tasks::state::{Actor, Limits, Status};
 use muster_core::tasks::{
-    Assignment, AssignmentRecord, AssignmentRow, AttemptRecord, AttemptState, Change, Counts, Delivery, DueWake, Event, Load, Rules, State,
+    Assignment, AssignmentRecord, AssignmentRow, AttemptRecord, AttemptState, Change, Counts, Delivery, Event, Load, Rules, State,
 };
 use muster_core::time::Timestamp;
 use std::collections::BTreeMap;

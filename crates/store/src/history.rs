@@ -41,7 +41,7 @@ pub struct HistoryRow {
 const SLACK: Duration = Duration::from_secs(600);
 
 /// The smallest id that is made at an instant.
-fn floor(at: Timestamp) -> Uuid {
+pub(crate) fn floor(at: Timestamp) -> Uuid {
     let millis = u128::try_from(at.millis().max(0)).unwrap_or(0).min((1 << 48) - 1);
     Uuid::from_u128(millis << 80)
 }

@@ -27,6 +27,7 @@ mod inline;
 mod inventory;
 mod jobs;
 mod kept;
+mod leftovers;
 mod list;
 mod lite;
 mod messages;

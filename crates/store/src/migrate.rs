@@ -50,7 +50,8 @@ migrations! {
     23 "0023_pool";
     24 "0024_package";
     25 "0025_book_begins";
-    26 "0026_door";
+    26 "0026_leftovers";
+    27 "0027_door";
 }
 
 const LITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL) STRICT";

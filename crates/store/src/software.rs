@@ -293,8 +293,8 @@ fn program_id(p: &Program) -> Uuid {
 
 impl Tx {
     /// Writes how many devices have the programs with names behind `after` up to `upto` (none: to the end); the others between
-    /// have none any more. Gives whether anything was new.
-    pub fn programs_counted(&mut self, counted: &[Program], after: &str, upto: Option<&str>) -> Result<bool, Fault> {
+    /// have none any more, since `now`. Gives whether anything was new.
+    pub fn programs_counted(&mut self, counted: &[Program], after: &str, upto: Option<&str>, now: Timestamp) -> Result<bool, Fault> {
         // In the order of ids, so that two nodes that count at once cannot block each other.
         let mut all: BTreeMap<Uuid, Program> = counted.iter().map(|p| (program_id(p), p.clone())).collect();
         for known in self.programs_known(after, upto)? {
@@ -311,17 +311,17 @@ impl Tx {
             }
         }
         for (id, p) in &all {
-            self.program_write(*id, p)?;
+            self.program_write(*id, p, now)?;
         }
         Ok(!all.is_empty())
     }
 
-    fn program_write(&mut self, id: Uuid, p: &Program) -> Result<(), Fault> {
+    fn program_write(&mut self, id: Uuid, p: &Program, now: Timestamp) -> Result<(), Fault> {
         let search: String = format!("{} {}", p.name, p.publisher).to_lowercase().chars().take(SEARCH_CHARS_MAX).collect();
         self.send(
-            "INSERT INTO program (id, org, name, publisher, search, versions, newest, devices, first_seen, print) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET versions = excluded.versions, \
-             newest = excluded.newest, devices = excluded.devices, print = excluded.print",
+            "INSERT INTO program (id, org, name, publisher, search, versions, newest, devices, first_seen, print, gone) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE SET versions = excluded.versions, \
+             newest = excluded.newest, devices = excluded.devices, print = excluded.print, gone = excluded.gone",
             &[
                 V::U(id),
                 V::U(p.org.0),
@@ -333,6 +333,7 @@ impl Tx {
                 p.devices.into(),
                 p.first.0.into(),
                 p.print.into(),
+                (p.devices == 0).then_some(now.0).into(),
             ],
         )
     }

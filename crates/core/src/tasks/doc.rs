@@ -6,6 +6,7 @@
 mod act;
 mod action;
 mod flow;
+mod leftover;
 mod placeholders;
 mod read;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use action::{
     Script, ServiceAct, Shell,
 };
 pub use flow::{Barrier, OnError, Stragglers};
+pub use leftover::Leftover;
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 pub use who::{Actors, Pool, Selector};
 

@@ -5,6 +5,7 @@ mod approvals;
 mod book;
 mod jobs;
 mod late;
+mod leftovers;
 mod moves;
 mod planner;
 mod pool;

@@ -5,10 +5,10 @@ use muster_core::access::{Caller, Role};
 use muster_core::ids::{OrgId, ReportId};
 use muster_core::page::PageRequest;
 use muster_core::reports::Answer;
-use muster_core::tasks::State;
+use muster_core::tasks::{Action, State};
 use muster_engine::reports::{self, ReportPatch};
 use muster_engine::runs::Start;
-use muster_engine::{AssignmentFilter, Error, VIEWS, access, groups, runs, steps, tasks, workers};
+use muster_engine::{AssignmentFilter, Error, VIEWS, access, groups, leftovers, runs, steps, tasks, workers};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ fn what_acts_on_the_server_itself_is_written_by_those_who_act_everywhere(w: &Wor
 }
 
 /// What a task of one step of the server came to: its state, the sentence, and the output.
-fn does(w: &World, name: &str, action: Value) -> (State, String, Option<String>) {
+pub(crate) fn does(w: &World, name: &str, action: Value) -> (State, String, Option<String>) {
     let task = w.task(json!({"name": name, "targets": {}, "steps": [{"id": "s", "action": action}], "retry": {"attempts": 1}}));
     let id = w.write(move |tx, cx| runs::run_start(tx, cx, task, &Start::default())).run.id;
     loop {
@@ -174,7 +174,12 @@ fn does(w: &World, name: &str, action: Value) -> (State, String, Option<String>)
         for errand in errands {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let cx = w.engine.system(w.cx.org, "test");
-            let told = runtime.block_on(reports::step(&w.engine, &cx, &errand.action));
+            let told = match &errand.action {
+                Action::CleanFiles { older_than, what } => {
+                    runtime.block_on(leftovers::step(&w.engine, &cx, what, older_than.map(|it| it.0)))
+                }
+                action => runtime.block_on(reports::step(&w.engine, &cx, action)),
+            };
             w.write(move |tx, cx| steps::done(tx, cx, &errand, &told));
         }
         if !more && !begun {

@@ -13,6 +13,7 @@ mod inline;
 mod inventory;
 mod jobs;
 mod kept;
+mod leftovers;
 mod links;
 mod paging;
 mod plans;

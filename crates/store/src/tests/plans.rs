@@ -7,6 +7,7 @@ use crate::{AssignmentFilter, DeviceFilter, Fault, HistoryFilter, NewAssignment,
 use muster_core::fleet::{Evidence, EvidenceKind, Protocol};
 use muster_core::ids::{AgentId, AssignmentId, DeviceId, GroupId, RunId};
 use muster_core::page::{Cursor, PageRequest, SortValue};
+use muster_core::tasks::doc::Leftover;
 
 fn world() -> World {
     let w = World::inline(&options());
@@ -85,6 +86,16 @@ fn what_an_agent_does_goes_through_an_index() {
     let mac = Evidence { kind: EvidenceKind::Mac, value: "m".to_owned() };
     indexed("devices_with_evidence", move |rx| rx.devices_with_evidence(HERE, &[mac]).map(|_| ()));
     indexed("sections", |rx| rx.sections(&[AgentId(id(1010))]).map(|_| ()));
+}
+
+#[test]
+fn what_is_cleaned_up_goes_through_an_index() {
+    for (kind, index) in
+        [(Leftover::Documents, "kept_document_org"), (Leftover::Crashes, "agent_crash_org"), (Leftover::Programs, "program_devices")]
+    {
+        let found = indexed(kind.as_str(), move |rx| rx.has_leftovers(HERE, kind, NOW).map(|_| ()));
+        assert!(found.iter().any(|line| line.contains(index)), "{found:#?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod client;
 
 use super::read::{Reader, given, kind_of};
-use super::{Action, ActionKind, GroupAct, ItemKind, Level, Method, ScheduleAct, placeholders};
+use super::{Action, ActionKind, GroupAct, ItemKind, Leftover, Level, Method, ScheduleAct, placeholders};
 use crate::limits::*;
 use crate::nearest::nearest;
 use crate::settings::Span;
@@ -95,6 +95,7 @@ impl Parameters<'_, '_> {
                 keep: self.number("keep", 0..=MOST_KEPT),
                 older_than: self.span("older_than"),
             },
+            "clean_files" => Action::CleanFiles { older_than: self.span("older_than"), what: self.leftovers() },
             "change_schedule" => {
                 Action::ChangeSchedule { task: self.text("task", NAME_CHARS_MAX)?.trim().to_owned(), act: self.schedule_act()? }
             }
@@ -171,6 +172,20 @@ impl Parameters<'_, '_> {
     fn item_kind(&mut self) -> Option<ItemKind> {
         let place = self.place("kind");
         self.reader.word(&place, self.map.get("kind"), ITEM_KINDS)
+    }
+
+    /// Words of what may go, each once.
+    fn leftovers(&mut self) -> Vec<Leftover> {
+        let (place, known) = (self.place("what"), Leftover::ALL.map(|it| (it.as_str(), it)));
+        let mut what = Vec::new();
+        for (i, word) in self.reader.texts(&place, self.map.get("what"), known.len()).iter().enumerate() {
+            let at = format!("{place}/{i}");
+            match self.reader.word_of(&at, "kind", word, &known) {
+                Some(it) if what.contains(&it) => self.reader.fault(&at, format!("'{word}' is there twice")),
+                found => what.extend(found),
+            }
+        }
+        what
     }
 
     fn span(&mut self, key: &str) -> Option<Span> {

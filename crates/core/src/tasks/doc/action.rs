@@ -1,5 +1,6 @@
 //! What a step can do.
 
+use super::Leftover;
 use crate::fleet::Protocol;
 use crate::settings::Span;
 use schemars::JsonSchema;
@@ -374,6 +375,15 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         older_than: Option<Span>,
     },
+    /// Remove what is kept of files and programs and nothing needs any more.
+    CleanFiles {
+        /// Only what is older than this; whatever its age when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        older_than: Option<Span>,
+        /// What; all of it when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        what: Vec<Leftover>,
+    },
     /// Stop the server's services and start them again.
     RestartServer,
     /// Put the schedule of a task out of action, or back.
@@ -443,6 +453,7 @@ impl Action {
             Action::RunQuery { .. } => "run_query",
             Action::RunReport { .. } => "run_report",
             Action::PurgeReport { .. } => "purge_report",
+            Action::CleanFiles { .. } => "clean_files",
             Action::RestartServer => "restart_server",
             Action::ChangeSchedule { .. } => "change_schedule",
         }
@@ -463,6 +474,7 @@ impl Action {
             | Action::RunQuery { .. }
             | Action::RunReport { .. }
             | Action::PurgeReport { .. }
+            | Action::CleanFiles { .. }
             | Action::RestartServer
             | Action::ChangeSchedule { .. } => Scope::Server,
             _ => Scope::Client,
@@ -560,7 +572,7 @@ pub struct ActionKind {
 
 impl ActionKind {
     /// Every type there is.
-    pub const ALL: [ActionKind; 25] = [
+    pub const ALL: [ActionKind; 26] = [
         client("inventory", "Bring in a full inventory.", &[], 0),
         client("basic_inventory", "Bring in what tells which machine this is; by Muster's own agent.", &[], 0),
         client("ip_configuration", "Bring in addresses, routes and name servers; by every agent; OCS agents tell no output.", &[], 0),
@@ -604,6 +616,12 @@ impl ActionKind {
         server("run_query", "Ask the published views in SQL; the answer is the output of the step.", &["query"], 1),
         server("run_report", "Ask what a saved report asks, and keep the answer.", &["report"], 1),
         server("purge_report", "Remove answers that are kept of a saved report.", &["report", "keep", "older_than"], 1),
+        server(
+            "clean_files",
+            "Remove documents that agents brought unasked, reports of crashes, and programs that no machine has any more.",
+            &["older_than", "what"],
+            0,
+        ),
         server("restart_server", "Stop the services of the server that does the step, and start them again.", &[], 0),
         server("change_schedule", "Put the schedule of a task out of action, or back.", &["task", "do"], 2),
     ];

@@ -221,3 +221,31 @@ fn a_script_of_the_server_has_no_user_and_no_directory() {
         assert!(faults.iter().any(|it| it.contains(&format!("/steps/0/action/{key}:"))), "{faults:?}");
     }
 }
+
+#[test]
+fn what_is_cleaned_up_is_named_once_and_in_known_words() {
+    let doc = |action: Value| json!({"name": "n", "steps": [{"id": "a", "action": action}]});
+    for action in
+        [json!({"type": "clean_files"}), json!({"type": "clean_files", "older_than": "90d", "what": ["programs", "documents", "crashes"]})]
+    {
+        let read = TaskDoc::parse(&doc(action.clone())).unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert_eq!(serde_json::to_value(&read.steps[0].action).expect("json"), action);
+        assert!(read.steps[0].scope() == Scope::Server && !read.steps[0].needs_targets());
+        assert!(read.steps[0].is_idempotent());
+    }
+    for (key, value, part) in [
+        ("what", json!(["crashes", "crashes"]), "/what/1: 'crashes' is there twice"),
+        (
+            "what",
+            json!(["crashes", "dokuments"]),
+            "/what/1: there is no kind 'dokuments'; there are documents, crashes, programs. Did you mean 'documents'?",
+        ),
+        ("what", json!("crashes"), "/what: a list of texts is expected here, not a text"),
+        ("what", json!([7]), "/what/0: a text is expected here, not a number"),
+        ("older_than", json!("long"), "/older_than: 'long' is not a duration"),
+        ("newer_than", json!("1d"), "/newer_than: there is no key 'newer_than' here; did you mean 'older_than'?"),
+    ] {
+        let told = faults(doc(json!({"type": "clean_files", key: value}))).join("\n");
+        assert!(told.contains(part), "missing: {part}\nin: {told}");
+    }
+}
