@@ -83,10 +83,8 @@ impl Model {
 
     /// A device with these agents is of that organization now.
     pub(crate) fn moved(&mut self, device: DeviceId, to: OrgId, agents: impl Iterator<Item = AgentId>) {
-        self.devices.entry(device).and_modify(|org| *org = to);
-        for agent in agents {
-            self.agents.entry(agent).and_modify(|org| *org = to);
-        }
+        self.devices.insert(device, to);
+        self.agents.extend(agents.map(|agent| (agent, to)));
     }
 
     /// A device went, or may have gone: nothing is claimed of it any more.

@@ -6,22 +6,21 @@
 mod act;
 mod action;
 mod flow;
-mod leftover;
+mod kind;
 mod placeholders;
 mod read;
 #[cfg(test)]
 mod tests;
 mod when;
 mod who;
+mod words;
 
-pub use action::{
-    Action, ActionKind, CHECK_WAITS, CHECKS_AT_ONCE, DEPLOYED, GroupAct, ItemKind, Level, Method, Power, Repeats, ScheduleAct, Scope,
-    Script, ServiceAct, Shell,
-};
+pub use action::{Action, CHECK_WAITS, CHECKS_AT_ONCE, DEPLOYED, Script};
 pub use flow::{Barrier, OnError, Stragglers};
-pub use leftover::Leftover;
+pub use kind::{ActionKind, Repeats};
 pub use placeholders::{Facts, PLACEHOLDERS, fill};
 pub use who::{Actors, Pool, Selector};
+pub use words::{GroupAct, ItemKind, Leftover, Level, Method, Power, ScheduleAct, Scope, ServiceAct, Shell};
 
 use super::rollout::Share;
 use super::schedule::{Schedule, Trigger, When};
