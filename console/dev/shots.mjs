@@ -150,6 +150,8 @@ const SCREENS = [
   ],
   ["report-new", "/reports/new"],
   ["task-edit-delete", "/tasks/new", pickAction("Delete a task, group, machine or report")],
+  ["task-edit-move", "/tasks/new", pickAction("Move to another organization")],
+  ["task-edit-clean", "/tasks/new", pickAction("Remove what is kept and needed no more")],
   ["groups", "/groups"],
   ["groups-new", "/groups", openMenu("New group")],
   [
@@ -189,6 +191,16 @@ const SCREENS = [
   ["machines-query", '/machines?query=os_family == "linux" ??'],
   ["machines-empty", "/machines?q=nothing-like-this"],
   ["machine", `/machines/${D}`],
+  [
+    "machine-move",
+    `/machines/${D}`,
+    async (page) => {
+      await openMenu("Actions")(page);
+      await page.getByRole("menuitem", { name: "Move to another organization" }).click();
+      await page.getByRole("dialog").waitFor();
+      await page.waitForTimeout(400);
+    },
+  ],
   ["machine-inventory", `/machines/${D}?tab=inventory`],
   ["machine-search", `/machines/${D}?tab=inventory&q=openssl`],
   ["machine-bios", `/machines/${D}?tab=inventory&section=bios`],

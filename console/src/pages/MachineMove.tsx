@@ -14,8 +14,8 @@ export function MoveMachine({ d, onClose }: { d: DeviceDetail; onClose: () => vo
   const { t } = useTranslation();
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [org, setOrg] = useState<string | null>(null);
   const others = (useMe().data?.orgs ?? []).filter((it) => it.name !== d.org);
+  const [org, setOrg] = useState(others.length === 1 ? (others[0]?.id ?? null) : null);
   const act = async () => {
     const moved = await devices.change(d.id, { org: org ?? "" }, d.version);
     await navigate({ to: "/machines" });
@@ -31,7 +31,6 @@ export function MoveMachine({ d, onClose }: { d: DeviceDetail; onClose: () => vo
         value={org}
         onChange={setOrg}
         searchable
-        data-autofocus
       />
     </FormDialog>
   );

@@ -295,7 +295,7 @@ impl Checkers {
         for it in &seen.assignments {
             let (record, state) = (&it.record, it.record.state.status.state());
             let of_machine = record.device != DeviceId::SERVER && !record.pooled;
-            let is_here = || seen.devices.iter().any(|known| *known == (record.device, it.org));
+            let is_here = || seen.devices.contains(&(record.device, it.org));
             let there = state != State::Prepared || !of_machine || is_here();
             self.require(4, there, || format!("{} waits for the agents of device {}, which is not there", record.id, record.device));
             let alive = !state.is_open() || runs.get(&record.run).is_none_or(|s| *s != RunState::Finished);

@@ -332,10 +332,10 @@ impl World {
         let patch = DevicePatch { org: Some(to.to_string()), ..DevicePatch::default() };
         let answer = self.write("device.update", &mover, move |tx, cx| device_update(tx, cx, id, &patch, None));
         self.note(format_args!("a person moves device {id} to {to}: {:?}", answer.result.as_ref().map(|_| ()).map_err(|e| e.key)));
-        if answer.result.is_ok() || answer.is_maybe() {
-            if let Ok(there) = self.read(to, move |rx, cx| device_view(rx, cx, id)) {
-                self.model.moved(id, to, there.agents.iter().map(|agent| agent.id));
-            }
+        if (answer.result.is_ok() || answer.is_maybe())
+            && let Ok(there) = self.read(to, move |rx, cx| device_view(rx, cx, id))
+        {
+            self.model.moved(id, to, there.agents.iter().map(|agent| agent.id));
         }
     }
 
