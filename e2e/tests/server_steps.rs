@@ -47,6 +47,17 @@ async fn a_mail_that_is_refused_for_a_while_is_sent_again_and_arrives_once() -> 
 }
 
 #[tokio::test]
+async fn what_is_kept_and_needed_no_more_is_removed() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let done =
+        assignment_of(&server.client("operator")?, json!({"type": "clean_files", "older_than": "30d", "what": ["crashes", "programs"]}))
+            .await?;
+    assert_eq!(done["state"], "ok", "{done}");
+    assert_eq!(done["attempts"][0]["message"], "0 reports of crashes and 0 programs are removed", "{done}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_web_service_is_called_with_what_the_task_says_unless_it_is_the_servers_own() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}/hook", listener.local_addr()?);

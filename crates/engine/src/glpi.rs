@@ -73,13 +73,13 @@ pub struct Introduction {
     pub vouched: bool,
 }
 
-/// Notes an agent's introduction. A credential verifies new agents only: what a person said of a known one stays.
+/// Notes an agent's introduction. A credential verifies new agents of its organization only: what a person said of a known one stays.
 pub fn introduce(tx: &mut Tx, _cx: &Cx, id: AgentId, introduction: &Introduction) -> Result<(), Error> {
     let Some(agent) = tx.agent(id)? else { return Ok(()) };
     let mut told = introduction.contact.as_ref().map_or_else(|| AgentTold::of(&agent), |contact| contact.told_of(&agent));
     told.proxies.clone_from(&introduction.proxies);
     note(tx, &agent, &told)?;
-    if introduction.vouched && !agent.verified {
+    if introduction.vouched && !agent.verified && agent.org == agent.door {
         tx.agent_vouched(agent.id)?;
         crate::rebuild::reorder(tx, agent.org, agent.device)?;
     }

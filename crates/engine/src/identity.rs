@@ -168,6 +168,8 @@ fn newcomer(tx: &mut Tx, cx: &Cx, arrival: &Arrival, foreign_id: &str, host: &[E
         Some(placed) => placed,
         None => place(tx, cx, &it)?,
     };
+    // Nor does a rule of one organization vouch for anybody in another.
+    let verified_by = verified_by.filter(|_| placed.org == cx.org);
     let new = NewAgent {
         id: cx.id(),
         org: placed.org,

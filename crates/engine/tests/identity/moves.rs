@@ -6,6 +6,7 @@ use muster_core::fleet::{IdentityAct, Protocol};
 use muster_core::ids::{DeviceId, OrgId, UserId};
 use muster_core::page::PageRequest;
 use muster_core::tasks::State;
+use muster_engine::glpi::Introduction;
 use muster_engine::history::{ChangeFilter, change_list};
 use muster_engine::{Cx, DeviceFilter, Error, access, fleet, groups, runs, tasks, workers};
 use serde_json::json;
@@ -159,10 +160,15 @@ fn a_successor_of_its_agent_speaks_for_it(world: &World) {
     moved(world, &everywhere(world, world.cx.org), first.device, "elsewhere").expect("moved");
     let machine = Machine { protocol: Protocol::Ocs, ..Machine::new(1) };
     let again = Machine { old_id: Some(machine.id.clone()), ..machine.reinstalled() };
+    world.settings(json!({"verify_networks": ["10.0.0.0/8"]}));
     let stored = world.send(&again);
     assert_eq!((stored.device, stored.new_agent, world.agent(stored.agent).org), (first.device, true, to));
+    let vouched = Introduction { vouched: true, ..Introduction::default() };
+    world.write(move |tx, cx| muster_engine::glpi::introduce(tx, cx, stored.agent, &vouched)).expect("introduced");
+    assert!(!world.agent(stored.agent).verified, "nothing of here gives trust there");
+    assert!(world.agent(world.send(&Machine::new(2)).agent).verified, "as it does here");
     assert_eq!(world.look(&again).agent.map(|it| it.id), Some(stored.agent));
-    assert_eq!(world.devices(), []);
+    assert_eq!(world.devices().len(), 1);
 }
 
 fn who_does_not_act_in_both_moves_nothing(world: &World) {

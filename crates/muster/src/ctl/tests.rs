@@ -1,6 +1,6 @@
 use super::client::{Access, Client, encoded, refusal};
 use super::login::Kept;
-use super::{credentials, groups, lists, output, queue, runs, software, tasks};
+use super::{credentials, groups, identity, lists, output, queue, runs, software, tasks};
 use crate::ctl::{Command, Ctl};
 use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode};
@@ -64,6 +64,9 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl device identity web-17",
         "musterctl device merge web-17 web-18 web-19",
         "musterctl device split web-17 --agent 0192 --agent 0193 --name kiosk",
+        "musterctl device move web-17 lyon",
+        "musterctl org create lyon",
+        "musterctl orgs -o json",
         "musterctl identity undo 0192",
         "musterctl agent verify 0192",
         "musterctl agent revoke 0192",
@@ -111,6 +114,7 @@ fn the_command_line_is_consistent_and_reads_what_the_manual_shows() {
         "musterctl devices --filter nonsense",
         "musterctl device merge web-17",
         "musterctl device split web-17",
+        "musterctl device move web-17",
         "musterctl queue delay 0192",
         "musterctl queue delay 0192 --by 2h --until 2026-12-01T06:00:00Z",
         "musterctl queue priority 10 0192",
@@ -292,6 +296,23 @@ async fn csv_is_passed_on_as_it_comes_with_the_filters_and_columns() {
     assert_eq!(got, b"name\r\nx\r\n");
     let error = client.pieces("agents", &[], |_| Ok(())).await.expect_err("refused");
     assert_eq!(error.to_string(), "there is no column 'x' here");
+}
+
+#[tokio::test]
+async fn a_device_is_moved_by_its_name() {
+    let calls: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = calls.clone();
+    let list = || async { Json(json!({"items": [{"id": "7", "name": "web-17"}], "next": null})) };
+    let any = move |method: axum::http::Method, uri: axum::http::Uri, body: String| async move {
+        heard.lock().expect("calls").push(format!("{method} {} {body}", uri.path()));
+        Json(json!({"id": "7", "org": "lyon"}))
+    };
+    let client = client(serve(Router::new().route("/api/v1/devices", get(list)).fallback(any)).await);
+    match Ctl::try_parse_from(["musterctl", "device", "move", "web-17", "lyon"]).expect("a command line").command {
+        Command::Device(it) => identity::device(&client, it, output::Form::Json).await.expect("moved"),
+        other => panic!("{other:?} is about something else"),
+    }
+    assert_eq!(*calls.lock().expect("calls"), [r#"PATCH /api/v1/devices/7 {"org":"lyon"}"#]);
 }
 
 #[test]
