@@ -81,10 +81,7 @@ fn test() -> Result<()> {
     npm(&["test"]).run()?;
     cargo(&["build", "--workspace", "--bins"]).run()?;
     let cluster = postgres::Cluster::start()?;
-    // Both are run even if the first fails: a person wants to see all that is wrong at once.
-    let tests = rust_tests(&["--workspace"], cluster.url());
-    let browser = browser_tests(cluster.url());
-    tests.and(browser)
+    rust_tests(&["--workspace"], cluster.url())
 }
 
 fn end_to_end(filter: &[String]) -> Result<()> {
@@ -94,22 +91,13 @@ fn end_to_end(filter: &[String]) -> Result<()> {
     let cluster = postgres::Cluster::start()?;
     let mut arguments = vec!["--package", "muster-e2e"];
     arguments.extend(filter.iter().map(String::as_str));
-    let tests = rust_tests(&arguments, cluster.url());
-    if !filter.is_empty() {
-        return tests;
-    }
-    tests.and(browser_tests(cluster.url()))
+    rust_tests(&arguments, cluster.url())
 }
 
 fn rust_tests(which: &[&str], postgres: &str) -> Result<()> {
     let nextest = Step::new("cargo").args(["nextest", "--version"]).succeeds();
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test", "--no-fail-fast"] };
     cargo(runner).args(which).env(postgres::VARIABLE, postgres).run()
-}
-
-/// The console in a real browser, on the real server: `npm run e2e` finds the programs in `MUSTER_TEST_PROGRAMS`.
-fn browser_tests(postgres: &str) -> Result<()> {
-    npm(&["run", "e2e"]).env(postgres::VARIABLE, postgres).env("MUSTER_TEST_PROGRAMS", run::programs()).run()
 }
 
 fn check() -> Result<()> {
