@@ -47,7 +47,9 @@ pub enum DeviceCommand {
         /// Its id or name
         device: String,
         /// Name or id of the organization that it comes to
-        org: String,
+        // Not `org`: that is the organization to act in, of all commands.
+        #[arg(value_name = "ORG")]
+        to: String,
     },
     /// Parts agents from a device: they become a device of their own
     Split {
@@ -155,8 +157,8 @@ pub async fn device(client: &Client, command: DeviceCommand, form: Form) -> anyh
             }
             client.post(&format!("devices/{into}/merge"), &json!({"from": others})).await?
         }
-        DeviceCommand::Move { device, org } => {
-            client.patch(&format!("devices/{}", id_of(client, &device).await?), &json!({"org": org})).await?
+        DeviceCommand::Move { device, to } => {
+            client.patch(&format!("devices/{}", id_of(client, &device).await?), &json!({"org": to})).await?
         }
         DeviceCommand::Split { device, agents, name } => {
             let body = json!({"agents": agents, "name": name});

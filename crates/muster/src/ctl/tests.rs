@@ -308,7 +308,9 @@ async fn a_device_is_moved_by_its_name() {
         Json(json!({"id": "7", "org": "lyon"}))
     };
     let client = client(serve(Router::new().route("/api/v1/devices", get(list)).fallback(any)).await);
-    match Ctl::try_parse_from(["musterctl", "device", "move", "web-17", "lyon"]).expect("a command line").command {
+    let line = Ctl::try_parse_from(["musterctl", "device", "move", "web-17", "lyon"]).expect("a command line");
+    assert_eq!(line.target.org, None, "where it goes is not where it is looked for");
+    match line.command {
         Command::Device(it) => identity::device(&client, it, output::Form::Json).await.expect("moved"),
         other => panic!("{other:?} is about something else"),
     }
