@@ -9,22 +9,22 @@ use crate::error::{Error, Kind};
 use crate::identity::notice;
 use crate::reports::ReportPatch;
 use crate::schedules::{self, Happened};
-use crate::{groups, reports, tasks, work};
+use crate::{access, groups, reports, tasks, work};
 use muster_core::access::{Org, Role};
 use muster_core::fleet::Device;
 use muster_core::groups::Group;
 use muster_core::page::PageRequest;
 use muster_core::reports::Report;
 use muster_core::tasks::Task;
+use muster_core::tasks::doc::ScheduleAct;
 use muster_store::{Rx, Tx};
 use serde_json::json;
 
 /// The organization that something is moved to, by name or id; the caller must be able to write there.
 pub(crate) fn destination(rx: &mut Rx, cx: &Cx, pointer: &str, named: &str) -> Result<Org, Error> {
-    let by_id = named.parse().ok().map_or(Ok(None), |id| rx.org(id))?;
-    let org = by_id.map_or_else(|| rx.org_named(named), |org| Ok(Some(org)))?;
     let unknown = || Error::invalid("org/unknown", pointer, format!("there is no organization '{named}'; name it exactly, or by its id"));
-    let org = org.filter(|org| cx.caller.sees(org.id)).ok_or_else(unknown)?;
+    let found = access::org_of(rx, &cx.caller, Some(named));
+    let org = found.map_err(|error| if error.fault.is_none() { unknown() } else { error })?;
     cx.may(Role::Operator, org.id, "moving something to that organization")?;
     Ok(org)
 }
@@ -56,7 +56,7 @@ pub(crate) fn task(tx: &mut Tx, cx: &Cx, task: &Task, to: &Org) -> Result<(), Er
     let document = serde_json::to_value(&task.doc).map_err(|e| Error::invalid("task/invalid", "", e.to_string()))?;
     let written = tasks::task_create(tx, &there, &document)?.task;
     if let Some(off) = &task.schedule_off {
-        schedules::switched(tx, &there, written, muster_core::tasks::doc::ScheduleAct::Disable, &off.reason)?;
+        schedules::switched(tx, &there, written, ScheduleAct::Disable, &off.reason)?;
     }
     tasks::task_delete(tx, cx, task.id)
 }
